@@ -1,0 +1,173 @@
+// The kernels: what each computes, its shapes and what it overwrites. Every function exists once per instruction set, in
+// namespace fathom::FATHOM_ISA; kernels.def lists them for the table that the addon dispatches through, and
+// src/tensor/native.ts mirrors the list in TypeScript. Kernels take pointers and sizes and know nothing of Node.
+//
+// Conventions: row-major; outputs first, then inputs, then sizes; gradients are d + name; `T` in a comment is the storage type
+// given by a Dtype argument (f32 or bf16), arithmetic is f32. Work is split over outputs and sums run in fixed blocks: no
+// result depends on the thread count or on how many rows share the call. Empty sizes are legal everywhere.
+#pragma once
+#include <cstdint>
+
+#include "simd.h"
+
+namespace fathom {
+
+enum Dtype : int32_t { F32 = 0, BF16 = 1, F8_E4M3 = 2, F16 = 3 };
+
+namespace FATHOM_ISA {
+
+// ---- convert.cpp: number formats and simple vectors -------------------------------------------------------------------
+// y[i] = x[i] in another format (f32, bf16, f16, f8_e4m3fn; nearest even; fp8 saturates at +-448).
+void convert(void* y, const void* x, int64_t n, int32_t y_type, int32_t x_type);
+// y[i,j] = q[i,j] * scale_inv[i / block, j / block]; q is E4M3, scale_inv is [ceil(rows/block), ceil(cols/block)] f32.
+void dequantize_fp8_blocks(void* y, const void* q, const float* scale_inv, int64_t rows, int64_t cols, int64_t block, int32_t y_type);
+// Per block: a = max|w|, scale_inv = a / 448 (1 for an all-zero block), q = E4M3(w / scale_inv), saturating.
+void quantize_fp8_blocks(void* q, float* scale_inv, const void* w, int64_t rows, int64_t cols, int64_t block, int32_t w_type);
+void fill(float* y, float value, int64_t n);
+// y += alpha * x (T); y = a + b (T).
+void add_scaled(void* y, const void* x, float alpha, int64_t n, int32_t type);
+void add(void* y, const void* a, const void* b, int64_t n, int32_t type);
+void scale(void* y, float alpha, int64_t n, int32_t type);
+// Copies a [rows, cols] matrix of `element_bytes`-sized elements between row strides given in elements.
+void copy_rows(void* y, const void* x, int64_t rows, int64_t cols, int64_t y_stride, int64_t x_stride, int64_t element_bytes);
+// Sum of squares in f64 over fixed blocks (global-norm clipping); non-finite input gives a non-finite result.
+void sum_squares(double* out, const void* x, int64_t n, int32_t type);
+// Standard normal numbers times std: Philox4x32-10 keyed by (seed), counter (stream, index / 4), Box-Muller; element i depends on
+// (seed, stream, i) alone. `start` is the index of y[0].
+void random_normal(float* y, int64_t n, double seed, double stream, double start, float std);
+
+// ---- gemm.cpp ---------------------------------------------------------------------------------------------------------
+// C[m,n] (+)= op(A)[m,k] * op(B)[k,n]; op(A) = A [m,k] or, transposed, A [k,m]; op(B) = B [k,n] or B [n,k]. ld* are row strides
+// in elements. Operand types f32 or bf16 (both alike: bf16 products with f32 sums; mixed: converted to f32), C f32 or bf16.
+// Each output sums over k in fixed blocks, in the same order whatever m and n are. accumulate: add to C.
+void gemm(void* c, const void* a, const void* b, int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc,
+          int32_t trans_a, int32_t trans_b, int32_t accumulate, int32_t c_type, int32_t a_type, int32_t b_type);
+// The same for `batch` matrices at strides (in elements); a stride of 0 shares an operand.
+void gemm_batched(void* c, const void* a, const void* b, int64_t batch, int64_t stride_c, int64_t stride_a, int64_t stride_b,
+                  int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc, int32_t trans_a, int32_t trans_b,
+                  int32_t accumulate, int32_t c_type, int32_t a_type, int32_t b_type);
+// y[rows,n] = x[rows,k] * w[n,k]^T as dot products that stream w once (decoding: few rows). Order of summation differs from gemm's
+// but is the same for every number of rows. w is f32 or bf16, x and y f32 or bf16.
+void linear_decode(void* y, const void* x, const void* w, int64_t rows, int64_t n, int64_t k, int32_t y_type, int32_t x_type,
+                   int32_t w_type);
+// Rows in expert order: expert e owns rows [offsets[e], offsets[e+1]).
+// c[r, n] = a[r, k] * b[e]  with b [groups, n, k] if trans_b, else [groups, k, n].
+void grouped_gemm(void* c, const void* a, const void* b, const int32_t* offsets, int64_t groups, int64_t n, int64_t k,
+                  int32_t trans_b, int32_t accumulate, int32_t c_type, int32_t a_type, int32_t b_type);
+// dw[e] [n, k] += dy[rows of e, n]^T * x[rows of e, k]; dw is f32 [groups, n, k].
+void grouped_gemm_wgrad(float* dw, const void* dy, const void* x, const int32_t* offsets, int64_t groups, int64_t n, int64_t k,
+                        int32_t dy_type, int32_t x_type);
+// grouped_gemm (trans_b = 1) by streaming dot products, for decoding.
+void grouped_linear_decode(void* y, const void* x, const void* w, const int32_t* offsets, int64_t groups, int64_t n, int64_t k,
+                           int32_t y_type, int32_t x_type, int32_t w_type);
+
+// ---- rms_norm.cpp -----------------------------------------------------------------------------------------------------
+// y = x * rstd * weight, rstd[r] = 1 / sqrt(mean(x[r,:]^2) + eps). Zhang & Sennrich 2019. x has row stride x_stride, y is
+// contiguous. Overwrites y [rows, dim] and rstd [rows] (null: not kept). weight f32.
+void rms_norm_forward(void* y, float* rstd, const void* x, const float* weight, int64_t rows, int64_t dim, int64_t x_stride,
+                      float eps, int32_t type);
+// xhat = x * rstd, g = dy * weight: dx = rstd * (g - xhat * mean(g * xhat)); dweight += sum over rows of dy * xhat.
+// dx has row stride x_stride like x and is overwritten, or added to if accumulate.
+void rms_norm_backward(void* dx, float* dweight, const void* dy, const void* x, const float* weight, const float* rstd,
+                       int64_t rows, int64_t dim, int64_t x_stride, int32_t accumulate, int32_t type);
+
+// ---- rope.cpp ---------------------------------------------------------------------------------------------------------
+// Rotates in place the pairs (2i, 2i+1) (interleaved layout) of the `rope_dim` values found at x + row * row_stride + head *
+// head_stride + offset. cos, sin: [positions, rope_dim / 2] f32 tables; positions [rows]. sign -1 undoes it (the backward).
+void rope(void* x, const float* cos, const float* sin, const int32_t* positions, int64_t rows, int64_t heads, int64_t row_stride,
+          int64_t head_stride, int64_t offset, int64_t rope_dim, float sign, int32_t type);
+
+// ---- attention.cpp ----------------------------------------------------------------------------------------------------
+// Causal attention over packed sequences (sequence s owns rows [seq_offsets[s], seq_offsets[s+1])), MLA form: query head h has dn + dr
+// values; its key is kv's first dn values of kv head h / (heads / kv_heads) followed by the row's shared k_rope [dr] (dr may be 0: plain
+// grouped-query attention); its value is kv's last dv values. q [rows, heads, dn + dr], kv [rows, kv_heads, dn + dv], k_rope
+// row stride k_rope_stride; o [rows, heads, dv] overwritten; lse [heads, rows] f32 = log sum exp of scaled scores, overwritten.
+void attention_forward(void* o, float* lse, const void* q, const void* kv, const void* k_rope, const int32_t* seq_offsets,
+                       int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv,
+                       int64_t k_rope_stride, float scale, int32_t type);
+// Overwrites dq, dkv (shapes of q, kv) and dk_rope (row stride dk_rope_stride); dkv and dk_rope sum over heads in fixed order.
+void attention_backward(void* dq, void* dkv, void* dk_rope, const void* d_o, const void* q, const void* kv, const void* k_rope,
+                        const void* o, const float* lse, const int32_t* seq_offsets, int64_t sequences, int64_t rows,
+                        int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv, int64_t k_rope_stride,
+                        int64_t dk_rope_stride, float scale, int32_t type);
+// Absorbed MLA over a paged latent cache: cache [pages, page_size, c + dr]; row r reads the first lengths[r] positions through
+// block_table [rows, max_pages] (page numbers). q [rows, heads, c + dr] (latent part first); o [rows, heads, c] = sum of p * latent.
+// The sequence is split in pieces of a fixed length whose partial results are merged in order.
+void mla_decode(void* o, const void* q, const void* cache, const int32_t* block_table, const int32_t* lengths, int64_t rows,
+                int64_t heads, int64_t c, int64_t dr, int64_t page_size, int64_t max_pages, float scale, int32_t type,
+                int32_t cache_type);
+
+// ---- swiglu.cpp -------------------------------------------------------------------------------------------------------
+// y[r, j] = silu(gate_up[r, j]) * gate_up[r, width + j]; gate_up [rows, 2 * width].
+void swiglu_forward(void* y, const void* gate_up, int64_t rows, int64_t width, int32_t type);
+void swiglu_backward(void* dgate_up, const void* dy, const void* gate_up, int64_t rows, int64_t width, int32_t type);
+
+// ---- router.cpp -------------------------------------------------------------------------------------------------------
+// Scores, groups, top-k: section 2.1.2 of the report (model.md A6, A8). scoring 0 sigmoid, 1 softmax; method 0 greedy (plain top-k
+// of scores), 1 group_limited_greedy (group score = max of scores), 2 noaux_tc (group score = sum of the two best scores + bias;
+// choice by score + bias). Rejected groups count as -inf. Ties: lower expert, lower group. weights come from the unbiased scores,
+// divided by (sum + 1e-20) if norm_topk, times scale. experts best first by choice score. Overwrites experts, weights [rows, k] and
+// scores [rows, e] f32 from logits [rows, e] f32. bias may be null.
+void router_forward(int32_t* experts, float* weights, float* scores, const float* logits, const float* bias, int64_t rows,
+                    int64_t e, int64_t k, int64_t groups, int64_t kept_groups, int32_t scoring, int32_t method,
+                    int32_t norm_topk, float scale);
+// dlogits [rows, e] overwritten from dweights [rows, k] and, if not null, dscores [rows, e] (balance losses).
+void router_backward(float* dlogits, const float* dweights, const float* dscores, const int32_t* experts, const float* scores,
+                     int64_t rows, int64_t e, int64_t k, int32_t scoring, int32_t norm_topk, float scale);
+// Per sequence s: mean_scores[s, i] = mean over its rows of s_i (divided by the row's sum over all experts if normalize), and
+// top_counts[s, i] = rows whose plain top-k of the unbiased scores holds i. Overwrites both [sequences, e].
+void router_statistics(float* mean_scores, int32_t* top_counts, const float* scores, const int32_t* seq_offsets,
+                       int64_t sequences, int64_t e, int64_t k, int32_t normalize);
+// dscores [rows, e] += gradient of sum_s sum_i dmean[s, i] * mean_scores[s, i].
+void router_statistics_backward(float* dscores, const float* dmean, const float* scores, const int32_t* seq_offsets,
+                                int64_t sequences, int64_t e, int32_t normalize);
+// counts[s, i] = assignments (row, slot) of sequence s to expert i. Overwrites [sequences, e].
+void expert_counts(int32_t* counts, const int32_t* experts, const int32_t* seq_offsets, int64_t sequences, int64_t e, int64_t k);
+
+// ---- permute.cpp ------------------------------------------------------------------------------------------------------
+// Stable counting sort of the rows * k slots by expert: offsets [e + 1]; row_slot [rows * k] (sorted row -> slot = row * k + j);
+// slot_row [rows * k] (slot -> sorted row). A slot with expert -1 is left out (slot_row -1). Overwrites all three.
+void moe_sort(int32_t* offsets, int32_t* row_slot, int32_t* slot_row, const int32_t* experts, int64_t rows, int64_t k, int64_t e);
+// y[r] = x[row_slot[r] / k] for the `sorted` sorted rows; x [rows, dim].
+void permute_forward(void* y, const void* x, const int32_t* row_slot, int64_t sorted, int64_t k, int64_t dim, int32_t type);
+// dx[t] = sum over j of dy[slot_row[t, j]], in order of j; overwritten, or added to if accumulate. Slots of -1 add nothing.
+void permute_backward(void* dx, const void* dy, const int32_t* slot_row, int64_t rows, int64_t k, int64_t dim,
+                      int32_t accumulate, int32_t type);
+// y[t] = (shared ? shared[t] : 0) + sum over j of weights[t, j] * x[slot_row[t, j]]; f32 sums in order of j.
+void combine_forward(void* y, const void* x, const float* weights, const int32_t* slot_row, const void* shared, int64_t rows,
+                     int64_t k, int64_t dim, int32_t type);
+// dx[slot_row[t, j]] = weights[t, j] * dy[t]; dweights[t, j] = dot(dy[t], x[slot_row[t, j]]). Overwrites both.
+void combine_backward(void* dx, float* dweights, const void* dy, const void* x, const float* weights, const int32_t* slot_row,
+                      int64_t rows, int64_t k, int64_t dim, int32_t type);
+
+// ---- embedding.cpp ----------------------------------------------------------------------------------------------------
+// y[r] = table[ids[r]] (T from table_type to type); an id outside [0, vocab) gives a zero row.
+void embedding_forward(void* y, const void* table, const int32_t* ids, int64_t rows, int64_t dim, int64_t vocab, int32_t type,
+                       int32_t table_type);
+// dtable[ids[r]] += dy[r], rows in order; dtable f32 [vocab, dim]. Ids outside the vocabulary add nothing.
+void embedding_backward(float* dtable, const void* dy, const int32_t* ids, int64_t rows, int64_t dim, int64_t vocab,
+                        int32_t type);
+
+// ---- cross_entropy.cpp ------------------------------------------------------------------------------------------------
+// losses[r] = log sum exp(logits[r]) - logits[r, targets[r]]; target -1: loss 0, no gradient. If gradient: logits are overwritten by
+// (softmax - onehot) * grad_scale. correct[r] (null allowed) = 1 if the target is the arg max (lowest index on ties).
+void cross_entropy(float* losses, int32_t* correct, void* logits, const int32_t* targets, int64_t rows, int64_t vocab,
+                   int32_t gradient, float grad_scale, int32_t type);
+
+// ---- adamw.cpp --------------------------------------------------------------------------------------------------------
+// One AdamW step (Loshchilov & Hutter 2019) on n values: g = grad * grad_scale; m, v moments; p = p * (1 - lr * wd) - lr * mhat /
+// (sqrt(vhat) + eps) with mhat = m / bias1, vhat = v / bias2 (bias1 = 1 - beta1^t). `working` (null allowed) receives p as bf16.
+// Moments f32 or bf16 (nearest even).
+void adamw(float* p, void* working, void* m, void* v, const float* grad, int64_t n, float grad_scale, float lr, float beta1,
+           float beta2, float eps, float wd, float bias1, float bias2, int32_t moment_type);
+
+// ---- peak.cpp: floors of the machine, for `fathom bench` ----------------------------------------------------------------
+// Runs `iterations` of independent multiply-adds in registers on every thread; returns operations done (multiply and add counted) through
+// *operations. kind 0 f32 FMA, 1 bf16 dot product (falls back to f32 where the CPU has none; *operations then counts what ran).
+void peak_flops(double* operations, int64_t iterations, int32_t kind);
+// Reads n f32 once over all threads (sum into *out); y = a + 3 b over n f32 (triad).
+void peak_read(double* out, const float* x, int64_t n);
+void peak_triad(float* y, const float* a, const float* b, int64_t n);
+
+}  // namespace FATHOM_ISA
+}  // namespace fathom

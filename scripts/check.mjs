@@ -1,0 +1,14 @@
+/** `npm run check`: format, lint without warnings, strict types, fast tests (the import table among them). */
+import { join } from "node:path";
+import { runTests } from "./run-tests.mjs";
+import { ensureBuilt, root, run } from "./setup.mjs";
+
+ensureBuilt();
+run(process.execPath, [
+  join(root, "node_modules", "@biomejs", "biome", "bin", "biome"),
+  "check",
+  "--error-on-warnings",
+  ".",
+]);
+run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.json"]);
+runTests("fast", process.argv.slice(2));

@@ -1,0 +1,443 @@
+/**
+ * The typed list of kernels: the one place where TypeScript meets the addon. What each kernel computes, its shapes and what it
+ * overwrites stand in native/kernels/kernels.h, argument for argument; a test holds both lists equal. A second device is a second
+ * table of this type.
+ *
+ * Addresses are numbers (48 bits fit a double). Nothing here checks shapes: the ops do, and they own every buffer.
+ */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** A native address; null is the null pointer where a kernel allows it. */
+export type Address = number | null;
+/** 0 f32, 1 bf16, 2 f8_e4m3, 3 f16. */
+export type DtypeCode = 0 | 1 | 2 | 3;
+export type Flag = 0 | 1;
+
+/** Native memory: the buffer is a view of the bytes at `address`. */
+export interface Block {
+  readonly buffer: ArrayBuffer;
+  readonly address: number;
+  readonly bytes: number;
+}
+
+export type Isa = "avx512" | "avx2" | "portable";
+
+export interface Native {
+  /** Zero-filled, at least 64-byte aligned; freed when the last view is collected, or its pages at once by `release`. */
+  alloc(bytes: number): Block;
+  release(address: number, bytes: number): void;
+  /** Private copy-on-write map of a whole file. @throws RangeError with the system's reason */
+  mapFile(path: string): Block;
+  /** @throws RangeError unless 1 <= count <= 1024 */
+  setThreads(count: number): void;
+  /** False if this CPU cannot run it. */
+  selectIsa(name: string): boolean;
+  isa(): Isa;
+  /** What this CPU can run, best first, joined by commas. */
+  isas(): string;
+
+  convert(y: Address, x: Address, n: number, yType: DtypeCode, xType: DtypeCode): void;
+  dequantizeFp8Blocks(
+    y: Address,
+    q: Address,
+    scaleInv: Address,
+    rows: number,
+    cols: number,
+    block: number,
+    yType: DtypeCode,
+  ): void;
+  quantizeFp8Blocks(
+    q: Address,
+    scaleInv: Address,
+    w: Address,
+    rows: number,
+    cols: number,
+    block: number,
+    wType: DtypeCode,
+  ): void;
+  fill(y: Address, value: number, n: number): void;
+  addScaled(y: Address, x: Address, alpha: number, n: number, type: DtypeCode): void;
+  add(y: Address, a: Address, b: Address, n: number, type: DtypeCode): void;
+  scale(y: Address, alpha: number, n: number, type: DtypeCode): void;
+  copyRows(
+    y: Address,
+    x: Address,
+    rows: number,
+    cols: number,
+    yStride: number,
+    xStride: number,
+    elementBytes: number,
+  ): void;
+  sumSquares(out: Address, x: Address, n: number, type: DtypeCode): void;
+  randomNormal(y: Address, n: number, seed: number, stream: number, start: number, std: number): void;
+  gemm(
+    c: Address,
+    a: Address,
+    b: Address,
+    m: number,
+    n: number,
+    k: number,
+    lda: number,
+    ldb: number,
+    ldc: number,
+    transA: Flag,
+    transB: Flag,
+    accumulate: Flag,
+    cType: DtypeCode,
+    aType: DtypeCode,
+    bType: DtypeCode,
+  ): void;
+  gemmBatched(
+    c: Address,
+    a: Address,
+    b: Address,
+    batch: number,
+    strideC: number,
+    strideA: number,
+    strideB: number,
+    m: number,
+    n: number,
+    k: number,
+    lda: number,
+    ldb: number,
+    ldc: number,
+    transA: Flag,
+    transB: Flag,
+    accumulate: Flag,
+    cType: DtypeCode,
+    aType: DtypeCode,
+    bType: DtypeCode,
+  ): void;
+  linearDecode(
+    y: Address,
+    x: Address,
+    w: Address,
+    rows: number,
+    n: number,
+    k: number,
+    yType: DtypeCode,
+    xType: DtypeCode,
+    wType: DtypeCode,
+  ): void;
+  groupedGemm(
+    c: Address,
+    a: Address,
+    b: Address,
+    offsets: Address,
+    groups: number,
+    n: number,
+    k: number,
+    transB: Flag,
+    accumulate: Flag,
+    cType: DtypeCode,
+    aType: DtypeCode,
+    bType: DtypeCode,
+  ): void;
+  groupedGemmWgrad(
+    dw: Address,
+    dy: Address,
+    x: Address,
+    offsets: Address,
+    groups: number,
+    n: number,
+    k: number,
+    dyType: DtypeCode,
+    xType: DtypeCode,
+  ): void;
+  groupedLinearDecode(
+    y: Address,
+    x: Address,
+    w: Address,
+    offsets: Address,
+    groups: number,
+    n: number,
+    k: number,
+    yType: DtypeCode,
+    xType: DtypeCode,
+    wType: DtypeCode,
+  ): void;
+  rmsNormForward(
+    y: Address,
+    rstd: Address,
+    x: Address,
+    weight: Address,
+    rows: number,
+    dim: number,
+    xStride: number,
+    eps: number,
+    type: DtypeCode,
+  ): void;
+  rmsNormBackward(
+    dx: Address,
+    dweight: Address,
+    dy: Address,
+    x: Address,
+    weight: Address,
+    rstd: Address,
+    rows: number,
+    dim: number,
+    xStride: number,
+    accumulate: Flag,
+    type: DtypeCode,
+  ): void;
+  rope(
+    x: Address,
+    cos: Address,
+    sin: Address,
+    positions: Address,
+    rows: number,
+    heads: number,
+    rowStride: number,
+    headStride: number,
+    offset: number,
+    ropeDim: number,
+    sign: number,
+    type: DtypeCode,
+  ): void;
+  attentionForward(
+    o: Address,
+    lse: Address,
+    q: Address,
+    kv: Address,
+    kRope: Address,
+    seqOffsets: Address,
+    sequences: number,
+    rows: number,
+    heads: number,
+    kvHeads: number,
+    dn: number,
+    dr: number,
+    dv: number,
+    kRopeStride: number,
+    scale: number,
+    type: DtypeCode,
+  ): void;
+  attentionBackward(
+    dq: Address,
+    dkv: Address,
+    dkRope: Address,
+    dO: Address,
+    q: Address,
+    kv: Address,
+    kRope: Address,
+    o: Address,
+    lse: Address,
+    seqOffsets: Address,
+    sequences: number,
+    rows: number,
+    heads: number,
+    kvHeads: number,
+    dn: number,
+    dr: number,
+    dv: number,
+    kRopeStride: number,
+    dkRopeStride: number,
+    scale: number,
+    type: DtypeCode,
+  ): void;
+  mlaDecode(
+    o: Address,
+    q: Address,
+    cache: Address,
+    blockTable: Address,
+    lengths: Address,
+    rows: number,
+    heads: number,
+    c: number,
+    dr: number,
+    pageSize: number,
+    maxPages: number,
+    scale: number,
+    type: DtypeCode,
+    cacheType: DtypeCode,
+  ): void;
+  swigluForward(y: Address, gateUp: Address, rows: number, width: number, type: DtypeCode): void;
+  swigluBackward(dgateUp: Address, dy: Address, gateUp: Address, rows: number, width: number, type: DtypeCode): void;
+  routerForward(
+    experts: Address,
+    weights: Address,
+    scores: Address,
+    logits: Address,
+    bias: Address,
+    rows: number,
+    e: number,
+    k: number,
+    groups: number,
+    keptGroups: number,
+    scoring: number,
+    method: number,
+    normTopk: Flag,
+    scale: number,
+  ): void;
+  routerBackward(
+    dlogits: Address,
+    dweights: Address,
+    dscores: Address,
+    experts: Address,
+    scores: Address,
+    rows: number,
+    e: number,
+    k: number,
+    scoring: number,
+    normTopk: Flag,
+    scale: number,
+  ): void;
+  routerStatistics(
+    meanScores: Address,
+    topCounts: Address,
+    scores: Address,
+    seqOffsets: Address,
+    sequences: number,
+    e: number,
+    k: number,
+    normalize: Flag,
+  ): void;
+  routerStatisticsBackward(
+    dscores: Address,
+    dmean: Address,
+    scores: Address,
+    seqOffsets: Address,
+    sequences: number,
+    e: number,
+    normalize: Flag,
+  ): void;
+  expertCounts(counts: Address, experts: Address, seqOffsets: Address, sequences: number, e: number, k: number): void;
+  moeSort(
+    offsets: Address,
+    rowSlot: Address,
+    slotRow: Address,
+    experts: Address,
+    rows: number,
+    k: number,
+    e: number,
+  ): void;
+  permuteForward(
+    y: Address,
+    x: Address,
+    rowSlot: Address,
+    sorted: number,
+    k: number,
+    dim: number,
+    type: DtypeCode,
+  ): void;
+  permuteBackward(
+    dx: Address,
+    dy: Address,
+    slotRow: Address,
+    rows: number,
+    k: number,
+    dim: number,
+    accumulate: Flag,
+    type: DtypeCode,
+  ): void;
+  combineForward(
+    y: Address,
+    x: Address,
+    weights: Address,
+    slotRow: Address,
+    shared: Address,
+    rows: number,
+    k: number,
+    dim: number,
+    type: DtypeCode,
+  ): void;
+  combineBackward(
+    dx: Address,
+    dweights: Address,
+    dy: Address,
+    x: Address,
+    weights: Address,
+    slotRow: Address,
+    rows: number,
+    k: number,
+    dim: number,
+    type: DtypeCode,
+  ): void;
+  embeddingForward(
+    y: Address,
+    table: Address,
+    ids: Address,
+    rows: number,
+    dim: number,
+    vocab: number,
+    type: DtypeCode,
+    tableType: DtypeCode,
+  ): void;
+  embeddingBackward(
+    dtable: Address,
+    dy: Address,
+    ids: Address,
+    rows: number,
+    dim: number,
+    vocab: number,
+    type: DtypeCode,
+  ): void;
+  crossEntropy(
+    losses: Address,
+    correct: Address,
+    logits: Address,
+    targets: Address,
+    rows: number,
+    vocab: number,
+    gradient: Flag,
+    gradScale: number,
+    type: DtypeCode,
+  ): void;
+  adamw(
+    p: Address,
+    working: Address,
+    m: Address,
+    v: Address,
+    grad: Address,
+    n: number,
+    gradScale: number,
+    lr: number,
+    beta1: number,
+    beta2: number,
+    eps: number,
+    wd: number,
+    bias1: number,
+    bias2: number,
+    momentType: DtypeCode,
+  ): void;
+  peakFlops(operations: Address, iterations: number, kind: number): void;
+  peakRead(out: Address, x: Address, n: number): void;
+  peakTriad(y: Address, a: Address, b: Address, n: number): void;
+}
+
+let loaded: Native | null = null;
+
+/**
+ * The addon, loaded at the first call. FATHOM_ISA forces an instruction set.
+ * @throws Error with what to do if it is not built or cannot be loaded; RangeError if FATHOM_ISA names a set this CPU lacks
+ */
+export function native(): Native {
+  if (loaded) return loaded;
+  const path = addonPath();
+  if (!existsSync(path)) {
+    throw new Error(
+      `the native addon is not built (${path} is missing): run \`npm run build\`, which needs a C++ compiler (g++ or clang++)`,
+    );
+  }
+  let addon: Native;
+  try {
+    addon = createRequire(import.meta.url)(path) as Native;
+  } catch (error) {
+    throw new Error(`${path} does not load (${(error as Error).message}): remove build/ and run \`npm run build\``);
+  }
+  const isa = process.env.FATHOM_ISA;
+  if (isa && !addon.selectIsa(isa)) {
+    throw new RangeError(`FATHOM_ISA=${isa}: this machine runs ${addon.isas().replaceAll(",", ", ")}`);
+  }
+  loaded = addon;
+  return addon;
+}
+
+/** Where the build script puts the addon; FATHOM_NATIVE names another one (the sanitizer build in tests). */
+function addonPath(): string {
+  if (process.env.FATHOM_NATIVE) return process.env.FATHOM_NATIVE;
+  return join(dirname(fileURLToPath(import.meta.url)), "..", "..", "build", "native", "fathom.node");
+}
