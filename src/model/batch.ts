@@ -1,0 +1,104 @@
+/**
+ * What one forward pass reads: packed rows of token ids with their positions and sequence borders, and, for training, the targets of the
+ * main head and of each MTP depth. model.md A9 shows the alignment.
+ */
+import type { Arena } from "../tensor/arena.js";
+import { Tensor } from "../tensor/tensor.js";
+
+export interface Batch extends Disposable {
+  /** [rows] int32 */
+  readonly ids: Tensor;
+  /** [rows] int32, counted from each sequence's start */
+  readonly positions: Tensor;
+  /** [sequences + 1] int32 */
+  readonly seqOffsets: Tensor;
+  readonly numSequences: number;
+  readonly maxSequenceLength: number;
+  /** [rows] int32, -1 = none; null without targets */
+  readonly targets: Tensor | null;
+  /** For depth k = 1..D: the token k places on (-1 where the sequence has none) and its successor, the target. */
+  readonly mtp: readonly { readonly ids: Tensor; readonly targets: Tensor }[];
+  /** Rows with a target: main, then each depth. */
+  readonly numTargets: readonly number[];
+}
+
+/**
+ * Rows of equal length, as the pre-training loader gives them.
+ * @param tokens [sequences, length + 1]: each row's inputs and, shifted by one, its targets; a negative token is padding
+ * @param mtpDepth number of MTP modules to align for
+ */
+export function trainingBatch(arena: Arena, tokens: Int32Array, length: number, mtpDepth: number): Batch {
+  const width = length + 1;
+  const sequences = tokens.length / width;
+  if (!Number.isInteger(sequences)) throw new RangeError(`batch: ${tokens.length} tokens are not rows of ${width}`);
+  const lengths = new Array<number>(sequences).fill(length);
+  // Token `ahead` places after row i of sequence s, or -1 past its end.
+  const shifted = (ahead: number): Int32Array => {
+    const result = new Int32Array(sequences * length);
+    for (let s = 0; s < sequences; s++) {
+      for (let i = 0; i < length; i++) {
+        const at = i + ahead;
+        result[s * length + i] = at < width ? (tokens[s * width + at] ?? -1) : -1;
+      }
+    }
+    return result;
+  };
+  return assemble(arena, shifted(0), lengths, mtpDepth, shifted);
+}
+
+/** Sequences of any lengths without targets, for inference. @param sequences token ids of each */
+export function inferenceBatch(arena: Arena, sequences: readonly ArrayLike<number>[]): Batch {
+  const lengths = sequences.map((sequence) => sequence.length);
+  const ids = Int32Array.from(sequences.flatMap((sequence) => Array.from(sequence)));
+  return assemble(arena, ids, lengths, 0, null);
+}
+
+/** Sequences of any lengths whose own tokens are the targets (scoring): row i predicts token i + 1, depth k token i + 1 + k. */
+export function scoringBatch(arena: Arena, sequences: readonly ArrayLike<number>[], mtpDepth: number): Batch {
+  const lengths = sequences.map((sequence) => sequence.length);
+  const shifted = (ahead: number): Int32Array =>
+    Int32Array.from(
+      sequences.flatMap((sequence) =>
+        Array.from(sequence, (_, i) => (i + ahead < sequence.length ? (sequence[i + ahead] ?? -1) : -1)),
+      ),
+    );
+  return assemble(arena, shifted(0), lengths, mtpDepth, shifted);
+}
+
+function assemble(
+  arena: Arena,
+  ids: Int32Array,
+  lengths: readonly number[],
+  mtpDepth: number,
+  shifted: ((ahead: number) => Int32Array) | null,
+): Batch {
+  const positions = new Int32Array(ids.length);
+  const offsets = new Int32Array(lengths.length + 1);
+  let row = 0;
+  lengths.forEach((length, s) => {
+    for (let i = 0; i < length; i++) positions[row++] = i;
+    offsets[s + 1] = row;
+  });
+  const targets = shifted?.(1) ?? null;
+  const mtpTargets = shifted ? Array.from({ length: mtpDepth }, (_, k) => shifted(k + 2)) : [];
+  const counted = (values: Int32Array): number => values.reduce((sum, value) => sum + (value >= 0 ? 1 : 0), 0);
+  const owned: Tensor[] = [];
+  const own = (values: Int32Array): Tensor => {
+    const tensor = Tensor.fromInts(arena, values);
+    owned.push(tensor);
+    return tensor;
+  };
+  return {
+    ids: own(ids),
+    positions: own(positions),
+    seqOffsets: own(offsets),
+    numSequences: lengths.length,
+    maxSequenceLength: Math.max(0, ...lengths),
+    targets: targets && own(targets),
+    mtp: shifted ? mtpTargets.map((values, k) => ({ ids: own(shifted(k + 1)), targets: own(values) })) : [],
+    numTargets: targets ? [counted(targets), ...mtpTargets.map(counted)] : [],
+    [Symbol.dispose](): void {
+      for (const tensor of owned) tensor.free();
+    },
+  };
+}

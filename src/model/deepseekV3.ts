@@ -1,0 +1,196 @@
+/**
+ * DeepSeek-V3: embedding, pre-norm blocks of latent attention and DeepSeekMoE, final norm, output head, and the multi-token-prediction
+ * modules beside them. Used by training, evaluation and serving alike; V2-style checkpoints and the baselines are a matter of config.
+ *
+ *   h = Emb(t)        for each layer: h += Attn(norm(h)); h += FFN(norm(h))        logits = head(norm(h))
+ */
+import type { Communicator } from "../distributed/communicator.js";
+import { Arena } from "../tensor/arena.js";
+import type { ComputeDtype } from "../tensor/dtype.js";
+import { linearCrossEntropy } from "../tensor/ops/crossEntropy.js";
+import { embedding } from "../tensor/ops/embedding.js";
+import { linear } from "../tensor/ops/linear.js";
+import { rmsNorm } from "../tensor/ops/rmsNorm.js";
+import type { RopeTables } from "../tensor/ops/rope.js";
+import type { Parameter } from "../tensor/parameter.js";
+import type { Tape } from "../tensor/tape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { Batch } from "./batch.js";
+import { type AttentionContext, Block } from "./block.js";
+import type { ModelConfig } from "./config.js";
+import { type Dispatched, MoE } from "./moe.js";
+import { MtpModule } from "./mtp.js";
+import { createRopeTables } from "./rope.js";
+import type { BalanceFactors, RouterReport } from "./router.js";
+import { Weights } from "./weights.js";
+
+/** Factors that turn a batch's losses into the gradient of one training step. */
+export interface LossWeights {
+  /** Targets of the main head in the whole step, over micro-batches and ranks: the divisor T of every cross-entropy. */
+  readonly globalTargets: number;
+  readonly globalSequences: number;
+  /** lambda of the MTP loss; divided by the number of depths */
+  readonly mtp: number;
+  readonly balance: BalanceFactors;
+}
+
+/** Sums over the batch, so that they add up over micro-batches and ranks. */
+export interface BatchLosses {
+  /** Sum of cross-entropies in nats, main head */
+  readonly main: number;
+  /** The same for each MTP depth. */
+  readonly mtp: readonly number[];
+  /** Rows whose arg max was the target: main, then each depth. */
+  readonly correct: readonly number[];
+  /** Rows with a target: main, then each depth. */
+  readonly targets: readonly number[];
+  /** Per MoE layer, in layer order, MTP layers last. */
+  readonly routers: readonly { readonly layer: number; readonly report: RouterReport }[];
+}
+
+/** Final states of a forward pass. */
+export interface Hidden {
+  /** [T, hiddenSize] before model.norm */
+  readonly raw: Tensor;
+  /** [T, hiddenSize] after model.norm: input of the head */
+  readonly normed: Tensor;
+}
+
+export type OnDispatched = (layer: number, dispatched: Dispatched) => void;
+
+export class DeepseekV3 {
+  readonly config: ModelConfig;
+  readonly dtype: ComputeDtype;
+  readonly arena: Arena;
+  readonly weights: Weights;
+  readonly embedTokens: Parameter;
+  readonly layers: readonly Block[];
+  readonly norm: Parameter;
+  readonly lmHead: Parameter;
+  readonly mtp: readonly MtpModule[];
+  #tables: RopeTables | null = null;
+
+  /** Parameters are zero (norm weights one) until `initialize` or a checkpoint fills them. @param experts see MoE */
+  constructor(config: ModelConfig, dtype: ComputeDtype, experts: Communicator, arena: Arena = new Arena()) {
+    this.config = config;
+    this.dtype = dtype;
+    this.arena = arena;
+    this.weights = new Weights(arena, dtype);
+    this.embedTokens = this.weights.matrix("model.embed_tokens.weight", config.vocabSize, config.hiddenSize);
+    this.layers = Array.from(
+      { length: config.numHiddenLayers },
+      (_, layer) => new Block(this.weights, config, layer, experts),
+    );
+    this.norm = this.weights.norm("model.norm.weight", config.hiddenSize);
+    this.lmHead = this.weights.matrix("lm_head.weight", config.vocabSize, config.hiddenSize);
+    this.mtp = Array.from(
+      { length: config.numNextnPredictLayers },
+      (_, k) => new MtpModule(this.weights, config, k + 1, experts),
+    );
+  }
+
+  get parameters(): readonly Parameter[] {
+    return this.weights.all;
+  }
+
+  /** MoE layers by checkpoint index, those of MTP modules last. */
+  get moeLayers(): readonly { readonly layer: number; readonly moe: MoE }[] {
+    return [...this.layers, ...this.mtp.map((module) => module.block)].flatMap(({ layer, mlp }) =>
+      mlp instanceof MoE ? [{ layer, moe: mlp }] : [],
+    );
+  }
+
+  /** Rotation tables for at least `positions` positions; grown by doubling, so that a decode rarely rebuilds them. */
+  tables(positions: number): RopeTables {
+    if (!this.#tables || this.#tables.cos.rows < positions) {
+      this.#tables?.cos.free();
+      this.#tables?.sin.free();
+      this.#tables = createRopeTables(this.arena, this.config, Math.max(256, 2 ** Math.ceil(Math.log2(positions))));
+    }
+    return this.#tables;
+  }
+
+  /**
+   * Embedding, blocks and final norm.
+   * @param ids [T] int32 @param positions number of positions the tables must cover
+   */
+  async hidden(
+    tape: Tape,
+    ids: Tensor,
+    context: AttentionContext,
+    positions: number,
+    onDispatched: OnDispatched | null = null,
+  ): Promise<Hidden> {
+    const tables = this.tables(positions);
+    let h = embedding(tape, ids, this.embedTokens, this.dtype);
+    for (const block of this.layers) {
+      const next = await block.forward(tape, h, context, tables, onDispatched);
+      if (!tape.hasGrad) h.free();
+      h = next;
+    }
+    return { raw: h, normed: rmsNorm(tape, h, this.norm, this.config.rmsNormEps).y };
+  }
+
+  /** [rows, vocab] float32 logits of normed states. */
+  logits(tape: Tape, normed: Tensor, kind: "prefill" | "decode" = "prefill"): Tensor {
+    return linear(tape, normed, this.lmHead, kind, "float32");
+  }
+
+  /**
+   * Losses of a batch with targets. With a tape that has gradients, `tape.backward()` afterwards leaves d(total)/d(parameter) added to
+   * every parameter's gradient, total = main / T + lambda / D sum of MTP_k / T + balance losses. The MTP divisor is T, as printed
+   * in the report, although depth k has T - k terms.
+   */
+  async losses(
+    tape: Tape,
+    batch: Batch,
+    weights: LossWeights,
+    onDispatched: OnDispatched | null = null,
+  ): Promise<BatchLosses> {
+    const { targets } = batch;
+    if (!targets) throw new Error("internal: losses of a batch without targets");
+    const context: AttentionContext = { kind: "prefill", batch, onLatent: null };
+    const routers: { layer: number; report: RouterReport }[] = [];
+    const moe = new Map(this.moeLayers.map(({ layer, moe }) => [layer, moe]));
+    const watch: OnDispatched = (layer, dispatched) => {
+      const gate = moe.get(layer)?.gate;
+      if (gate)
+        routers.push({
+          layer,
+          report: gate.report(tape, dispatched.routing, batch, weights.balance, weights.globalSequences),
+        });
+      onDispatched?.(layer, dispatched);
+    };
+    const hidden = await this.hidden(tape, batch.ids, context, batch.maxSequenceLength, watch);
+    tape.beginSegment();
+    const heads = [linearCrossEntropy(tape, hidden.normed, this.lmHead, targets, 1 / weights.globalTargets)];
+    let previous = this.config.mtpHiddenPostNorm ? hidden.normed : hidden.raw;
+    for (const [k, module] of this.mtp.entries()) {
+      const shifted = batch.mtp[k];
+      if (!shifted) break;
+      const output = await module.forward(
+        tape,
+        previous,
+        shifted.ids,
+        this.embedTokens,
+        context,
+        this.tables(batch.maxSequenceLength),
+        watch,
+      );
+      const scale = weights.mtp / this.mtp.length / weights.globalTargets;
+      heads.push(linearCrossEntropy(tape, output.normed, this.lmHead, shifted.targets, scale));
+      previous = this.config.mtpHiddenPostNorm ? output.normed : output.hidden;
+    }
+    const sums = heads.map(({ losses }) => losses.floats().reduce((sum, loss) => sum + loss, 0));
+    const [main = 0, ...mtp] = sums;
+    const correct = heads.map((head) => head.correct.ints().reduce((sum, hit) => sum + hit, 0));
+    return { main, mtp, correct, targets: batch.numTargets, routers };
+  }
+
+  free(): void {
+    this.weights.free();
+    this.#tables?.cos.free();
+    this.#tables?.sin.free();
+    this.#tables = null;
+  }
+}

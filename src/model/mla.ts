@@ -1,0 +1,254 @@
+/**
+ * Multi-head latent attention: keys and values are rebuilt from one small vector per token, so the cache holds kvLoraRank +
+ * qkRopeHeadDim numbers per token instead of heads x dims. DeepSeek-V3 report, section 2.1.1; model.md A2.
+ * Training and prefill build keys and values per head (naive form); decoding uses the absorbed form (W_UK folded into the query, W_UV into
+ * the output); mla.test.ts holds both equal.
+ * T rows, H heads, C kvLoraRank, R qkRopeHeadDim, N qkNopeHeadDim, V vHeadDim
+ */
+import { native } from "../tensor/native.js";
+import { attention } from "../tensor/ops/attention.js";
+import { splitColumns } from "../tensor/ops/elementwise.js";
+import { linear, type RowKind } from "../tensor/ops/linear.js";
+import { rmsNorm } from "../tensor/ops/rmsNorm.js";
+import { type RopeTables, rope } from "../tensor/ops/rope.js";
+import type { Parameter } from "../tensor/parameter.js";
+import type { Tape } from "../tensor/tape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { Batch } from "./batch.js";
+import { type ModelConfig, softmaxScale } from "./config.js";
+import type { Weights } from "./weights.js";
+
+/** One layer of a latent cache, as decoding reads and writes it; generate/kvCache.ts owns the pages. */
+export interface LatentCacheView {
+  /** [pages, pageSize, C + R] */
+  readonly pages: Tensor;
+  readonly pageSize: number;
+  /** [rows, maxPages] int32 */
+  readonly blockTable: Tensor;
+  /** [rows] int32: positions a row may see, its own included */
+  readonly lengths: Tensor;
+  /** [rows] int32: where each row's own entry goes, counted in entries over all pages */
+  readonly slots: Tensor;
+}
+
+/** The latent rows of a prefill, for the cache: latent [T, C] after its norm, kRope [T, R] after the rotation. */
+export interface LatentRows {
+  readonly latent: Tensor;
+  readonly kRope: Tensor;
+}
+
+export class MultiHeadLatentAttention {
+  readonly qProj: Parameter | null;
+  readonly qAProj: Parameter | null;
+  readonly qALayernorm: Parameter | null;
+  readonly qBProj: Parameter | null;
+  readonly kvAProjWithMqa: Parameter;
+  readonly kvALayernorm: Parameter;
+  readonly kvBProj: Parameter;
+  readonly oProj: Parameter;
+  readonly #config: ModelConfig;
+  readonly #scale: number;
+
+  constructor(weights: Weights, prefix: string, config: ModelConfig) {
+    const { hiddenSize, qLoraRank, kvLoraRank, numAttentionHeads: heads } = config;
+    const qDim = heads * (config.qkNopeHeadDim + config.qkRopeHeadDim);
+    this.#config = config;
+    this.#scale = softmaxScale(config);
+    const isCompressed = qLoraRank !== null;
+    this.qProj = isCompressed ? null : weights.matrix(`${prefix}.q_proj.weight`, qDim, hiddenSize);
+    this.qAProj = isCompressed ? weights.matrix(`${prefix}.q_a_proj.weight`, qLoraRank, hiddenSize) : null;
+    this.qALayernorm = isCompressed ? weights.norm(`${prefix}.q_a_layernorm.weight`, qLoraRank) : null;
+    this.qBProj = isCompressed ? weights.matrix(`${prefix}.q_b_proj.weight`, qDim, qLoraRank) : null;
+    this.kvAProjWithMqa = weights.matrix(
+      `${prefix}.kv_a_proj_with_mqa.weight`,
+      kvLoraRank + config.qkRopeHeadDim,
+      hiddenSize,
+    );
+    this.kvALayernorm = weights.norm(`${prefix}.kv_a_layernorm.weight`, kvLoraRank);
+    this.kvBProj = weights.matrix(
+      `${prefix}.kv_b_proj.weight`,
+      heads * (config.qkNopeHeadDim + config.vHeadDim),
+      kvLoraRank,
+    );
+    this.oProj = weights.matrix(`${prefix}.o_proj.weight`, hiddenSize, heads * config.vHeadDim);
+  }
+
+  /**
+   * Naive form over whole sequences.
+   * @param x [T, hiddenSize], normed
+   * @param onLatent receives what a cache stores, before this returns
+   * @returns [T, hiddenSize], new
+   */
+  forward(
+    tape: Tape,
+    x: Tensor,
+    batch: Batch,
+    tables: RopeTables,
+    onLatent: ((rows: LatentRows) => void) | null,
+  ): Tensor {
+    const c = this.#config;
+    const q = this.#query(tape, x, batch.positions, tables, "prefill");
+    const { latent, kRope } = this.#latent(tape, x, batch.positions, tables, "prefill");
+    onLatent?.({ latent, kRope });
+    const kv = linear(tape, latent, this.kvBProj); // [T, H * (N + V)], per head key part then value
+    const o = attention(tape, q, kv, kRope, batch.seqOffsets, {
+      heads: c.numAttentionHeads,
+      kvHeads: c.numAttentionHeads,
+      nopeDim: c.qkNopeHeadDim,
+      ropeDim: c.qkRopeHeadDim,
+      vDim: c.vHeadDim,
+      scale: this.#scale,
+    });
+    // Up-projections are not stored but computed again from the latents (report 3.2.3).
+    tape.dropUntilBackward([kv], () => {
+      const w = this.kvBProj.data;
+      const [n, k] = [kv.columns, latent.columns];
+      native().gemm(
+        kv.address,
+        latent.address,
+        w.address,
+        kv.rows,
+        n,
+        k,
+        k,
+        k,
+        n,
+        0,
+        1,
+        0,
+        kv.code,
+        latent.code,
+        w.code,
+      );
+    });
+    return linear(tape, o, this.oProj);
+  }
+
+  /**
+   * Absorbed form: new rows are written to the cache, then each attends to its own first `lengths` positions.
+   * @param x [rows, hiddenSize], normed; no gradient
+   * @returns [rows, hiddenSize], new
+   */
+  decode(tape: Tape, x: Tensor, positions: Tensor, tables: RopeTables, cache: LatentCacheView): Tensor {
+    if (tape.hasGrad) throw new Error("internal: the absorbed form has no backward");
+    const { numAttentionHeads: heads, kvLoraRank: c, qkRopeHeadDim: r, qkNopeHeadDim: n, vHeadDim: v } = this.#config;
+    const { rows } = x;
+    const q = this.#query(tape, x, positions, tables, "decode");
+    const { latent, kRope } = this.#latent(tape, x, positions, tables, "decode");
+    writeLatent(cache, { latent, kRope });
+    const w = this.kvBProj.data; // [H, N + V, C]
+    const absorbed = tape.empty([rows, heads * (c + r)], x.dtype);
+    const size = x.dtype === "float32" ? 4 : 2;
+    // q~[t, h] = q^C[t, h] U_K[h]: per head [rows, N] x [N, C]
+    native().gemmBatched(
+      absorbed.address,
+      q.address,
+      w.address,
+      heads,
+      c + r,
+      n + r,
+      (n + v) * c,
+      rows,
+      c,
+      n,
+      heads * (n + r),
+      c,
+      heads * (c + r),
+      0,
+      0,
+      0,
+      absorbed.code,
+      q.code,
+      w.code,
+    );
+    // The rotated part of every head moves beside its absorbed part.
+    for (let h = 0; h < heads; h++) {
+      const to = absorbed.address + (h * (c + r) + c) * size;
+      native().copyRows(to, q.address + (h * (n + r) + n) * size, rows, r, heads * (c + r), heads * (n + r), size);
+    }
+    const oLatent = tape.empty([rows, heads * c], x.dtype);
+    native().mlaDecode(
+      oLatent.address,
+      absorbed.address,
+      cache.pages.address,
+      cache.blockTable.address,
+      cache.lengths.address,
+      rows,
+      heads,
+      c,
+      r,
+      cache.pageSize,
+      cache.blockTable.columns,
+      this.#scale,
+      x.code,
+      cache.pages.code,
+    );
+    // o[t, h] = U_V[h] o~[t, h]: per head [rows, C] x [V, C]^T
+    const o = tape.empty([rows, heads * v], x.dtype);
+    native().gemmBatched(
+      o.address,
+      oLatent.address,
+      w.address + n * c * (w.dtype === "float32" ? 4 : 2),
+      heads,
+      v,
+      c,
+      (n + v) * c,
+      rows,
+      v,
+      c,
+      heads * c,
+      c,
+      heads * v,
+      0,
+      1,
+      0,
+      o.code,
+      oLatent.code,
+      w.code,
+    );
+    return linear(tape, o, this.oProj, "decode");
+  }
+
+  /** [T, H * (N + R)], the last R values of each head rotated. */
+  #query(tape: Tape, x: Tensor, positions: Tensor, tables: RopeTables, kind: RowKind): Tensor {
+    const { numAttentionHeads: heads, qkNopeHeadDim: n, qkRopeHeadDim: r } = this.#config;
+    let q: Tensor;
+    if (this.qAProj && this.qALayernorm && this.qBProj) {
+      const cQ = linear(tape, x, this.qAProj, kind);
+      const normed = rmsNorm(tape, cQ, this.qALayernorm, this.#config.latentNormEps);
+      q = linear(tape, normed.y, this.qBProj, kind);
+      tape.dropUntilBackward([normed.y], normed.recompute);
+    } else if (this.qProj) {
+      q = linear(tape, x, this.qProj, kind);
+    } else {
+      throw new Error("internal: attention without a query projection");
+    }
+    rope(tape, q, tables, positions, { heads, headDim: n + r, offset: n, ropeDim: r });
+    return q;
+  }
+
+  /** The normed latent [T, C] and the rotated shared key part [T, R]: exactly what the cache holds. */
+  #latent(tape: Tape, x: Tensor, positions: Tensor, tables: RopeTables, kind: RowKind): LatentRows {
+    const { kvLoraRank, qkRopeHeadDim: r } = this.#config;
+    const z = linear(tape, x, this.kvAProjWithMqa, kind); // [T, C + R]
+    const [cKV, kRope] = splitColumns(tape, z, kvLoraRank);
+    const latent = rmsNorm(tape, cKV, this.kvALayernorm, this.#config.latentNormEps).y;
+    rope(tape, kRope, tables, positions, { heads: 1, headDim: r, offset: 0, ropeDim: r });
+    return { latent, kRope };
+  }
+}
+
+/** Puts latent rows into their slots of the cache. */
+export function writeLatent(cache: Pick<LatentCacheView, "pages" | "slots">, rows: LatentRows): void {
+  const { pages, slots } = cache;
+  const c = rows.latent.columns;
+  const r = rows.kRope.columns;
+  const width = c + r;
+  const size = pages.dtype === "float32" ? 4 : 2;
+  const code = pages.code;
+  slots.ints().forEach((slot, row) => {
+    const to = pages.address + slot * width * size;
+    native().convert(to, rows.latent.view(row * c, [c]).address, c, code, rows.latent.code);
+    native().convert(to + c * size, rows.kRope.view(row * r, [r]).address, r, code, rows.kRope.code);
+  });
+}

@@ -1,0 +1,28 @@
+/** The SwiGLU feed-forward part: dense layers and shared experts. model.md A5. */
+import { linear, type RowKind } from "../tensor/ops/linear.js";
+import { swiglu } from "../tensor/ops/swiglu.js";
+import type { Parameter } from "../tensor/parameter.js";
+import type { Tape } from "../tensor/tape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { Weights } from "./weights.js";
+
+export class SwigluMlp {
+  /** [2 * width, hiddenSize]: the rows of gate_proj, then those of up_proj */
+  readonly gateUpProj: Parameter;
+  readonly downProj: Parameter;
+
+  /** Several shared experts are one part of their summed width, as the checkpoint stores them. */
+  constructor(weights: Weights, prefix: string, hiddenSize: number, width: number) {
+    this.gateUpProj = weights.matrix(`${prefix}.gate_up_proj.weight`, 2 * width, hiddenSize);
+    this.downProj = weights.matrix(`${prefix}.down_proj.weight`, hiddenSize, width);
+  }
+
+  /** @param x [T, hiddenSize] @returns [T, hiddenSize], new */
+  forward(tape: Tape, x: Tensor, kind: RowKind): Tensor {
+    const gateUp = linear(tape, x, this.gateUpProj, kind);
+    const hidden = swiglu(tape, gateUp);
+    const y = linear(tape, hidden.y, this.downProj, kind);
+    tape.dropUntilBackward([hidden.y], hidden.recompute);
+    return y;
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * DeepSeekMoE: fine-grained routed experts and shared experts, in three of a block's four phases: dispatch (route, bring tokens to
+ * their experts), experts, combine. Report section 2.1.2. No token is dropped.
+ *
+ * With expert parallelism rank r owns experts [r E/P, (r + 1) E/P). A token travels to a rank once, however many of its experts live there,
+ * with its expert ids and weights; the rank adds up its experts' weighted results before sending one row back, and the token's rank
+ * adds the partial sums in rank order (infrastructure.md 4.3). In one process the same path runs without the exchange.
+ */
+import type { Communicator } from "../distributed/communicator.js";
+import { groupedLinear, type RowKind } from "../tensor/ops/linear.js";
+import { combine, type ExpertOrder, permute, sortByExpert } from "../tensor/ops/permute.js";
+import type { Routing } from "../tensor/ops/router.js";
+import { swiglu } from "../tensor/ops/swiglu.js";
+import type { Parameter } from "../tensor/parameter.js";
+import type { Tape } from "../tensor/tape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { ModelConfig } from "./config.js";
+import { exchangeInts, exchangeRows, type RowCounts, receiveCounts } from "./exchange.js";
+import { SwigluMlp } from "./mlp.js";
+import { Router } from "./router.js";
+import type { Weights } from "./weights.js";
+
+/** Tokens where their experts are: the result of the dispatch phase. */
+export interface Dispatched {
+  readonly routing: Routing;
+  /** [sorted rows, hiddenSize] in the order of the local experts */
+  readonly x: Tensor;
+  readonly order: ExpertOrder;
+  /** [local tokens, k] float32 */
+  readonly weights: Tensor;
+  /** How the tokens came here; null in one process. */
+  readonly journey: { readonly rankOrder: ExpertOrder; readonly counts: RowCounts } | null;
+}
+
+export class MoE {
+  readonly gate: Router;
+  readonly gateUpProj: Parameter;
+  readonly downProj: Parameter;
+  readonly sharedExperts: SwigluMlp | null;
+  readonly #config: ModelConfig;
+  readonly #group: Communicator;
+  readonly #localExperts: number;
+
+  /** @param group the ranks that share the experts between them; one rank holds all */
+  constructor(weights: Weights, prefix: string, config: ModelConfig, group: Communicator) {
+    const { nRoutedExperts, moeIntermediateSize: m, hiddenSize: d, nSharedExperts } = config;
+    if (nRoutedExperts % group.size !== 0) {
+      throw new RangeError(`expert parallelism: ${nRoutedExperts} experts do not divide among ${group.size} processes`);
+    }
+    this.#config = config;
+    this.#group = group;
+    this.#localExperts = nRoutedExperts / group.size;
+    this.gate = new Router(weights, `${prefix}.gate`, config);
+    this.gateUpProj = weights.matrix(`${prefix}.experts.gate_up_proj`, this.#localExperts, 2 * m, d);
+    this.downProj = weights.matrix(`${prefix}.experts.down_proj`, this.#localExperts, d, m);
+    this.sharedExperts =
+      nSharedExperts > 0 ? new SwigluMlp(weights, `${prefix}.shared_experts`, d, nSharedExperts * m) : null;
+  }
+
+  /** Phase 2: route and bring each token to the ranks of its experts. @param x [T, hiddenSize], normed */
+  async dispatch(tape: Tape, x: Tensor): Promise<Dispatched> {
+    const routing = this.gate.forward(tape, x);
+    if (this.#group.size === 1) {
+      const order = sortByExpert(tape, routing.experts, this.#localExperts);
+      return { routing, x: permute(tape, x, order), order, weights: routing.weights, journey: null };
+    }
+    const rankOrder = sortByExpert(tape, this.#destinations(tape, routing.experts), this.#group.size);
+    const counts = await receiveCounts(this.#group, rankOrder.offsets.ints());
+    const rows = await exchangeRows(tape, this.#group, permute(tape, x, rankOrder), counts);
+    const weights = await exchangeRows(tape, this.#group, permute(tape, routing.weights, rankOrder), counts);
+    const experts = await this.#localIds(tape, routing.experts, rankOrder, counts);
+    const order = sortByExpert(tape, experts, this.#localExperts);
+    return { routing, x: permute(tape, rows, order), order, weights, journey: { rankOrder, counts } };
+  }
+
+  /** Phase 3: every local expert on its rows. @returns [sorted rows, hiddenSize] */
+  experts(tape: Tape, dispatched: Dispatched, kind: RowKind): Tensor {
+    const { offsets } = dispatched.order;
+    const gateUp = groupedLinear(tape, dispatched.x, this.gateUpProj, offsets, kind);
+    const hidden = swiglu(tape, gateUp);
+    const y = groupedLinear(tape, hidden.y, this.downProj, offsets, kind);
+    tape.dropUntilBackward([hidden.y], hidden.recompute);
+    return y;
+  }
+
+  /** Phase 4: weighted sums back at the tokens, plus the shared experts. @param shared [T, hiddenSize] or null */
+  async combine(tape: Tape, dispatched: Dispatched, y: Tensor, shared: Tensor | null): Promise<Tensor> {
+    const { journey, order, weights } = dispatched;
+    if (!journey) return combine(tape, y, weights, order, shared);
+    const partial = combine(tape, y, weights, order, null);
+    const back = await exchangeRows(tape, this.#group, partial, {
+      sent: journey.counts.received,
+      received: journey.counts.sent,
+    });
+    const { rankOrder } = journey;
+    const ones = tape.empty([rankOrder.numTokens, rankOrder.slotsPerToken], "float32");
+    ones.fill(1);
+    return combine(tape, back, ones, rankOrder, shared);
+  }
+
+  /** [T, P] int32: slot r holds r if the token has an expert on rank r, else -1. */
+  #destinations(tape: Tape, experts: Tensor): Tensor {
+    const { size } = this.#group;
+    const k = experts.columns;
+    const ids = experts.ints();
+    const result = tape.empty([experts.rows, size], "int32");
+    const ranks = result.ints().fill(-1);
+    for (let slot = 0; slot < ids.length; slot++) {
+      const rank = Math.floor((ids[slot] ?? 0) / this.#localExperts);
+      ranks[Math.floor(slot / k) * size + rank] = rank;
+    }
+    return result;
+  }
+
+  /** Expert ids of the received rows, counted from this rank's first expert; -1 for experts elsewhere. */
+  async #localIds(tape: Tape, experts: Tensor, rankOrder: ExpertOrder, counts: RowCounts): Promise<Tensor> {
+    const { numExpertsPerTok: k } = this.#config;
+    const ids = experts.ints();
+    const slots = rankOrder.rowSlot.ints();
+    const outgoing = new Int32Array(rankOrder.numSorted * k);
+    for (let row = 0; row < rankOrder.numSorted; row++) {
+      const token = Math.floor((slots[row] ?? 0) / rankOrder.slotsPerToken);
+      for (let j = 0; j < k; j++) outgoing[row * k + j] = ids[token * k + j] ?? -1;
+    }
+    const incoming = await exchangeInts(this.#group, outgoing, k, counts);
+    const first = this.#group.rank * this.#localExperts;
+    const result = tape.empty([incoming.length / k, k], "int32");
+    const local = result.ints();
+    incoming.forEach((id, i) => {
+      const offset = id - first;
+      local[i] = offset >= 0 && offset < this.#localExperts ? offset : -1;
+    });
+    return result;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Makes the parameters of a model, each under its checkpoint name, and hands them to the parts. Gate and up projections of a feed-forward
+ * part lie in one matrix, and the experts of a layer in one array [experts, out, in], so that each is one product; checkpoint/hfNames.ts
+ * knows which rows of them a checkpoint tensor is.
+ */
+import type { Arena } from "../tensor/arena.js";
+import type { ComputeDtype } from "../tensor/dtype.js";
+import { createParameter, type Parameter } from "../tensor/parameter.js";
+import { Tensor } from "../tensor/tensor.js";
+
+export class Weights {
+  readonly arena: Arena;
+  /** Type of the matrices; norm weights, the router and its bias stay float32 (model.md A11). */
+  readonly dtype: ComputeDtype;
+  readonly all: Parameter[] = [];
+
+  constructor(arena: Arena, dtype: ComputeDtype) {
+    this.arena = arena;
+    this.dtype = dtype;
+  }
+
+  matrix(name: string, ...shape: number[]): Parameter {
+    return this.#add(createParameter(this.arena, name, shape, this.dtype));
+  }
+
+  /** A matrix in float32 in every precision: the router. */
+  exactMatrix(name: string, ...shape: number[]): Parameter {
+    return this.#add(createParameter(this.arena, name, shape, "float32"));
+  }
+
+  norm(name: string, dim: number): Parameter {
+    const parameter = createParameter(this.arena, name, [dim], "float32");
+    parameter.data.fill(1);
+    return this.#add(parameter);
+  }
+
+  /** A float32 array that no gradient moves. */
+  buffer(name: string, dim: number): Parameter {
+    return this.#add(createParameter(this.arena, name, [dim], "float32", false));
+  }
+
+  /** Gives every trained parameter a zeroed float32 gradient. */
+  createGrads(): void {
+    for (const parameter of this.all) {
+      if (parameter.isTrained && !parameter.grad) parameter.grad = Tensor.zeros(this.arena, parameter.shape, "float32");
+    }
+  }
+
+  free(): void {
+    for (const parameter of this.all) {
+      parameter.data.free();
+      parameter.grad?.free();
+      parameter.grad = null;
+    }
+  }
+
+  #add(parameter: Parameter): Parameter {
+    this.all.push(parameter);
+    return parameter;
+  }
+}

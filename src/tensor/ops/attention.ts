@@ -1,0 +1,105 @@
+/**
+ * Causal attention in MLA form (keys and values per head from kv, one rotated key part shared by all heads) and, with ropeDim 0 and fewer
+ * key heads, plain grouped-query attention; and the absorbed form of MLA over the latent cache. Report section 2.1.1.
+ */
+import { native } from "../native.js";
+import type { Tape } from "../tape.js";
+import type { Tensor } from "../tensor.js";
+
+export interface AttentionShape {
+  readonly heads: number;
+  /** Heads of kv; equal to `heads` in MLA. */
+  readonly kvHeads: number;
+  /** Values of a key that come from kv. */
+  readonly nopeDim: number;
+  /** Values of a key that all heads share; 0 in grouped-query attention. */
+  readonly ropeDim: number;
+  readonly vDim: number;
+  /** Softmax scale, YaRN's magnitude included. */
+  readonly scale: number;
+}
+
+/**
+ * @param q [rows, heads * (nopeDim + ropeDim)]
+ * @param kv [rows, kvHeads * (nopeDim + vDim)], per head key part then value
+ * @param kRope [rows, ropeDim], or null if ropeDim is 0
+ * @param seqOffsets [sequences + 1] int32: rows of each sequence; attention never crosses them
+ * @returns [rows, heads * vDim], new
+ */
+export function attention(
+  tape: Tape,
+  q: Tensor,
+  kv: Tensor,
+  kRope: Tensor | null,
+  seqOffsets: Tensor,
+  shape: AttentionShape,
+): Tensor {
+  const { heads, kvHeads, nopeDim: dn, ropeDim: dr, vDim: dv, scale } = shape;
+  const { rows, code } = q;
+  if (
+    q.columns !== heads * (dn + dr) ||
+    kv.columns !== kvHeads * (dn + dv) ||
+    kv.rows !== rows ||
+    (kRope?.columns ?? 0) !== dr
+  ) {
+    throw new RangeError(
+      `attention: q [${q.shape.join(", ")}], kv [${kv.shape.join(", ")}], kRope [${kRope?.shape.join(", ") ?? ""}] do not fit ` +
+        `${heads} heads, ${kvHeads} kv heads, ${dn} + ${dr} and ${dv} values`,
+    );
+  }
+  const sequences = seqOffsets.size - 1;
+  const o = tape.empty([rows, heads * dv], q.dtype);
+  const lse = tape.empty([heads, rows], "float32");
+  const kRopeAddress = kRope?.address ?? null;
+  native().attentionForward(
+    o.address,
+    lse.address,
+    q.address,
+    kv.address,
+    kRopeAddress,
+    seqOffsets.address,
+    sequences,
+    rows,
+    heads,
+    kvHeads,
+    dn,
+    dr,
+    dv,
+    dr,
+    scale,
+    code,
+  );
+  tape.record(() => {
+    if (!o.grad) return;
+    const dq = tape.empty(q.shape, q.dtype);
+    const dkv = tape.empty(kv.shape, kv.dtype);
+    const dkRope = kRope ? tape.empty(kRope.shape, kRope.dtype) : null;
+    native().attentionBackward(
+      dq.address,
+      dkv.address,
+      dkRope?.address ?? null,
+      o.grad.address,
+      q.address,
+      kv.address,
+      kRope?.address ?? null,
+      o.address,
+      lse.address,
+      seqOffsets.address,
+      sequences,
+      rows,
+      heads,
+      kvHeads,
+      dn,
+      dr,
+      dv,
+      dr,
+      dr,
+      scale,
+      code,
+    );
+    tape.contribute(q, dq);
+    tape.contribute(kv, dkv);
+    if (kRope && dkRope) tape.contribute(kRope, dkRope);
+  });
+  return o;
+}

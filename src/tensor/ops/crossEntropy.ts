@@ -1,0 +1,114 @@
+/**
+ * Output head and cross-entropy together, in chunks of rows: the [rows, vocab] logits never exist as a whole. The gradient is made in the
+ * forward, chunk by chunk, because its factor is known then (loss weight over the global token count); only dx [rows, dim] is kept.
+ */
+import { native } from "../native.js";
+import type { Parameter } from "../parameter.js";
+import type { Tape } from "../tape.js";
+import type { Tensor } from "../tensor.js";
+
+export interface CrossEntropyResult {
+  /** [rows] float32: negative log-probability of the target; 0 where the target is -1 */
+  readonly losses: Tensor;
+  /** [rows] int32: 1 where the target is the arg max */
+  readonly correct: Tensor;
+}
+
+/** Rows a chunk: 4 MiB of float32 logits or so, so that a chunk stays in the cache between its three products. */
+function chunkRows(vocab: number): number {
+  return Math.max(64, Math.min(2048, Math.floor(2 ** 20 / vocab / 64) * 64));
+}
+
+/**
+ * @param x [rows, dim], normed
+ * @param head [vocab, dim]
+ * @param targets [rows] int32, -1 = no loss
+ * @param gradScale d total / d loss of one row: loss weight / global token count
+ */
+export function linearCrossEntropy(
+  tape: Tape,
+  x: Tensor,
+  head: Parameter,
+  targets: Tensor,
+  gradScale: number,
+): CrossEntropyResult {
+  const [vocab = 0, dim = 0] = head.shape;
+  const { rows } = x;
+  if (x.columns !== dim || targets.size !== rows) {
+    throw new RangeError(
+      `linearCrossEntropy: x [${x.shape.join(", ")}], ${targets.size} targets, head [${head.shape.join(", ")}]`,
+    );
+  }
+  const losses = tape.empty([rows], "float32");
+  const correct = tape.empty([rows], "int32");
+  const { hasGrad } = tape;
+  const dx = hasGrad ? tape.empty(x.shape, x.dtype) : null;
+  const step = chunkRows(vocab);
+  const logits = tape.empty([Math.min(step, rows), vocab], "float32");
+  const narrow = hasGrad && x.dtype !== "float32" ? tape.empty(logits.shape, x.dtype) : null;
+  for (let begin = 0; begin < rows; begin += step) {
+    const count = Math.min(step, rows - begin);
+    const xs = x.view(begin * dim, [count, dim]);
+    const w = head.data;
+    native().gemm(
+      logits.address,
+      xs.address,
+      w.address,
+      count,
+      vocab,
+      dim,
+      dim,
+      dim,
+      vocab,
+      0,
+      1,
+      0,
+      0,
+      x.code,
+      w.code,
+    );
+    const target = targets.view(begin, [count]);
+    native().crossEntropy(
+      losses.view(begin, [count]).address,
+      correct.view(begin, [count]).address,
+      logits.address,
+      target.address,
+      count,
+      vocab,
+      dx ? 1 : 0,
+      gradScale,
+      0,
+    );
+    if (!dx) continue;
+    if (narrow) native().convert(narrow.address, logits.address, count * vocab, narrow.code, 0);
+    const d = narrow ?? logits;
+    const dxs = dx.view(begin * dim, [count, dim]);
+    native().gemm(
+      dxs.address,
+      d.address,
+      w.address,
+      count,
+      dim,
+      vocab,
+      vocab,
+      dim,
+      dim,
+      0,
+      0,
+      0,
+      x.code,
+      d.code,
+      w.code,
+    );
+    const dw = head.grad;
+    if (dw)
+      native().gemm(dw.address, d.address, xs.address, vocab, dim, count, vocab, dim, dim, 1, 0, 1, 0, d.code, x.code);
+  }
+  // The chunk buffers are needed no longer; the tape would keep them until the backward.
+  logits.free();
+  narrow?.free();
+  tape.record(() => {
+    if (dx) tape.contribute(x, dx);
+  });
+  return { losses, correct };
+}

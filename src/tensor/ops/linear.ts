@@ -1,0 +1,119 @@
+/** y = x W^T, as every projection of the model is written; W is [out, in] as in the checkpoint. */
+import type { Dtype } from "../dtype.js";
+import { native } from "../native.js";
+import type { Parameter } from "../parameter.js";
+import type { Tape } from "../tape.js";
+import type { Tensor } from "../tensor.js";
+
+/** Which kernel a row meets: many rows at once (training, prefill), or the streaming one of decoding. */
+export type RowKind = "prefill" | "decode";
+
+/**
+ * @param x [rows, in]
+ * @param weight [out, in]
+ * @param outDtype type of the result; that of `x` unless the caller needs float32 (router, logits)
+ * @returns [rows, out], new
+ * @throws RangeError if the inner sizes differ
+ */
+export function linear(
+  tape: Tape,
+  x: Tensor,
+  weight: Parameter,
+  kind: RowKind = "prefill",
+  outDtype: Dtype = x.dtype,
+): Tensor {
+  const [n = 0, k = 0] = weight.shape;
+  if (weight.shape.length !== 2 || x.columns !== k) {
+    throw new RangeError(
+      `linear: inner sizes differ: x [${x.shape.join(", ")}] has ${x.columns} columns, ${weight.name} [${weight.shape.join(", ")}] takes ${k}`,
+    );
+  }
+  const m = x.rows;
+  const y = tape.empty([m, n], outDtype);
+  const w = weight.data;
+  if (kind === "decode") native().linearDecode(y.address, x.address, w.address, m, n, k, y.code, x.code, w.code);
+  else native().gemm(y.address, x.address, w.address, m, n, k, k, k, n, 0, 1, 0, y.code, x.code, w.code);
+  tape.record(() => {
+    const dy = y.grad;
+    if (!dy) return;
+    const dx = tape.target(x);
+    // dx [m, k] (+)= dy [m, n] W [n, k]
+    native().gemm(
+      dx.tensor.address,
+      dy.address,
+      w.address,
+      m,
+      k,
+      n,
+      n,
+      k,
+      k,
+      0,
+      0,
+      dx.accumulate,
+      x.code,
+      dy.code,
+      w.code,
+    );
+    tape.weightGrad(() => {
+      const dw = weight.grad;
+      // dW [n, k] += dy^T [n, m] x [m, k]
+      if (dw) native().gemm(dw.address, dy.address, x.address, n, k, m, n, k, k, 1, 0, 1, 0, dy.code, x.code);
+    });
+  });
+  return y;
+}
+
+/**
+ * One matrix per expert over rows sorted by expert: y[r] = x[r] W[e]^T for r in [offsets[e], offsets[e + 1]).
+ * @param x [rows, in]
+ * @param weight [experts, out, in]
+ * @param offsets [experts + 1] int32
+ * @returns [rows, out], new
+ */
+export function groupedLinear(
+  tape: Tape,
+  x: Tensor,
+  weight: Parameter,
+  offsets: Tensor,
+  kind: RowKind = "prefill",
+): Tensor {
+  const [e = 0, n = 0, k = 0] = weight.shape;
+  if (weight.shape.length !== 3 || x.columns !== k || offsets.size !== e + 1) {
+    throw new RangeError(
+      `groupedLinear: x [${x.shape.join(", ")}], offsets [${offsets.size}] do not fit ${weight.name} [${weight.shape.join(", ")}]`,
+    );
+  }
+  const m = x.rows;
+  const y = tape.empty([m, n], x.dtype);
+  const w = weight.data;
+  if (kind === "decode") {
+    native().groupedLinearDecode(y.address, x.address, w.address, offsets.address, e, n, k, y.code, x.code, w.code);
+  } else {
+    native().groupedGemm(y.address, x.address, w.address, offsets.address, e, n, k, 1, 0, y.code, x.code, w.code);
+  }
+  tape.record(() => {
+    const dy = y.grad;
+    if (!dy) return;
+    const dx = tape.target(x);
+    native().groupedGemm(
+      dx.tensor.address,
+      dy.address,
+      w.address,
+      offsets.address,
+      e,
+      k,
+      n,
+      0,
+      dx.accumulate,
+      x.code,
+      dy.code,
+      w.code,
+    );
+    tape.weightGrad(() => {
+      const dw = weight.grad;
+      if (dw) native().groupedGemmWgrad(dw.address, dy.address, x.address, offsets.address, e, n, k, dy.code, x.code);
+    });
+  });
+  return y;
+}

@@ -1,0 +1,54 @@
+/**
+ * Rotary position embedding in DeepSeek's interleaved layout: pair i is channels (2i, 2i + 1). The angles are tables made once per model
+ * (model/rope.ts), in float32 also when activations are bf16.
+ */
+import { native } from "../native.js";
+import type { Tape } from "../tape.js";
+import type { Tensor } from "../tensor.js";
+
+export interface RopeTables {
+  /** [positions, ropeDim / 2] float32 */
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+/** The rotated values of a row: `heads` blocks of `headDim` values, in each the `ropeDim` values from `offset` on. */
+export interface RopeLayout {
+  readonly heads: number;
+  readonly headDim: number;
+  readonly offset: number;
+  readonly ropeDim: number;
+}
+
+/**
+ * Rotates `x` in place. Its producer must not need the values in its backward (a linear does not), and no one may have read them before.
+ * @param x [rows, heads * headDim]
+ * @param positions [rows] int32, below the tables' length
+ */
+export function rope(tape: Tape, x: Tensor, tables: RopeTables, positions: Tensor, layout: RopeLayout): void {
+  const { heads, headDim, offset, ropeDim } = layout;
+  if (x.columns !== heads * headDim || offset + ropeDim > headDim || tables.cos.columns !== ropeDim / 2) {
+    throw new RangeError(
+      `rope: x [${x.shape.join(", ")}] is not ${heads} heads of ${headDim} with ${ropeDim} at ${offset}`,
+    );
+  }
+  const rotate = (data: Tensor, sign: number): void =>
+    native().rope(
+      data.address,
+      tables.cos.address,
+      tables.sin.address,
+      positions.address,
+      x.rows,
+      heads,
+      x.columns,
+      headDim,
+      offset,
+      ropeDim,
+      sign,
+      data.code,
+    );
+  rotate(x, 1);
+  tape.record(() => {
+    if (x.grad) rotate(x.grad, -1);
+  });
+}

@@ -1,0 +1,159 @@
+/**
+ * Which experts a token goes to, and the statistics that balance losses need. Report section 2.1.2; V2's softmax gates by option.
+ */
+import { native } from "../native.js";
+import type { Parameter } from "../parameter.js";
+import type { Tape } from "../tape.js";
+import type { Tensor } from "../tensor.js";
+
+export type ScoringFunc = "sigmoid" | "softmax";
+export type TopkMethod = "greedy" | "group_limited_greedy" | "noaux_tc";
+
+export interface RouterShape {
+  readonly nRoutedExperts: number;
+  readonly numExpertsPerTok: number;
+  readonly nGroup: number;
+  readonly topkGroup: number;
+  readonly scoringFunc: ScoringFunc;
+  readonly topkMethod: TopkMethod;
+  readonly normTopkProb: boolean;
+  readonly routedScalingFactor: number;
+}
+
+export interface Routing {
+  /** [rows, k] int32, best first */
+  readonly experts: Tensor;
+  /** [rows, k] float32 */
+  readonly weights: Tensor;
+  /** [rows, e] float32: sigmoid or softmax of the logits, without bias */
+  readonly scores: Tensor;
+}
+
+const scoringCode: Readonly<Record<ScoringFunc, number>> = { sigmoid: 0, softmax: 1 };
+const methodCode: Readonly<Record<TopkMethod, number>> = { greedy: 0, group_limited_greedy: 1, noaux_tc: 2 };
+
+/**
+ * Picks K of E experts for each token: choice by score + bias inside the best groups, weights from the unbiased score. Ties go to the lower
+ * expert id, so the choice is deterministic.
+ * @param logits [rows, e] float32, before the sigmoid
+ * @param bias [e] float32, moved by the balancer between steps, never by a gradient; null for gates without one
+ */
+export function routeTokens(tape: Tape, logits: Tensor, bias: Parameter | null, shape: RouterShape): Routing {
+  const { nRoutedExperts: e, numExpertsPerTok: k } = shape;
+  const { rows } = logits;
+  if (logits.columns !== e || (bias && bias.data.size !== e)) {
+    throw new RangeError(
+      `routeTokens: logits [${logits.shape.join(", ")}], bias [${bias?.shape.join(", ") ?? ""}], expected ${e} experts`,
+    );
+  }
+  const experts = tape.empty([rows, k], "int32");
+  const weights = tape.empty([rows, k], "float32");
+  const scores = tape.empty([rows, e], "float32");
+  // A single expert keeps its raw score (model.md A6 step 8). V2's published class scales only what it does not normalise.
+  const norm = shape.normTopkProb && k > 1 ? 1 : 0;
+  const scale = shape.scoringFunc === "softmax" && norm ? 1 : shape.routedScalingFactor;
+  const scoring = scoringCode[shape.scoringFunc];
+  native().routerForward(
+    experts.address,
+    weights.address,
+    scores.address,
+    logits.address,
+    bias?.data.address ?? null,
+    rows,
+    e,
+    k,
+    shape.nGroup,
+    shape.topkGroup,
+    scoring,
+    methodCode[shape.topkMethod],
+    norm,
+    scale,
+  );
+  tape.record(() => {
+    if (!weights.grad && !scores.grad) return;
+    const d = tape.empty(logits.shape, "float32");
+    const dweights = weights.grad ?? tape.zeros(weights.shape, "float32");
+    native().routerBackward(
+      d.address,
+      dweights.address,
+      scores.grad?.address ?? null,
+      experts.address,
+      scores.address,
+      rows,
+      e,
+      k,
+      scoring,
+      norm,
+      scale,
+    );
+    tape.contribute(logits, d);
+  });
+  return { experts, weights, scores };
+}
+
+export interface RouterStatistics {
+  /** [sequences, e] float32: mean over a sequence's rows of the score (normalised over all experts if asked). */
+  readonly meanScores: Tensor;
+  /** [sequences, e] int32: rows whose plain top-K of the unbiased scores holds the expert. */
+  readonly topCounts: Tensor;
+}
+
+/**
+ * Per-sequence score means and counts, differentiable through the means.
+ * @param normalize divide each row's scores by their sum over all experts first (sigmoid scores; pitfall G25)
+ */
+export function routerStatistics(
+  tape: Tape,
+  routing: Routing,
+  seqOffsets: Tensor,
+  k: number,
+  normalize: boolean,
+): RouterStatistics {
+  const { scores } = routing;
+  const e = scores.columns;
+  const sequences = seqOffsets.size - 1;
+  const meanScores = tape.empty([sequences, e], "float32");
+  const topCounts = tape.empty([sequences, e], "int32");
+  const flag = normalize ? 1 : 0;
+  native().routerStatistics(
+    meanScores.address,
+    topCounts.address,
+    scores.address,
+    seqOffsets.address,
+    sequences,
+    e,
+    k,
+    flag,
+  );
+  tape.record(() => {
+    if (!meanScores.grad) return;
+    if (!scores.grad) tape.target(scores).tensor.fill(0);
+    const dscores = tape.target(scores).tensor;
+    native().routerStatisticsBackward(
+      dscores.address,
+      meanScores.grad.address,
+      scores.address,
+      seqOffsets.address,
+      sequences,
+      e,
+      flag,
+    );
+  });
+  return { meanScores, topCounts };
+}
+
+/** Assignments (row, slot) per expert and sequence: [sequences, e] int32. */
+export function expertCounts(tape: Tape, routing: Routing, seqOffsets: Tensor): Tensor {
+  const e = routing.scores.columns;
+  const sequences = seqOffsets.size - 1;
+  const counts = tape.empty([sequences, e], "int32");
+  native().expertCounts(
+    counts.address,
+    routing.experts.address,
+    seqOffsets.address,
+    sequences,
+    e,
+    routing.experts.columns,
+  );
+  return counts;
+}
