@@ -5,13 +5,13 @@
 import type { Arena } from "../tensor/arena.js";
 import type { RopeTables } from "../tensor/ops/rope.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { ModelConfig } from "./config.js";
+import { type ModelConfig, rotatedDim } from "./config.js";
 import { ropeFrequencies, ropeMagnitude } from "./ropeScaling.js";
 
 /** @param positions rows of the tables: the longest sequence that will be seen */
 export function createRopeTables(arena: Arena, config: ModelConfig, positions: number): RopeTables {
-  const frequencies = ropeFrequencies(config);
-  const magnitude = ropeMagnitude(config);
+  const frequencies = ropeFrequencies(rotatedDim(config), config.ropeTheta, config.ropeScaling);
+  const magnitude = ropeMagnitude(config.ropeScaling);
   const half = frequencies.length;
   const cos = Tensor.empty(arena, [positions, half], "float32");
   const sin = Tensor.empty(arena, [positions, half], "float32");
