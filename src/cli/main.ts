@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+/**
+ * The command `fathom`. Commands are declared here with nothing but their options loaded, so that --help answers at once; each imports what
+ * it needs when it runs.
+ */
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { inspectCommand } from "./inspect.js";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+const program = new Command("fathom")
+  .description("DeepSeek-V3, the whole system: train, evaluate and run models of its architecture on your own machine.")
+  .version(version)
+  .showHelpAfterError("(--help shows the options)")
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "fathom: ")) })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+for (const command of [inspectCommand()]) program.addCommand(command.copyInheritedSettings(program));
+
+await program.parseAsync();
