@@ -7,13 +7,13 @@
 import type { Communicator } from "../distributed/communicator.js";
 import { Arena } from "../tensor/arena.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
-import { linearCrossEntropy } from "../tensor/ops/crossEntropy.js";
+import { type CrossEntropyResult, linearCrossEntropy } from "../tensor/ops/crossEntropy.js";
 import { embedding } from "../tensor/ops/embedding.js";
 import { linear } from "../tensor/ops/linear.js";
 import { rmsNorm } from "../tensor/ops/rmsNorm.js";
 import type { RopeTables } from "../tensor/ops/rope.js";
 import type { Parameter } from "../tensor/parameter.js";
-import type { Tape } from "../tensor/tape.js";
+import { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
 import { type AttentionContext, Block } from "./block.js";
@@ -147,9 +147,6 @@ export class DeepseekV3 {
     weights: LossWeights,
     onDispatched: OnDispatched | null = null,
   ): Promise<BatchLosses> {
-    const { targets } = batch;
-    if (!targets) throw new Error("internal: losses of a batch without targets");
-    const context: AttentionContext = { kind: "prefill", batch, onLatent: null };
     const routers: { layer: number; report: RouterReport }[] = [];
     const moe = new Map(this.moeLayers.map(({ layer, moe }) => [layer, moe]));
     const watch: OnDispatched = (layer, dispatched) => {
@@ -161,9 +158,39 @@ export class DeepseekV3 {
         });
       onDispatched?.(layer, dispatched);
     };
-    const hidden = await this.hidden(tape, batch.ids, context, batch.maxSequenceLength, watch);
+    const heads = await this.#heads(tape, batch, watch, (depth) =>
+      depth === 0 ? 1 / weights.globalTargets : weights.mtp / this.mtp.length / weights.globalTargets,
+    );
+    const sums = heads.map(({ losses }) => losses.floats().reduce((sum, loss) => sum + loss, 0));
+    const [main = 0, ...mtp] = sums;
+    const correct = heads.map((head) => head.correct.ints().reduce((sum, hit) => sum + hit, 0));
+    return { main, mtp, correct, targets: batch.numTargets, routers };
+  }
+
+  /**
+   * Cross-entropy in nats of every target of a batch, without gradients: main head, then each MTP depth; 0 where a row has no target.
+   * @returns arrays of [T]
+   */
+  async tokenLosses(batch: Batch, onDispatched: OnDispatched | null = null): Promise<Float32Array[]> {
+    using tape = new Tape(this.arena, { hasGrad: false });
+    const heads = await this.#heads(tape, batch, onDispatched, () => 0);
+    return heads.map(({ losses }) => losses.floats().slice());
+  }
+
+  /** Losses of the main head and of each MTP depth. @param scaleOf factor of each one's gradient */
+  async #heads(
+    tape: Tape,
+    batch: Batch,
+    onDispatched: OnDispatched | null,
+    scaleOf: (depth: number) => number,
+  ): Promise<CrossEntropyResult[]> {
+    const { targets } = batch;
+    if (!targets) throw new Error("internal: losses of a batch without targets");
+    const context: AttentionContext = { kind: "prefill", batch, onLatent: null };
+    const length = batch.maxSequenceLength;
+    const hidden = await this.hidden(tape, batch.ids, context, length, onDispatched);
     tape.beginSegment();
-    const heads = [linearCrossEntropy(tape, hidden.normed, this.lmHead, targets, 1 / weights.globalTargets)];
+    const heads = [linearCrossEntropy(tape, hidden.normed, this.lmHead, targets, scaleOf(0))];
     let previous = this.config.mtpHiddenPostNorm ? hidden.normed : hidden.raw;
     for (const [k, module] of this.mtp.entries()) {
       const shifted = batch.mtp[k];
@@ -174,17 +201,13 @@ export class DeepseekV3 {
         shifted.ids,
         this.embedTokens,
         context,
-        this.tables(batch.maxSequenceLength),
-        watch,
+        this.tables(length),
+        onDispatched,
       );
-      const scale = weights.mtp / this.mtp.length / weights.globalTargets;
-      heads.push(linearCrossEntropy(tape, output.normed, this.lmHead, shifted.targets, scale));
+      heads.push(linearCrossEntropy(tape, output.normed, this.lmHead, shifted.targets, scaleOf(k + 1)));
       previous = this.config.mtpHiddenPostNorm ? output.normed : output.hidden;
     }
-    const sums = heads.map(({ losses }) => losses.floats().reduce((sum, loss) => sum + loss, 0));
-    const [main = 0, ...mtp] = sums;
-    const correct = heads.map((head) => head.correct.ints().reduce((sum, hit) => sum + hit, 0));
-    return { main, mtp, correct, targets: batch.numTargets, routers };
+    return heads;
   }
 
   free(): void {
