@@ -1,0 +1,61 @@
+/** Floors of the machine, measured: what its arithmetic units and its memory can do at most. Every speed is quoted as a share of them. */
+import { native } from "../tensor/native.js";
+
+export interface Floors {
+  /** f32 multiply-adds in registers, operations per second over all threads. */
+  readonly f32Flops: number;
+  /** bf16 dot products into f32; equal to f32 on a CPU without them. */
+  readonly bf16Flops: number;
+  /** Bytes per second, reading. */
+  readonly readBytes: number;
+  /** Bytes per second of y = a + 3 b, the three streams counted. */
+  readonly triadBytes: number;
+}
+
+/** Operations per second; the best of several short runs, since neighbours on the machine only ever take away. */
+export function peakFlops(kind: "float32" | "bfloat16", seconds = 0.2): number {
+  const cell = native().alloc(64);
+  const operations = new Float64Array(cell.buffer, 0, 1);
+  let iterations = 1 << 16;
+  let best = 0;
+  const end = performance.now() + 1000 * seconds;
+  do {
+    const begun = performance.now();
+    native().peakFlops(cell.address, iterations, kind === "float32" ? 0 : 1);
+    const elapsed = (performance.now() - begun) / 1000;
+    best = Math.max(best, (operations[0] ?? 0) / elapsed);
+    if (elapsed < 0.02) iterations *= 2;
+  } while (performance.now() < end);
+  return best;
+}
+
+/** @param bytes size of each array: well above the caches */
+export function peakBandwidth(
+  bytes = 256 * 2 ** 20,
+  seconds = 0.5,
+): { readonly readBytes: number; readonly triadBytes: number } {
+  const n = bytes / 4;
+  const [y, a, b] = [native().alloc(bytes), native().alloc(bytes), native().alloc(bytes)];
+  const cell = native().alloc(64);
+  for (const { address } of [y, a, b]) native().fill(address, 1, n);
+  const best = (moved: number, body: () => void): number => {
+    let rate = 0;
+    const end = performance.now() + 500 * seconds;
+    do {
+      const begun = performance.now();
+      body();
+      rate = Math.max(rate, (1000 * moved) / (performance.now() - begun));
+    } while (performance.now() < end);
+    return rate;
+  };
+  const result = {
+    readBytes: best(bytes, () => native().peakRead(cell.address, a.address, n)),
+    triadBytes: best(3 * bytes, () => native().peakTriad(y.address, a.address, b.address, n)),
+  };
+  for (const { address } of [y, a, b]) native().release(address, bytes);
+  return result;
+}
+
+export function measureFloors(): Floors {
+  return { f32Flops: peakFlops("float32"), bf16Flops: peakFlops("bfloat16"), ...peakBandwidth() };
+}
