@@ -162,7 +162,7 @@ export class BpeEncoder {
 
 /** A growing list of token ids. */
 export class IdBuffer {
-  ids: Int32Array;
+  ids: Int32Array<ArrayBuffer>;
   length = 0;
 
   constructor(capacity = 1024) {
@@ -175,7 +175,7 @@ export class IdBuffer {
   }
 
   /** A copy of the ids so far. */
-  toArray(): Int32Array {
+  toArray(): Int32Array<ArrayBuffer> {
     return this.ids.slice(0, this.length);
   }
 }

@@ -4,8 +4,8 @@
  */
 export class ByteMap {
   /** Keys, one after the other; key i is arena[offsets[i], offsets[i + 1]). */
-  arena: Uint8Array;
-  offsets: Int32Array;
+  arena: Uint8Array<ArrayBuffer>;
+  offsets: Int32Array<ArrayBuffer>;
   size = 0;
   #hashes: Int32Array;
   #slots: Int32Array; // index + 1, 0 where empty

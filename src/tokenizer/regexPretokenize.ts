@@ -42,10 +42,10 @@ export function translateRegex(pattern: string, where: string): RegExp {
     const character = pattern[i]!;
     const rest = pattern.slice(i);
     if (character === "\\") {
-      const escape =
-        /^\\(?:[pP]\{\^?\w+\}|x\{[0-9a-fA-F]+\}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[^])/u.exec(rest)?.[0] ?? "\\";
-      out += translateEscape(escape, inClass) ?? fail(escape);
-      i += escape.length - 1;
+      const escaped =
+        /^\\(?:[pP]\{\^?\w+\}|x\{[0-9a-fA-F]+\}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[\s\S])/u.exec(rest)?.[0] ?? "\\";
+      out += translateEscape(escaped, inClass) ?? fail(escaped);
+      i += escaped.length - 1;
     } else if (inClass) {
       if (character === "[" || rest.startsWith("&&")) fail("a class inside a class");
       if (character === "]") inClass = false;
@@ -171,8 +171,8 @@ function readStages(value: unknown, file: string, key: string): (SplitRule | "by
 }
 
 /** One escape of the source, or null if it has no equal here. */
-function translateEscape(escape: string, inClass: boolean): string | null {
-  const letter = escape[1];
+function translateEscape(escaped: string, inClass: boolean): string | null {
+  const letter = escaped[1];
   switch (letter) {
     case undefined:
       return null;
@@ -193,16 +193,16 @@ function translateEscape(escape: string, inClass: boolean): string | null {
     case "t":
     case "f":
     case "v":
-      return escape;
+      return escaped;
     case "p":
     case "P": {
-      if (escape.length === 2) return null;
-      const isNegated = escape[3] === "^" ? letter === "p" : letter === "P";
-      return `\\${isNegated ? "P" : "p"}{${escape.slice(escape[3] === "^" ? 4 : 3, -1)}}`;
+      if (escaped.length === 2) return null;
+      const isNegated = escaped[3] === "^" ? letter === "p" : letter === "P";
+      return `\\${isNegated ? "P" : "p"}{${escaped.slice(escaped[3] === "^" ? 4 : 3, -1)}}`;
     }
     case "x":
     case "u":
-      return escape.length === 2 ? null : escape.startsWith("\\x{") ? `\\u${escape.slice(2)}` : escape;
+      return escaped.length === 2 ? null : escaped.startsWith("\\x{") ? `\\u${escaped.slice(2)}` : escaped;
     default:
       // An escaped punctuation character or blank means itself; an unknown letter or digit means something else there.
       return /[A-Za-z0-9]/.test(letter) ? null : `\\u{${letter.codePointAt(0)!.toString(16)}}`;

@@ -20,6 +20,8 @@ export interface EncodeOptions {
   readonly addSpecialTokens?: boolean;
   /** Turn the spelling of an added token into that token. Default false; never set it for text from outside. */
   readonly allowSpecial?: boolean;
+  /** With `allowSpecial`: a character that is dropped once added tokens were found; inside a spelling it prevents one. */
+  readonly guard?: string;
 }
 
 export interface DecodeOptions {
@@ -45,6 +47,8 @@ export class Tokenizer {
   readonly chatTemplate: string | null;
   readonly bosToken: string | null;
   readonly eosToken: string | null;
+  /** Spellings of all added tokens. */
+  readonly addedTokenTexts: readonly string[];
   /** The files as they were read; `save` writes them back. */
   readonly json: unknown;
   readonly config: Readonly<Record<string, unknown>>;
@@ -64,6 +68,7 @@ export class Tokenizer {
     this.config = config;
     this.#tables = tables;
     this.vocabSize = tables.vocabSize;
+    this.addedTokenTexts = tables.addedTokens.map((token) => token.content);
     this.#isSpecial = new Uint8Array(tables.vocabSize);
     for (const token of tables.addedTokens) if (token.special) this.#isSpecial[token.id] = 1;
     const textBytes = tables.bytes.map((bytes, id) => (tables.isText[id] ? bytes : null));
@@ -129,7 +134,7 @@ export class Tokenizer {
     if (options.allowSpecial) {
       for (const part of this.#finder.split(wellFormed(text))) {
         if (typeof part === "number") out.push(part);
-        else this.#encodeText(part, out);
+        else this.#encodeText(options.guard ? part.replaceAll(options.guard, "") : part, out);
       }
     } else this.#encodeText(this.#normalized(text), out);
     if (options.addSpecialTokens) for (const id of this.#after) out.push(id);

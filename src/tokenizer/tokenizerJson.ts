@@ -1,11 +1,9 @@
 /**
- * Reads tokenizer.json (Hugging Face layout, byte-level BPE) into checked tables, and builds that file for a new
- * vocabulary. What we cannot honour exactly (other model types, normalizers, dropout, ...) is refused by its key.
+ * Reads tokenizer.json (Hugging Face layout, byte-level BPE) into checked tables. What we cannot honour exactly (other model types, normalizers, dropout, ...) is refused by its key.
  */
-import { byteCharacters, bytesByCharacter, tokenBytes, tokenString } from "./byteAlphabet.js";
-import { deepSeekSplitPatterns, type Pretokenizer } from "./pretokenize.js";
+import { byteCharacters, tokenBytes } from "./byteAlphabet.js";
+import type { Pretokenizer } from "./pretokenize.js";
 import { readPretokenizer } from "./regexPretokenize.js";
-import { leadingTokens, type SpecialToken, trailingTokens } from "./specialTokens.js";
 
 export interface AddedToken {
   readonly id: number;
@@ -93,85 +91,6 @@ export function readTokenizerJson(json: unknown, file = "tokenizer.json"): Token
     normalization: readNormalizer(root.normalizer, file),
     newPretokenizer: readPretokenizer(root.pre_tokenizer, file),
     template: readTemplate(root.post_processor, idOf, file),
-  };
-}
-
-/**
- * The tokenizer.json of a new vocabulary: BOS, EOS and pad, the 256 bytes, one token a merge, then the other control tokens.
- * @param merges bytes of the two parts of each merge, best first; every part is a byte or the result of an earlier merge
- */
-export function buildTokenizerJson(merges: readonly (readonly [Uint8Array, Uint8Array])[]): Record<string, unknown> {
-  const vocab: Record<string, number> = Object.create(null); // "__proto__" and "constructor" are tokens like others
-  let nextId = 0;
-  const added: Record<string, unknown>[] = [];
-  const add = (token: SpecialToken): void => {
-    added.push({
-      id: nextId++,
-      content: token.content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: token.special,
-    });
-  };
-  for (const token of leadingTokens) {
-    vocab[token.content] = nextId;
-    add(token);
-  }
-  for (const byte of bytesByCharacter) vocab[byteCharacters[byte]!] = nextId++;
-  const lines = merges.map(([left, right]) => {
-    const parts: [string, string] = [tokenString(left), tokenString(right)];
-    const joined = parts.join("");
-    // Two merges may build the same bytes from other parts; the token then has one id.
-    if (vocab[joined] === undefined) vocab[joined] = nextId++;
-    return parts.join(" ");
-  });
-  for (const token of trailingTokens) add(token);
-  const begin = leadingTokens[0]!.content;
-  const split = (regex: string): Record<string, unknown> => ({
-    type: "Split",
-    pattern: { Regex: regex },
-    behavior: "Isolated",
-    invert: false,
-  });
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: added,
-    normalizer: { type: "Sequence", normalizers: [] },
-    pre_tokenizer: { type: "Sequence", pretokenizers: [...deepSeekSplitPatterns.map(split), byteLevel] },
-    post_processor: {
-      type: "Sequence",
-      processors: [
-        { type: "ByteLevel", add_prefix_space: true, trim_offsets: false, use_regex: true },
-        {
-          type: "TemplateProcessing",
-          single: [{ SpecialToken: { id: begin, type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
-          pair: [
-            { SpecialToken: { id: begin, type_id: 0 } },
-            { Sequence: { id: "A", type_id: 0 } },
-            { SpecialToken: { id: begin, type_id: 1 } },
-            { Sequence: { id: "B", type_id: 1 } },
-          ],
-          special_tokens: { [begin]: { id: begin, ids: [0], tokens: [begin] } },
-        },
-      ],
-    },
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      vocab,
-      merges: lines,
-    },
   };
 }
 

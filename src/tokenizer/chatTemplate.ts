@@ -1,0 +1,191 @@
+/**
+ * Chat messages to text or ids, by the Jinja template that comes with a tokenizer (tokenizer_config.json or
+ * chat_template.jinja). New vocabularies get DeepSeek-V3's. Its quirks are kept to the byte: the first-call and
+ * first-output flags are never reset within a conversation, and nothing stands between system text and first turn.
+ * What users wrote stays text: `encodeChat` lets only the template itself make control tokens.
+ */
+import { Template } from "@huggingface/jinja";
+import { thinkBegin, thinkEnd } from "./specialTokens.js";
+import type { Tokenizer } from "./tokenizer.js";
+
+export interface ToolCall {
+  readonly id?: string;
+  readonly type: string;
+  /** `arguments` is JSON text, as the model writes it. */
+  readonly function: { readonly name: string; readonly arguments: string };
+}
+
+/** A message as templates see it; names are those of the chat-completions format. */
+export interface ChatMessage {
+  readonly role: string;
+  /** Null only for an assistant that calls tools. */
+  readonly content: string | null;
+  readonly tool_calls?: readonly ToolCall[];
+  readonly tool_call_id?: string;
+  readonly name?: string;
+  readonly reasoning_content?: string;
+}
+
+export interface ChatOptions {
+  readonly bosToken?: string | null;
+  readonly eosToken?: string | null;
+  /** End with the opening of the assistant's turn. Default false. */
+  readonly addGenerationPrompt?: boolean;
+  /** Further variables of the template (`tools`, `thinking`, ...). */
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
+/** DeepSeek-V3's template, in its form of 2025 (all system messages joined; tool calls closed after any number). */
+export const deepSeekChatTemplate = `
+{%- if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}
+{%- set ns = namespace(is_first=false, is_tool=false, is_output_first=true, system_prompt='', is_first_sp=true) %}
+{%- for message in messages %}
+  {%- if message['role'] == 'system' %}
+    {%- if ns.is_first_sp %}
+      {%- set ns.system_prompt = ns.system_prompt + message['content'] %}
+      {%- set ns.is_first_sp = false %}
+    {%- else %}
+      {%- set ns.system_prompt = ns.system_prompt + '\\n\\n' + message['content'] %}
+    {%- endif %}
+  {%- endif %}
+{%- endfor %}
+{{- bos_token }}{{ ns.system_prompt }}
+{%- for message in messages %}
+  {%- if message['role'] == 'user' %}
+    {%- set ns.is_tool = false %}
+    {{- '<｜User｜>' + message['content'] }}
+  {%- endif %}
+  {%- if message['role'] == 'assistant' and 'tool_calls' in message %}
+    {%- set ns.is_tool = false %}
+    {%- for tool in message['tool_calls'] %}
+      {%- set call = '<｜tool▁call▁begin｜>' + tool['type'] + '<｜tool▁sep｜>' + tool['function']['name'] + '\\n' + '\`\`\`json' + '\\n' + tool['function']['arguments'] + '\\n' + '\`\`\`' + '<｜tool▁call▁end｜>' %}
+      {%- if not ns.is_first %}
+        {{- '<｜Assistant｜>' }}
+        {%- if message['content'] is not none %}{{- message['content'] }}{% endif %}
+        {{- '<｜tool▁calls▁begin｜>' + call }}
+        {%- set ns.is_first = true %}
+      {%- else %}
+        {{- '\\n' + call }}
+      {%- endif %}
+    {%- endfor %}
+    {{- '<｜tool▁calls▁end｜><｜end▁of▁sentence｜>' }}
+  {%- endif %}
+  {%- if message['role'] == 'assistant' and 'tool_calls' not in message %}
+    {%- if ns.is_tool %}
+      {{- '<｜tool▁outputs▁end｜>' + message['content'] + '<｜end▁of▁sentence｜>' }}
+      {%- set ns.is_tool = false %}
+    {%- else %}
+      {{- '<｜Assistant｜>' + message['content'] + '<｜end▁of▁sentence｜>' }}
+    {%- endif %}
+  {%- endif %}
+  {%- if message['role'] == 'tool' %}
+    {%- set ns.is_tool = true %}
+    {%- if ns.is_output_first %}
+      {{- '<｜tool▁outputs▁begin｜>' }}
+      {%- set ns.is_output_first = false %}
+    {%- endif %}
+    {{- '<｜tool▁output▁begin｜>' + message['content'] + '<｜tool▁output▁end｜>' }}
+  {%- endif %}
+{%- endfor %}
+{%- if ns.is_tool %}{{- '<｜tool▁outputs▁end｜>' }}{% endif %}
+{%- if add_generation_prompt and not ns.is_tool %}{{- '<｜Assistant｜>' }}{% endif %}`;
+
+/**
+ * A template ready to render many conversations. Templates may use `raise_exception` and `strftime_now`.
+ * @throws RangeError when the source is no valid template; when rendering, for messages it refuses
+ */
+export function compileChatTemplate(
+  source: string,
+): (messages: readonly ChatMessage[], options?: ChatOptions) => string {
+  const template = explained("cannot be read", () => new Template(source));
+  return (messages, options = {}) => {
+    checkMessages(messages);
+    const variables = {
+      ...options.variables,
+      messages: messages.map(defined),
+      bos_token: options.bosToken ?? "",
+      eos_token: options.eosToken ?? "",
+      add_generation_prompt: options.addGenerationPrompt ?? false,
+    };
+    return explained("refuses these messages", () => template.render(variables));
+  };
+}
+
+/** Renders one conversation; see `compileChatTemplate`. */
+export function renderChat(source: string, messages: readonly ChatMessage[], options: ChatOptions = {}): string {
+  return compileChatTemplate(source)(messages, options);
+}
+
+/**
+ * Ids of a conversation by the tokenizer's own template. Spellings of added tokens in messages stay text, but for the
+ * think tags of assistant messages, which the model itself wrote. (A one-character added token cannot be told from text.)
+ * @throws RangeError when the tokenizer has no template, or as `renderChat`
+ */
+export function encodeChat(
+  tokenizer: Tokenizer,
+  messages: readonly ChatMessage[],
+  options: Omit<ChatOptions, "bosToken" | "eosToken"> = {},
+): Int32Array {
+  if (tokenizer.chatTemplate === null) throw new RangeError("this tokenizer has no chat_template");
+  checkMessages(messages);
+  const guard = unusedCharacter(JSON.stringify([messages, options.variables ?? {}]));
+  const { bosToken, eosToken } = tokenizer;
+  const text = renderChat(
+    tokenizer.chatTemplate,
+    messages.map((message) => guardMessage(message, tokenizer.addedTokenTexts, guard)),
+    { ...options, bosToken, eosToken },
+  );
+  return tokenizer.encode(text, { allowSpecial: true, guard });
+}
+
+/** Puts the guard inside every spelling of a control token, so that it is none. */
+function guardMessage(message: ChatMessage, tokens: readonly string[], guard: string): ChatMessage {
+  const isOwn = (token: string): boolean => token === thinkBegin || token === thinkEnd;
+  const guarded = message.role === "assistant" ? tokens.filter((token) => !isOwn(token)) : tokens;
+  if (guarded.length === 0) return message;
+  const spellings = guarded.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|");
+  const start = new RegExp(`(?=${spellings})[^]`, "gu");
+  const walk = (value: unknown, key: string): unknown => {
+    if (typeof value === "string") return key === "role" ? value : value.replace(start, (first) => first + guard);
+    if (Array.isArray(value)) return value.map((item: unknown) => walk(item, key));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, walk(inner, name)]));
+  };
+  return walk(message, "") as ChatMessage; // the same shape, with other texts
+}
+
+/** A noncharacter that a text does not use; Unicode keeps these for such inner marks. */
+function unusedCharacter(text: string): string {
+  for (let codePoint = 0xfdd0; codePoint <= 0xfdef; codePoint++) {
+    const character = String.fromCodePoint(codePoint);
+    if (!text.includes(character)) return character;
+  }
+  throw new RangeError("messages use all noncharacters from U+FDD0 to U+FDEF; expected at least one to be free");
+}
+
+function checkMessages(messages: readonly ChatMessage[]): void {
+  messages.forEach((message, index) => {
+    const at = `messages[${index}]`;
+    if (typeof message.role !== "string" || message.role === "") {
+      throw new RangeError(`${at}.role: expected a text, got ${JSON.stringify(message.role) ?? "nothing"}`);
+    }
+    const mayBeNull = message.tool_calls !== undefined;
+    if (typeof message.content !== "string" && !(message.content === null && mayBeNull)) {
+      const got = JSON.stringify(message.content) ?? "nothing";
+      throw new RangeError(`${at}.content: expected a text${mayBeNull ? " or null" : ""}, got ${got}`);
+    }
+  });
+}
+
+/** Without the keys whose value is undefined, which a template would count as present. */
+function defined(message: ChatMessage): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined));
+}
+
+function explained<T>(what: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw new RangeError(`chat template ${what}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
