@@ -19,6 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   posttrain: ["train", "generate", "eval", "data", "tokenizer"],
   serve: ["generate", "tokenizer", "checkpoint"],
   plan: ["model/config", "model/flops", "distributed/schedule", "distributed/eplb"],
+  report: ["train/events"],
   cli: ["*"],
 };
 

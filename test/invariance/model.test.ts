@@ -1,0 +1,137 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { decode, prefill } from "../../src/generate/generate.js";
+import { LatentCache } from "../../src/generate/latentCache.js";
+import { native } from "../../src/tensor/native.js";
+import { gradients, pass, smallConfig, smallModel, tokenRows, variants, zeroGradients } from "./models.js";
+
+const length = 17;
+const rows = (sequences: number): Int32Array => tokenRows(sequences, length, 61);
+const balance = { sequence: 0.02, device: 0, communication: 0, counts: "routed" } as const;
+
+afterEach(() => native().setThreads(2));
+
+describe.each(Object.entries(variants))("%s", (_, changes) => {
+  test("the gradient of every parameter is the slope of the loss along it", async () => {
+    const model = smallModel(smallConfig(changes));
+    const tokens = rows(2);
+    await pass(model, tokens, length, { hasGrad: true });
+    for (const { name, data, grad, isTrained } of model.parameters) {
+      if (!isTrained || !grad) continue;
+      const slope = grad.floats();
+      const squares = slope.reduce((sum, value) => sum + value * value, 0);
+      expect(squares, `${name} has no gradient`).toBeGreaterThan(0);
+      const before = data.floats().slice();
+      // Far enough that the loss moves well above float32's rounding, near enough that it is a straight line.
+      const reach = 2e-3 / squares;
+      const at = async (direction: number): Promise<number> => {
+        data.floats().set(before.map((value, i) => value + direction * reach * (slope[i] ?? 0)));
+        return (await pass(model, tokens, length)).total;
+      };
+      const difference = (await at(1)) - (await at(-1));
+      data.floats().set(before);
+      expect(difference / (2 * reach * squares), name).toBeCloseTo(1, 1);
+    }
+    model.free();
+  });
+
+  test("recomputing in the backward changes no bit", async () => {
+    const model = smallModel(smallConfig(changes));
+    await pass(model, rows(2), length, { hasGrad: true });
+    const plain = gradients(model);
+    zeroGradients(model);
+    await pass(model, rows(2), length, { hasGrad: true, recompute: true });
+    expect(gradients(model)).toEqual(plain);
+    model.free();
+  });
+
+  test("a sequence alone has the losses it has in a batch, to the bit", async () => {
+    const model = smallModel(smallConfig(changes));
+    const tokens = rows(3);
+    const { trainingBatch } = await import("../../src/model/batch.js");
+    const lossesOf = async (part: Int32Array): Promise<Float32Array[]> => {
+      using batch = trainingBatch(model.arena, part, length, model.mtp.length);
+      return model.tokenLosses(batch);
+    };
+    const together = await lossesOf(tokens);
+    for (let s = 0; s < 3; s++) {
+      const alone = await lossesOf(tokens.slice(s * (length + 1), (s + 1) * (length + 1)));
+      alone.forEach((values, head) => {
+        expect(values).toEqual(together[head]?.slice(s * length, (s + 1) * length));
+      });
+    }
+    model.free();
+  });
+});
+
+test("gradients accumulated over micro-batches are those of one batch", async () => {
+  const model = smallModel(smallConfig());
+  const tokens = rows(4);
+  await pass(model, tokens, length, { hasGrad: true, balance });
+  const once = gradients(model);
+  zeroGradients(model);
+  const options = { hasGrad: true, balance, globalTargets: 4 * length, globalSequences: 4 };
+  for (let s = 0; s < 4; s += 2) {
+    await pass(model, tokens.slice(s * (length + 1), (s + 2) * (length + 1)), length, options);
+  }
+  for (const [name, values] of gradients(model)) {
+    const expected = once.get(name) ?? new Float32Array();
+    const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    // Sums of a few dozen rounded terms in another order.
+    values.forEach((value, i) => {
+      expect(Math.abs(value - (expected[i] ?? 0)), name).toBeLessThanOrEqual(2e-6 * scale);
+    });
+  }
+  model.free();
+});
+
+test.each(["float32", "bfloat16"] as const)("1, 2 and 3 threads give the same bits (%s)", async (dtype) => {
+  const results: Map<string, Float32Array>[] = [];
+  for (const threads of [1, 2, 3]) {
+    native().setThreads(threads);
+    const model = smallModel(smallConfig(), 1, dtype);
+    await pass(model, rows(3), length, { hasGrad: true, balance });
+    results.push(gradients(model));
+    model.free();
+  }
+  expect(results[1]).toEqual(results[0]);
+  expect(results[2]).toEqual(results[0]);
+});
+
+test("the gradient of the balance losses is the slope of what is reported", async () => {
+  const model = smallModel(smallConfig());
+  const all = { sequence: 3, device: 2, communication: 1, counts: "routed" } as const;
+  const tokens = rows(2);
+  // The counts in the losses are constants, so a step must be too small to change a choice of experts.
+  await pass(model, tokens, length, { hasGrad: true, balance: all, mtp: 0 });
+  const gate = model.moeLayers[0]?.moe.gate.weight;
+  const slope = gate?.grad?.floats() ?? new Float32Array();
+  const squares = slope.reduce((sum, value) => sum + value * value, 0);
+  const data = gate?.data.floats() ?? new Float32Array();
+  const before = data.slice();
+  const reach = 2e-4 / squares;
+  const at = async (direction: number): Promise<number> => {
+    data.set(before.map((value, i) => value + direction * reach * (slope[i] ?? 0)));
+    return (await pass(model, tokens, length, { balance: all, mtp: 0 })).total;
+  };
+  expect(((await at(1)) - (await at(-1))) / (2 * reach * squares)).toBeCloseTo(1, 1);
+  model.free();
+});
+
+test.each(["V3 with groups and q compression", "V2 softmax, greedy, two shared experts", "YaRN"])(
+  "absorbed decoding gives the logits of the naive form: %s",
+  async (name) => {
+    const model = smallModel(smallConfig(variants[name]));
+    const tokens = tokenRows(1, 40, 61);
+    using cache = new LatentCache(model, 41);
+    let absorbed = await prefill(model, cache, tokens.slice(0, 3));
+    for (let at = 3; at <= 40; at++) {
+      using fresh = new LatentCache(model, at);
+      const naive = await prefill(model, fresh, tokens.slice(0, at));
+      const scale = naive.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const furthest = naive.reduce((most, value, i) => Math.max(most, Math.abs(value - (absorbed[i] ?? 0))), 0);
+      expect(furthest / scale, `token ${at}`).toBeLessThan(1e-5);
+      absorbed = await decode(model, cache, tokens[at] ?? 0);
+    }
+    model.free();
+  },
+);
