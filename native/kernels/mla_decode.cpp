@@ -1,0 +1,139 @@
+// Attention of single tokens in the latent space of MLA (DeepSeek-V2 report, section 2.1.2, with the up-projections absorbed): all heads
+// of a row share the cached latent, which is read once. See kernels.h. One task is one piece of one row's sequence: its scores are a
+// product of cache rows and all heads' queries, its result is a partial softmax (maximum, sum, weighted latents), and the pieces of a
+// row are merged in order (flash decoding). The length of a piece follows from the row's own length, so a row alone gives the same
+// bits as the row in a batch.
+#include <vector>
+
+#include "attention_tiles.h"
+
+namespace fathom {
+namespace FATHOM_ISA {
+namespace {
+
+constexpr int64_t kPiece = 256;      // positions a piece; more where a row would have more than kMostPieces of them
+constexpr int64_t kMostPieces = 64;
+constexpr int64_t kHeadTile = kQueryTile;
+constexpr int64_t kPartialFloats = int64_t(1) << 24;  // partial results held at a time: 64 MiB, or one row
+
+struct Piece {
+  int64_t row, begin, end;  // positions
+};
+
+template <typename T, typename C>
+struct Decode {
+  T* o;
+  const T* q;
+  const C* cache;
+  const int32_t *block_table, *lengths;
+  int64_t heads, c, dr, page_size, max_pages;
+  float scale;
+
+  int64_t width() const { return c + dr; }
+  int64_t latent_width() const { return padded(c); }
+  int64_t partial_floats() const { return heads * (latent_width() + 2); }
+
+  int64_t piece_length(int64_t length) const {
+    int64_t factor = (length + kPiece * kMostPieces - 1) / (kPiece * kMostPieces);
+    return kPiece * (factor > 1 ? factor : 1);
+  }
+
+  // partial: [heads, latent_width] sums, then [heads] maxima, then [heads] totals.
+  void run(const Piece& piece, float* partial) const {
+    int64_t kw = padded(width()), lw = latent_width();
+    float* work = scratch_of<float>(4, width() * kHeadTile + kHeadTile * kw + kKeyTile * (kw + kHeadTile) + 3 * kHeadTile);
+    float* queries = work;                          // [width, lanes]
+    float* rows_of_q = queries + width() * kHeadTile;
+    float* keys = rows_of_q + kHeadTile * kw;       // [kKeyTile, kw], whose first c columns are also the values
+    float* scores = keys + kKeyTile * kw;           // [kKeyTile, lanes]
+    float* correction = scores + kKeyTile * kHeadTile;
+    for (int64_t head = 0; head < heads; head += kHeadTile) {
+      int64_t count = heads - head < kHeadTile ? heads - head : kHeadTile, lanes = padded(count);
+      RunningSoftmax softmax{correction + kHeadTile, correction + 2 * kHeadTile, lanes};
+      float* sums = partial + head * lw;
+      tiles::pack(rows_of_q, kw, q + (piece.row * heads + head) * width(), width(), count, width());
+      tiles::transpose(queries, lanes, rows_of_q, kw, count, width());
+      softmax.start();
+      for (int64_t at = piece.begin; at < piece.end; at += kKeyTile) {
+        int64_t found = piece.end - at < kKeyTile ? piece.end - at : kKeyTile;
+        for (int64_t i = 0; i < found; i++) {
+          int64_t page = block_table[piece.row * max_pages + (at + i) / page_size];
+          tiles::widen(keys + i * kw, cache + (page * page_size + (at + i) % page_size) * width(), width());
+          tiles::clear(keys + i * kw + width(), kw - width());
+        }
+        tiles::product(scores, lanes, keys, kw, 1, queries, lanes, found, lanes, width(), false);
+        bool changed = softmax.add(scores, correction, found, scale, found);
+        bool first = at == piece.begin;
+        if (changed && !first)
+          for (int64_t i = 0; i < count; i++)
+            for (int64_t j = 0; j < lw; j += W) store(sums + i * lw + j, load(sums + i * lw + j) * correction[i]);
+        tiles::product(sums, lw, scores, 1, lanes, keys, kw, count, lw, found, !first);
+      }
+      for (int64_t i = 0; i < count; i++) {
+        partial[heads * lw + head + i] = softmax.most[i];
+        partial[heads * (lw + 1) + head + i] = softmax.total[i];
+      }
+    }
+  }
+
+  // partials: those of one row's pieces, in order.
+  void merge(int64_t row, int64_t head, const float* partials, int64_t pieces) const {
+    T* out = o + (row * heads + head) * c;
+    int64_t lw = latent_width();
+    float most = -INFINITY, total = 0;
+    for (int64_t p = 0; p < pieces; p++) {
+      float m = partials[p * partial_floats() + heads * lw + head];
+      most = m > most || m != m ? m : most;
+    }
+    float* sums = scratch_of<float>(8, lw);
+    tiles::clear(sums, lw);
+    for (int64_t p = 0; p < pieces; p++) {
+      const float* partial = partials + p * partial_floats();
+      float factor = std::exp(partial[heads * lw + head] - most);
+      total += factor * partial[heads * (lw + 1) + head];
+      for (int64_t j = 0; j < lw; j += W) store(sums + j, fma(splat(factor), load(partial + head * lw + j), load(sums + j)));
+    }
+    float share = pieces > 0 ? 1.0f / total : 0.0f;
+    for_lanes(c, [&](int64_t j, auto lane) { lane.store(out + j, lane.load(sums + j) * share); });
+  }
+
+  void all(int64_t rows) const {
+    std::vector<Piece> pieces;
+    std::vector<int64_t> first;
+    for (int64_t begin = 0, end; begin < rows; begin = end) {
+      pieces.clear();
+      first.assign(1, 0);
+      for (end = begin; end < rows && (end == begin || int64_t(pieces.size()) * partial_floats() < kPartialFloats); end++) {
+        int64_t step = piece_length(lengths[end]);
+        for (int64_t at = 0; at < lengths[end]; at += step)
+          pieces.push_back({end, at, at + step < lengths[end] ? at + step : lengths[end]});
+        first.push_back(int64_t(pieces.size()));
+      }
+      float* partials = scratch_of<float>(5, int64_t(pieces.size()) * partial_floats());
+      parallel_for(int64_t(pieces.size()), [&](int64_t p) { run(pieces[size_t(p)], partials + p * partial_floats()); });
+      parallel_for((end - begin) * heads, [&](int64_t chunk) {
+        int64_t r = chunk / heads;
+        merge(begin + r, chunk % heads, partials + first[size_t(r)] * partial_floats(), first[size_t(r + 1)] - first[size_t(r)]);
+      });
+    }
+  }
+};
+
+}  // namespace
+
+void mla_decode(void* o, const void* q, const void* cache, const int32_t* block_table, const int32_t* lengths, int64_t rows,
+                int64_t heads, int64_t c, int64_t dr, int64_t page_size, int64_t max_pages, float scale, int32_t type,
+                int32_t cache_type) {
+  auto with_types = [&](auto* out, const auto* cached) {
+    Decode<typename std::remove_pointer<decltype(out)>::type, typename std::remove_const<typename std::remove_pointer<decltype(cached)>::type>::type>{
+        out, (decltype(out))q, cached, block_table, lengths, heads, c, dr, page_size, max_pages, scale}
+        .all(rows);
+  };
+  if (type == BF16 && cache_type == BF16) with_types((bf16*)o, (const bf16*)cache);
+  else if (type == BF16) with_types((bf16*)o, (const float*)cache);
+  else if (cache_type == BF16) with_types((float*)o, (const bf16*)cache);
+  else with_types((float*)o, (const float*)cache);
+}
+
+}  // namespace FATHOM_ISA
+}  // namespace fathom

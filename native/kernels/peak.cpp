@@ -1,0 +1,81 @@
+// The machine's floors for `fathom bench`: multiply-adds in registers, reading memory, the triad of STREAM (McCalpin 1995). See kernels.h.
+// The accumulators fill most of the registers, so that latency is hidden; the work is cut into several pieces a thread, so that a
+// thread that wakes late costs little.
+#include "../parallel.h"
+#include "kernels.h"
+#include "lanes.h"
+
+namespace fathom {
+namespace FATHOM_ISA {
+namespace {
+
+constexpr int64_t kPieces = 16;        // pieces a thread
+constexpr int64_t kGrain = 1 << 16;    // floats a chunk of the memory tests
+constexpr int kAccumulators = W == 16 ? 24 : 12;
+
+// Keeps a value from being optimised away.
+inline void keep(vf x) { asm volatile("" : : "m"(x)); }
+
+double f32_piece(int64_t iterations) {
+  vf acc[kAccumulators];
+  for (int i = 0; i < kAccumulators; i++) acc[i] = splat(float(i));
+  vf a = splat(0.999f), b = splat(1e-3f);
+  for (int64_t n = 0; n < iterations; n++) {
+#pragma GCC unroll 24
+    for (int i = 0; i < kAccumulators; i++) acc[i] = fma(acc[i], a, b);
+  }
+  for (int i = 0; i < kAccumulators; i++) keep(acc[i]);
+  return double(iterations) * kAccumulators * W * 2;
+}
+
+#if defined(__AVX512BF16__)
+double bf16_piece(int64_t iterations) {
+  __m512 acc[kAccumulators];
+  for (int i = 0; i < kAccumulators; i++) acc[i] = _mm512_set1_ps(float(i));
+  __m512i ones = _mm512_set1_epi16(0x3f80);
+  __m512bh a, b;
+  memcpy(&a, &ones, 64);
+  memcpy(&b, &ones, 64);
+  for (int64_t n = 0; n < iterations; n++) {
+#pragma GCC unroll 24
+    for (int i = 0; i < kAccumulators; i++) acc[i] = _mm512_dpbf16_ps(acc[i], a, b);
+  }
+  for (int i = 0; i < kAccumulators; i++) keep((vf)acc[i]);
+  return double(iterations) * kAccumulators * W * 4;
+}
+#else
+double bf16_piece(int64_t iterations) { return f32_piece(iterations); }
+#endif
+
+}  // namespace
+
+void peak_flops(double* operations, int64_t iterations, int32_t kind) {
+  int64_t pieces = threads() * kPieces, each = (iterations + kPieces - 1) / kPieces;
+  double* done = scratch_of<double>(10, pieces);
+  parallel_for(pieces, [&](int64_t p) { done[p] = kind == 1 ? bf16_piece(each) : f32_piece(each); });
+  double total = 0;
+  for (int64_t p = 0; p < pieces; p++) total += done[p];
+  *operations = total;
+}
+
+void peak_read(double* out, const float* x, int64_t n) {
+  int64_t chunks = (n + kGrain - 1) / kGrain;
+  double* parts = scratch_of<double>(10, chunks);
+  parallel_ranges(n, kGrain, [&](int64_t begin, int64_t end) {
+    parts[begin / kGrain] = sum_lanes(end - begin, [&](int64_t i, auto lane) { return lane.load(x + begin + i); });
+  });
+  double total = 0;
+  for (int64_t c = 0; c < chunks; c++) total += parts[c];
+  *out = total;
+}
+
+void peak_triad(float* y, const float* a, const float* b, int64_t n) {
+  parallel_ranges(n, kGrain, [&](int64_t begin, int64_t end) {
+    for_lanes(end - begin, [&](int64_t i, auto lane) {
+      lane.store(y + begin + i, fma(lane.load(b + begin + i), splat(3.0f), lane.load(a + begin + i)));
+    });
+  });
+}
+
+}  // namespace FATHOM_ISA
+}  // namespace fathom
