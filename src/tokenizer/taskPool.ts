@@ -18,7 +18,7 @@ export class TaskPool<Data, Task, Answer> {
 
   /**
    * @param worker URL of the compiled worker file, which calls `serveTasks(makeRunner)`
-   * @param makeRunner the same function, for the case without workers
+   * @param makeRunner makes the same runner here, for the case without workers
    * @throws RangeError unless threads is a positive integer
    */
   constructor(worker: URL, makeRunner: (data: Data) => TaskRunner<Task, Answer>, data: Data, threads: number) {
@@ -82,23 +82,26 @@ export function checkThreads(threads: number): void {
 
 type Message<Answer> = { readonly answer: Answer } | { readonly error: unknown };
 
-/** One thread; it answers in the order in which it was asked. */
+/** One thread, started by its first task; it answers in the order in which it was asked. */
 class PoolWorker<Task, Answer> {
-  readonly #worker: Worker;
+  readonly #start: () => Worker;
+  #worker: Worker | null = null;
   readonly #waiting: { resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
   #failure: unknown = null;
 
   constructor(file: URL, data: unknown) {
-    this.#worker = new Worker(file, { workerData: data });
-    this.#worker.unref(); // an idle thread keeps no process alive; run() holds it while it works
-    this.#worker.on("message", (message: Message<Answer>) => {
-      const task = this.#waiting.shift()!;
-      if (this.#waiting.length === 0) this.#worker.unref();
-      if ("error" in message) task.reject(message.error);
-      else task.resolve(message.answer);
-    });
-    this.#worker.on("error", (error) => this.#fail(error));
-    this.#worker.on("exit", (code) => this.#fail(new Error(`a worker thread ended with code ${code} before its task`)));
+    this.#start = () => {
+      const worker = new Worker(file, { workerData: data });
+      worker.on("message", (message: Message<Answer>) => {
+        const task = this.#waiting.shift()!;
+        if (this.#waiting.length === 0) worker.unref(); // an idle thread keeps no process alive
+        if ("error" in message) task.reject(message.error);
+        else task.resolve(message.answer);
+      });
+      worker.on("error", (error) => this.#fail(error));
+      worker.on("exit", (code) => this.#fail(new Error(`a worker thread ended with code ${code} before its task`)));
+      return worker;
+    };
   }
 
   get numWaiting(): number {
@@ -112,13 +115,15 @@ class PoolWorker<Task, Answer> {
         return;
       }
       this.#waiting.push({ resolve, reject });
+      this.#worker ??= this.#start();
       this.#worker.ref();
       this.#worker.postMessage(task, transfer);
     });
   }
 
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    this.#failure ??= new Error("the pool of worker threads is closed");
+    await this.#worker?.terminate();
   }
 
   #fail(error: unknown): void {

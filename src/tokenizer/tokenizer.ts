@@ -144,10 +144,15 @@ export class Tokenizer {
   /** Ids of UTF-8 text, never special ones; invalid bytes count as U+FFFD. Spares large files the way through a string. */
   encodeBytes(bytes: Uint8Array): Int32Array {
     const out = new IdBuffer(Math.max(16, bytes.length >> 1));
+    this.encodeBytesInto(bytes, out);
+    return out.toArray();
+  }
+
+  /** As `encodeBytes`, appending to `out`. */
+  encodeBytesInto(bytes: Uint8Array, out: IdBuffer): void {
     const isPlain = this.#tables.normalization === null && isUtf8(bytes);
     if (isPlain) this.#encoder.encode(bytes, 0, bytes.length, out);
     else this.#encodeText(this.#normalized(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)), out);
-    return out.toArray();
   }
 
   /**
