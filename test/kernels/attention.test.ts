@@ -22,8 +22,12 @@ const shapes: readonly Shape[] = [
 ];
 const types: readonly DtypeCode[] = [0, 1];
 
-const offsetsOf = (lengths: readonly number[]): number[] =>
-  lengths.reduce<number[]>((offsets, length) => [...offsets, offsets.at(-1)! + length], [0]);
+/** Where each sequence begins, and the number of rows at the end. */
+function offsetsOf(lengths: readonly number[]): number[] {
+  const offsets = [0];
+  for (const length of lengths) offsets.push(offsets.at(-1)! + length);
+  return offsets;
+}
 
 type Numbers = ArrayLike<number>;
 
