@@ -2,7 +2,7 @@
 // and columns of one product) packs its rows of op(A) for one block of k at a time and runs the register tile of gemm_tile.h
 // over them. Single, batched and grouped products are lists of problems that go through the same two phases, so small products
 // of many experts are spread over threads together, and each expert's B is packed once.
-// An output is the sum of its blocks of kDepth words of k, in order; then C is overwritten or added to. Neither m, n, the chunk
+// An output is the sum of its blocks of kDepth products, in order; then C is overwritten or added to. Neither m, n, the chunk
 // nor the thread count changes it.
 #include <vector>
 
@@ -17,7 +17,7 @@ namespace {
 // Slots of scratch memory that belong to this file.
 enum { kPackedB = 0, kPackedA = 1, kSums = 2 };
 
-constexpr int64_t kPackedWords = int64_t(4) << 20;  // packed B kept at once: 16 MiB
+constexpr int64_t kPackedFloats = int64_t(4) << 20;  // packed B kept at once: 16 MiB
 constexpr int64_t kPanelsPerPack = 4;
 constexpr int64_t kBlockRows = 12 * kTileRows, kBlockColumns = 512 / kTileColumns * kTileColumns;
 
@@ -25,7 +25,6 @@ constexpr int64_t kBlockRows = 12 * kTileRows, kBlockColumns = 512 / kTileColumn
 struct Form {
   bool trans_a, trans_b, accumulate;
   int32_t c_type, a_type, b_type;
-  bool dot() const { return kHasDot && a_type == BF16 && b_type == BF16; }
 };
 
 struct Problem {
@@ -45,7 +44,7 @@ struct Part {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// op(B) as stored in `type`: calls body with a typed pointer.
+// Calls body with a pointer to elements of `type`.
 template <typename F>
 void with_type(const void* x, int32_t type, F&& body) {
   if (type == BF16) body(static_cast<const bf16*>(x));
@@ -54,17 +53,10 @@ void with_type(const void* x, int32_t type, F&& body) {
 
 void pack_panels(const Form& form, const Part& part, int64_t panel, int64_t end) {
   const Problem& q = part.problem;
-  int64_t words = form.dot() ? (q.k + 1) / 2 : q.k;
   for (; panel < end; panel++) {
-    float* to = const_cast<float*>(part.packed) + panel * words * kTileColumns;
+    float* to = const_cast<float*>(part.packed) + panel * q.k * kTileColumns;
     int64_t j = panel * kTileColumns, count = part.columns - j < kTileColumns ? part.columns - j : kTileColumns;
-    if constexpr (kHasDot) {
-      if (form.dot()) {
-        pack_b_panel<true>(to, static_cast<const bf16*>(q.b), q.ldb, form.trans_b, part.column + j, count, q.k);
-        continue;
-      }
-    }
-    with_type(q.b, form.b_type, [&](auto* b) { pack_b_panel<false>(to, b, q.ldb, form.trans_b, part.column + j, count, q.k); });
+    with_type(q.b, form.b_type, [&](auto* b) { pack_b_panel(to, b, q.ldb, form.trans_b, part.column + j, count, q.k); });
   }
 }
 
@@ -86,34 +78,24 @@ void compute_block(const Form& form, const Part& part, int64_t block) {
   int64_t row = block / part.column_blocks * part.block_rows, column = block % part.column_blocks * part.block_columns;
   int64_t rows = q.m - row < part.block_rows ? q.m - row : part.block_rows;
   int64_t columns = part.columns - column < part.block_columns ? part.columns - column : part.block_columns;
-  bool dot = form.dot();
-  int64_t words = dot ? (q.k + 1) / 2 : q.k;
   int64_t c_at = row * q.ldc + part.column + column;
 
-  bool in_place = form.c_type == F32 && columns % kTileColumns == 0 && words > 0 && !(form.accumulate && words > kDepth);
+  bool in_place = form.c_type == F32 && columns % kTileColumns == 0 && q.k > 0 && !(form.accumulate && q.k > kDepth);
   int64_t width = ceil_div(columns, kTileColumns) * kTileColumns;
   int64_t ld = in_place ? q.ldc : width;
   float* sums = in_place ? static_cast<float*>(q.c) + c_at : scratch_of<float>(kSums, rows * width);
-  if (words == 0) memset(sums, 0, size_t(rows * width) * sizeof(float));
+  if (q.k == 0) memset(sums, 0, size_t(rows * width) * sizeof(float));
 
   float* packed_a = scratch_of<float>(kPackedA, ceil_div(rows, kTileRows) * kTileRows * kRowStride + W);
-  for (int64_t p = 0; p < words; p += kDepth) {
-    int64_t depth = words - p < kDepth ? words - p : kDepth;
+  for (int64_t p = 0; p < q.k; p += kDepth) {
+    int64_t depth = q.k - p < kDepth ? q.k - p : kDepth;
     bool add = p > 0 || (in_place && form.accumulate);
-    bool packed = false;
-    if constexpr (kHasDot) {
-      if (dot) {
-        pack_a_block<true>(packed_a, static_cast<const bf16*>(q.a), q.lda, form.trans_a, row, rows, p, depth, q.k);
-        packed = true;
-      }
-    }
-    if (!packed)
-      with_type(q.a, form.a_type, [&](auto* a) { pack_a_block<false>(packed_a, a, q.lda, form.trans_a, row, rows, p, depth, q.k); });
+    with_type(q.a, form.a_type, [&](auto* a) { pack_a_block(packed_a, a, q.lda, form.trans_a, row, rows, p, depth); });
     for (int64_t j = 0; j < columns; j += kTileColumns) {
-      const float* b = part.packed + (column + j) * words + p * kTileColumns;
+      const float* b = part.packed + (column + j) * q.k + p * kTileColumns;
       for (int64_t i = 0; i < rows; i += kTileRows) {
         int here = int(rows - i < kTileRows ? rows - i : kTileRows);
-        tile_product_for(here, dot, form.trans_a)(sums + i * ld + j, ld, packed_a + i * kRowStride, b, depth, add);
+        tile_product_for(here, form.trans_a)(sums + i * ld + j, ld, packed_a + i * kRowStride, b, depth, add);
       }
     }
   }
@@ -157,7 +139,7 @@ void run_parts(const Form& form, const std::vector<Part>& parts, int64_t packs, 
   });
 }
 
-// Cuts the problems into passes whose packed B fits into kPackedWords, and runs them.
+// Cuts the problems into passes whose packed B fits into kPackedFloats, and runs them.
 template <typename F>
 void run_problems(const Form& form, int64_t count, F&& problem_at) {
   std::vector<Part> parts;
@@ -175,17 +157,16 @@ void run_problems(const Form& form, int64_t count, F&& problem_at) {
   for (int64_t i = 0; i < count; i++) {
     Problem problem = problem_at(i);
     if (problem.m <= 0 || problem.n <= 0) continue;
-    int64_t words = form.dot() ? (problem.k + 1) / 2 : problem.k;
-    int64_t panel_words = words * kTileColumns;
+    int64_t panel_floats = problem.k * kTileColumns;
     for (int64_t column = 0; column < problem.n;) {
       int64_t left = ceil_div(problem.n - column, kTileColumns);
       const Part* before = parts.empty() ? nullptr : &parts.back();
       bool shares = before && before->problem.b == problem.b && before->column == column && before->columns == problem.n;
-      if (!shares && used > 0 && used + left * panel_words > kPackedWords) {
+      if (!shares && used > 0 && used + left * panel_floats > kPackedFloats) {
         flush();
         continue;
       }
-      int64_t fit = panel_words > 0 ? kPackedWords / panel_words : left;
+      int64_t fit = panel_floats > 0 ? kPackedFloats / panel_floats : left;
       int64_t panels = fit < 1 ? 1 : left < fit ? left : fit;
       if (shares) panels = left;
       int64_t columns = panels * kTileColumns < problem.n - column ? panels * kTileColumns : problem.n - column;
@@ -193,7 +174,7 @@ void run_problems(const Form& form, int64_t count, F&& problem_at) {
       choose_blocks(part);
       offsets.push_back(shares ? offsets.back() : used);
       if (!shares) {
-        used += panels * panel_words;
+        used += panels * panel_floats;
         packs += ceil_div(panels, kPanelsPerPack);
       }
       chunks += part.row_blocks * part.column_blocks;

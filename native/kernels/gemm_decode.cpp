@@ -1,88 +1,109 @@
 // Products of few rows with a large weight, as dot products along k: w is read once, in order, and each load of it serves up to
 // kRows rows of x. Every output is one vector of partial sums in ascending k, added up in a fixed tree, whatever the number of rows.
 #include "../parallel.h"
-#include "gemm_tile.h"
 #include "kernels.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
 namespace {
 
+enum { kPackedX = 0 };  // scratch slot
+
 constexpr int kRows = W == 16 ? 8 : 4;    // rows of x that share a load of w
 constexpr int64_t kWeightsPerChunk = 32;  // rows of w in a chunk
 
-template <bool Dot, typename T>
-inline vf load_words(const T* x, int64_t count) {
-  if constexpr (Dot) {
-    if (count >= 2 * W) return load(reinterpret_cast<const float*>(x));
-    T part[2 * W] = {};
-    memcpy(part, x, size_t(count) * sizeof(T));
-    return load(reinterpret_cast<const float*>(part));
-  } else {
-    return count >= W ? load(x) : load_part(x, count);
-  }
+// Values of k that one step takes: two vectors. A bf16 step gives its even values first, then its odd ones (a shift and a mask of one
+// load), and packed x has the same order; f32 keeps its order. Packed rows are filled up with zeros to whole steps.
+constexpr int64_t kStep = 2 * W;
+
+struct Pair {
+  vf first, second;
+};
+inline Pair load_pair(const float* w) { return {load(w), load(w + W)}; }
+inline Pair load_pair(const bf16* w) {
+  vu both;
+  memcpy(&both, w, sizeof both);
+  vu even = both << 16, odd = both & 0xffff0000u;
+  return {reinterpret_cast<vf&>(even), reinterpret_cast<vf&>(odd)};
+}
+template <typename T>
+inline Pair load_pair_part(const T* w, int64_t count) {
+  T part[kStep] = {};
+  memcpy(part, w, size_t(count) * sizeof(T));
+  return load_pair(part);
 }
 
-// y[i, j] for R rows of x and N rows of w.
-template <int R, int N, bool Dot, typename Y, typename X, typename T>
-void dots(Y* y, int64_t ldy, const X* x, const T* w, int64_t k) {
-  constexpr int64_t step = Dot ? 2 * W : W;
+// x [k] as f32 in the order in which load_pair(const T*) gives w.
+template <typename T, typename X>
+void pack_row(float* y, const X* x, int64_t k) {
+  constexpr bool split = sizeof(T) == 2;
+  for (int64_t p = 0; p < k; p += kStep)
+    for (int64_t i = 0; i < kStep; i++) {
+      int64_t from = p + (split ? i % W * 2 + i / W : i);
+      y[p + i] = from < k ? to_f32(x[from]) : 0.0f;
+    }
+}
+
+// y[i, j] for R packed rows of x, `steps` apart, and N rows of w.
+template <int R, int N, typename Y, typename T>
+void dots(Y* y, int64_t ldy, const float* x, int64_t ldx, const T* w, int64_t k) {
   vf acc[R][N];
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 8
     for (int j = 0; j < N; j++) acc[i][j] = zero();
-  auto advance = [&](int64_t p, int64_t count) __attribute__((always_inline)) {
-    vf rows[R];
+  auto take = [&](int j, Pair weight, int64_t p) __attribute__((always_inline)) {
 #pragma GCC unroll 8
-    for (int i = 0; i < R; i++) rows[i] = load_words<Dot>(x + i * k + p, count);
-#pragma GCC unroll 8
-    for (int j = 0; j < N; j++) {
-      vf weight = load_words<Dot>(w + j * k + p, count);
-#pragma GCC unroll 8
-      for (int i = 0; i < R; i++) acc[i][j] = multiply_add<Dot>(rows[i], weight, acc[i][j]);
+    for (int i = 0; i < R; i++) {
+      acc[i][j] = fma(load(x + i * ldx + p), weight.first, acc[i][j]);
+      acc[i][j] = fma(load(x + i * ldx + p + W), weight.second, acc[i][j]);
     }
   };
   int64_t p = 0;
-  for (; p + step <= k; p += step) advance(p, step);
-  if (p < k) advance(p, k - p);
+  for (; p + kStep <= k; p += kStep)
+#pragma GCC unroll 8
+    for (int j = 0; j < N; j++) take(j, load_pair(w + j * k + p), p);
+  if (p < k)
+#pragma GCC unroll 8
+    for (int j = 0; j < N; j++) take(j, load_pair_part(w + j * k + p, k - p), p);
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++)
 #pragma GCC unroll 8
     for (int j = 0; j < N; j++) y[i * ldy + j] = from_f32<Y>(sum(acc[i][j]));
 }
 
-template <int R, bool Dot, typename Y, typename X, typename T>
-void dots_over(Y* y, int64_t ldy, const X* x, const T* w, int64_t weights, int64_t k) {
+template <int R, typename Y, typename T>
+void dots_over(Y* y, int64_t ldy, const float* x, int64_t ldx, const T* w, int64_t weights, int64_t k) {
   constexpr int N = R == 1 ? 8 : R <= 4 ? 4 : 2;
   int64_t j = 0;
-  for (; j + N <= weights; j += N) dots<R, N, Dot>(y + j, ldy, x, w + j * k, k);
-  for (; j < weights; j++) dots<R, 1, Dot>(y + j, ldy, x, w + j * k, k);
+  for (; j + N <= weights; j += N) dots<R, N>(y + j, ldy, x, ldx, w + j * k, k);
+  for (; j < weights; j++) dots<R, 1>(y + j, ldy, x, ldx, w + j * k, k);
 }
 
 // y [rows, weights] (row stride ldy) = x [rows, k] * w [weights, k]^T.
-template <bool Dot, typename Y, typename X, typename T>
-void stream(Y* y, int64_t ldy, const X* x, const T* w, int64_t rows, int64_t weights, int64_t k) {
+template <typename Y, typename T>
+void stream(Y* y, int64_t ldy, const float* x, int64_t ldx, const T* w, int64_t rows, int64_t weights, int64_t k) {
   int64_t i = 0;
   if constexpr (kRows == 8)
-    for (; i + 8 <= rows; i += 8) dots_over<8, Dot>(y + i * ldy, ldy, x + i * k, w, weights, k);
-  for (; i + 4 <= rows; i += 4) dots_over<4, Dot>(y + i * ldy, ldy, x + i * k, w, weights, k);
-  if (i + 2 <= rows) {
-    dots_over<2, Dot>(y + i * ldy, ldy, x + i * k, w, weights, k);
-    i += 2;
-  }
-  if (i < rows) dots_over<1, Dot>(y + i * ldy, ldy, x + i * k, w, weights, k);
+    for (; i + 8 <= rows; i += 8) dots_over<8>(y + i * ldy, ldy, x + i * ldx, ldx, w, weights, k);
+  for (; i + 4 <= rows; i += 4) dots_over<4>(y + i * ldy, ldy, x + i * ldx, ldx, w, weights, k);
+  for (; i + 2 <= rows; i += 2) dots_over<2>(y + i * ldy, ldy, x + i * ldx, ldx, w, weights, k);
+  if (i < rows) dots_over<1>(y + i * ldy, ldy, x + i * ldx, ldx, w, weights, k);
 }
 
 template <typename Y, typename X, typename T>
 void grouped(Y* y, const X* x, const T* w, const int32_t* offsets, int64_t groups, int64_t n, int64_t k) {
-  constexpr bool dot = kHasDot && std::is_same_v<X, bf16> && std::is_same_v<T, bf16>;
+  int64_t rows = groups > 0 ? offsets[groups] : 0, ldx = (k + kStep - 1) / kStep * kStep;
+  float* packed = scratch_of<float>(kPackedX, rows * ldx + W);
+  parallel_ranges(rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) pack_row<T>(packed + i * ldx, x + i * k, k);
+  });
   int64_t pieces = (n + kWeightsPerChunk - 1) / kWeightsPerChunk;
   parallel_for(groups * pieces, [&](int64_t chunk) {
     int64_t e = chunk / pieces, j = chunk % pieces * kWeightsPerChunk;
     int64_t weights = n - j < kWeightsPerChunk ? n - j : kWeightsPerChunk;
-    int64_t row = offsets[e], rows = offsets[e + 1] - row;
-    stream<dot>(y + row * n + j, n, x + row * k, w + (e * n + j) * k, rows, weights, k);
+    int64_t row = offsets[e];
+    stream(y + row * n + j, n, packed + row * ldx, ldx, w + (e * n + j) * k, offsets[e + 1] - row, weights, k);
   });
 }
 

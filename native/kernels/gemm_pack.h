@@ -1,46 +1,15 @@
 // Packing for the matrix product: copies parts of A and B into the panels that the register tile (gemm_tile.h) reads in order,
-// converting mixed types to f32 or, with Dot, pairing neighbours in k. Panels are filled up with zeros.
+// widening bf16 to f32. Panels are filled up with zeros.
 #pragma once
 #include "gemm_tile.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
 
-// Words [p, p + count) of a row that is contiguous in k; k is the row's length in elements. count <= W; the rest is zero.
-template <bool Dot, typename T>
-inline vf load_along_k(const T* row, int64_t p, int64_t count, int64_t k) {
-  if constexpr (Dot) {
-    const bf16* at = row + 2 * p;
-    if (2 * (p + W) <= k) return load(reinterpret_cast<const float*>(at));
-    bf16 pairs[2 * W] = {};
-    int64_t elements = 2 * count < k - 2 * p ? 2 * count : k - 2 * p;
-    memcpy(pairs, at, size_t(elements) * sizeof(bf16));
-    return load(reinterpret_cast<const float*>(pairs));
-  } else {
-    (void)k;
-    return count >= W ? load(row + p) : load_part(row + p, count);
-  }
-}
-
-// Word p of `count` neighbouring rows or columns, out of a matrix whose rows run across k (element (k, i) at x[k * ld + i]).
-template <bool Dot, typename T>
-inline vf load_across_k(const T* x, int64_t ld, int64_t p, int64_t i, int64_t count, int64_t k) {
-  if constexpr (Dot) {
-    const bf16* at = x + 2 * p * ld + i;
-    vu low, high{};
-    auto bits = [&](const bf16* from) {
-      vf y = count >= W ? load(from) : load_part(from, count);
-      return reinterpret_cast<vu&>(y);
-    };
-    low = bits(at) >> 16;
-    if (2 * p + 1 < k) high = bits(at + ld);
-    vu both = low | high;
-    return reinterpret_cast<vf&>(both);
-  } else {
-    (void)k;
-    const T* at = x + p * ld + i;
-    return count >= W ? load(at) : load_part(at, count);
-  }
+// `count` values, of which a vector takes at most W; the rest is zero.
+template <typename T>
+inline vf load_up_to(const T* x, int64_t count) {
+  return count >= W ? load(x) : load_part(x, count);
 }
 
 #if defined(__has_builtin)
@@ -81,54 +50,62 @@ inline void transpose(vf* x) {
 #endif
 }
 
-// One panel of op(B): columns [j, j + count), all `words` of k, to y [words][kTileColumns].
-template <bool Dot, typename T>
+// One panel of op(B): columns [j, j + count), all k, to y [k][kTileColumns].
+template <typename T>
 void pack_b_panel(float* y, const T* b, int64_t ldb, bool transposed, int64_t j, int64_t count, int64_t k) {
-  int64_t words = Dot ? (k + 1) / 2 : k;
   for (int v = 0; v < kTileVectors; v++) {
     int64_t here = count - v * W < W ? count - v * W : W;
     if (here < 0) here = 0;
-    int64_t first = j + v * W;
     float* to = y + v * W;
     if (!transposed) {
-      for (int64_t p = 0; p < words; p++)
-        store(to + p * kTileColumns, here > 0 ? load_across_k<Dot>(b, ldb, p, first, here, k) : zero());
+      const T* from = b + j + v * W;
+      if (here == W)
+        for (int64_t p = 0; p < k; p++) store(to + p * kTileColumns, load(from + p * ldb));
+      else
+        for (int64_t p = 0; p < k; p++) store(to + p * kTileColumns, load_part(from + p * ldb, here));
       continue;
     }
-    for (int64_t p = 0; p < words; p += W) {
-      int64_t part = words - p < W ? words - p : W;
-      vf block[W];
+    const T* from = b + (j + v * W) * ldb;
+    int64_t p = 0;
+    vf block[W];
+    for (; here == W && p + W <= k; p += W) {
 #pragma GCC unroll 16
-      for (int i = 0; i < W; i++) block[i] = i < here ? load_along_k<Dot>(b + (first + i) * ldb, p, part, k) : zero();
+      for (int i = 0; i < W; i++) block[i] = load(from + i * ldb + p);
       transpose(block);
-      if (part == W) {
 #pragma GCC unroll 16
-        for (int i = 0; i < W; i++) store(to + (p + i) * kTileColumns, block[i]);
-      } else {
-        for (int i = 0; i < part; i++) store(to + (p + i) * kTileColumns, block[i]);
-      }
+      for (int i = 0; i < W; i++) store(to + (p + i) * kTileColumns, block[i]);
+    }
+    for (; p < k; p += W) {
+      int64_t part = k - p < W ? k - p : W;
+      for (int i = 0; i < W; i++) block[i] = i < here ? load_up_to(from + i * ldb + p, part) : zero();
+      transpose(block);
+      for (int i = 0; i < part; i++) store(to + (p + i) * kTileColumns, block[i]);
     }
   }
 }
 
-// Rows [row, row + rows) of op(A), words [p, p + count) of k, to tiles of kTileRows rows, kRowStride * kTileRows floats apart.
-template <bool Dot, typename T>
-void pack_a_block(float* y, const T* a, int64_t lda, bool transposed, int64_t row, int64_t rows, int64_t p, int64_t count,
-                  int64_t k) {
-  for (int64_t i = 0; i < rows; i += kTileRows, y += kTileRows * kRowStride) {
-    int64_t here = rows - i < kTileRows ? rows - i : kTileRows;
+// Rows [row, row + rows) of op(A), k in [p, p + count), to tiles of kTileRows rows, kRowStride * kTileRows floats apart.
+template <typename T>
+void pack_a_block(float* y, const T* a, int64_t lda, bool transposed, int64_t row, int64_t rows, int64_t p, int64_t count) {
+  for (int64_t i = row; i < row + rows; i += kTileRows, y += kTileRows * kRowStride) {
+    int64_t here = row + rows - i < kTileRows ? row + rows - i : kTileRows;
     if (!transposed) {
       for (int64_t r = 0; r < here; r++) {
-        const T* from = a + (row + i + r) * lda;
-        for (int64_t q = 0; q < count; q += W)
-          store(y + r * kRowStride + q, load_along_k<Dot>(from, p + q, count - q < W ? count - q : W, k));
+        const T* from = a + (i + r) * lda + p;
+        float* to = y + r * kRowStride;
+        int64_t q = 0;
+        for (; q + W <= count; q += W) store(to + q, load(from + q));
+        if (q < count) store(to + q, load_part(from + q, count - q));
       }
       continue;
     }
-    // Each store may write past its kTileRows words; the next one, further up, puts that right.
-    for (int64_t q = 0; q < count; q++)
-      for (int64_t r = 0; r < here; r += W)
-        store(y + q * kTileRows + r, load_across_k<Dot>(a, lda, p + q, row + i + r, here - r < W ? here - r : W, k));
+    // A store may write past its kTileRows values; the next one, further up, puts that right.
+    const T* from = a + p * lda + i;
+    constexpr int parts = (kTileRows + W - 1) / W;
+    for (int64_t q = 0; q < count; q++, from += lda)
+#pragma GCC unroll 2
+      for (int v = 0; v < parts; v++)
+        if (here > v * W) store(y + q * kTileRows + v * W, load_up_to(from + v * W, here - v * W));
   }
 }
 

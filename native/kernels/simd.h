@@ -38,7 +38,7 @@ typedef uint32_t vu __attribute__((vector_size(W * 4), may_alias));
 typedef uint16_t vh __attribute__((vector_size(W * 2), may_alias));
 typedef uint16_t vh_unaligned __attribute__((vector_size(W * 2), aligned(2), may_alias));
 
-inline vf splat(float x) { return vf{} + x; }
+inline vf splat(float x) { return x - vf{}; }  // x - 0 is x for every x, -0 included, and costs nothing
 inline vf zero() { return vf{}; }
 
 inline float to_f32(float x) { return x; }
@@ -91,12 +91,22 @@ inline void store(bf16* p, vf x) {
 // The first n < W elements; the rest of the vector is zero (loads) or left alone in memory (stores).
 template <typename T>
 inline vf load_part(const T* p, int64_t n) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  if constexpr (sizeof(T) == 4) return (vf)_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p);
+  vh half = (vh)_mm256_maskz_loadu_epi16(__mmask16((1u << n) - 1), p);
+  vu wide = __builtin_convertvector(half, vu) << 16;
+  return reinterpret_cast<vf&>(wide);
+#else
   T buffer[W] = {};
   memcpy(buffer, p, size_t(n) * sizeof(T));
   return load(buffer);
+#endif
 }
 template <typename T>
 inline void store_part(T* p, vf x, int64_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), (__m512)x);
+#endif
   T buffer[W];
   store(buffer, x);
   memcpy(p, buffer, size_t(n) * sizeof(T));
