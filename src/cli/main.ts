@@ -5,6 +5,8 @@
  */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { benchCommand } from "./bench.js";
+import { doctorCommand } from "./doctor.js";
 import { inspectCommand } from "./inspect.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -18,6 +20,6 @@ const program = new Command("fathom")
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "fathom: ")) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-for (const command of [inspectCommand()]) program.addCommand(command.copyInheritedSettings(program));
+for (const command of [inspectCommand(), benchCommand(), doctorCommand()]) program.addCommand(command.copyInheritedSettings(program));
 
 await program.parseAsync();
