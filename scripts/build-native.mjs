@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { basename, join } from "node:path";
+import { buildComm } from "./build-comm.mjs";
 import { fail, root } from "./setup.mjs";
 
 const native = join(root, "native");
@@ -117,6 +118,8 @@ if (stale.length > 0 || !existsSync(addon)) {
   renameSync(temporary, addon);
   console.error(`fathom: native addon built in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
+
+if (!sanitize) buildComm(compiler.name, output);
 
 async function runAll(list) {
   const queue = [...list].sort((a, b) => readFileSync(b.source).length - readFileSync(a.source).length);

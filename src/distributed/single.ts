@@ -1,4 +1,5 @@
-/** The communicator of a job of one process: every collective is the identity. */
+/** The communicator of a job of one process: every collective is the identity. Wrong calls fail as they would over MPI. */
+import { checkCounts, checkLength, checkRank, checkSplit, checkTag } from "./checks.js";
 import type { Communicator, Reducible } from "./communicator.js";
 
 class SingleCommunicator implements Communicator {
@@ -7,25 +8,26 @@ class SingleCommunicator implements Communicator {
   /** Messages to oneself, in order, by tag. */
   readonly #mail = new Map<number, Uint8Array[]>();
 
-  async split(_color: number, _key: number): Promise<Communicator> {
+  async split(color: number, key: number): Promise<Communicator> {
+    checkSplit(color, key);
     return new SingleCommunicator();
   }
 
   async barrier(): Promise<void> {}
 
   async broadcast(_data: Uint8Array, root: number): Promise<void> {
-    checkRank("broadcast", root);
+    checkRank("broadcast", root, 1);
   }
 
   async allReduce(_data: Reducible): Promise<void> {}
 
   async reduceScatter(output: Float32Array, input: Float32Array): Promise<void> {
-    checkLength("reduceScatter", output.length, input.length);
+    checkLength("reduceScatter: values of the input", output.length, input.length);
     output.set(input);
   }
 
   async allGather(output: Uint8Array, input: Uint8Array): Promise<void> {
-    checkLength("allGather", output.length, input.length);
+    checkLength("allGather: bytes of the output", input.length, output.length);
     output.set(input);
   }
 
@@ -35,22 +37,26 @@ class SingleCommunicator implements Communicator {
     input: Uint8Array,
     sendBytes: readonly number[],
   ): Promise<void> {
-    checkLength("allToAllV", receiveBytes[0] ?? 0, sendBytes[0] ?? 0);
+    checkCounts("allToAllV: receiveBytes", receiveBytes, 1, output.length);
+    checkCounts("allToAllV: sendBytes", sendBytes, 1, input.length);
+    checkLength("allToAllV: own receiveBytes", sendBytes[0]!, receiveBytes[0]!);
     output.set(input.subarray(0, sendBytes[0]));
   }
 
   async send(data: Uint8Array, to: number, tag: number): Promise<void> {
-    checkRank("send", to);
+    checkRank("send", to, 1);
+    checkTag("send", tag);
     const queue = this.#mail.get(tag) ?? [];
     queue.push(data.slice());
     this.#mail.set(tag, queue);
   }
 
   async receive(data: Uint8Array, from: number, tag: number): Promise<void> {
-    checkRank("receive", from);
+    checkRank("receive", from, 1);
+    checkTag("receive", tag);
     const message = this.#mail.get(tag)?.shift();
     if (!message) throw new RangeError(`receive: rank 0 waits for a message to itself (tag ${tag}) that was not sent`);
-    checkLength("receive", data.length, message.length);
+    checkLength(`receive: bytes of the message of rank 0 (tag ${tag})`, data.length, message.length);
     data.set(message);
   }
 
@@ -63,12 +69,4 @@ class SingleCommunicator implements Communicator {
 
 export function singleCommunicator(): Communicator {
   return new SingleCommunicator();
-}
-
-function checkRank(operation: string, rank: number): void {
-  if (rank !== 0) throw new RangeError(`${operation}: rank ${rank} in a group of 1`);
-}
-
-function checkLength(operation: string, expected: number, actual: number): void {
-  if (expected !== actual) throw new RangeError(`${operation}: ${actual} given where ${expected} are expected`);
 }
