@@ -1,6 +1,6 @@
 // Causal attention forward over packed sequences in the MLA form. See kernels.h. Tiles of queries by keys with an online softmax, after
 // FlashAttention (Dao et al. 2022): scores never leave the cache, and key tiles above the diagonal are never visited. One task is one
-// query tile of one head. Tiles start at the sequence's first row, so a row's result depends on its own sequence alone, and only on
+// query tile of one head; queries are scaled as they are packed. Tiles start at the sequence's first row, so a row's result depends on its own sequence alone, and only on
 // rows before it.
 #include <vector>
 
@@ -36,24 +36,24 @@ struct Forward {
     RunningSoftmax softmax{correction + kQueryTile, correction + 2 * kQueryTile, lanes};
     float* rows_of_q = softmax.total + kQueryTile;      // [kQueryTile, padded d]
 
-    tiles::pack(rows_of_q, padded(d), q + (tile.begin * heads + head) * d, heads * d, count, d);
+    tiles::pack(rows_of_q, padded(d), q + (tile.begin * heads + head) * d, heads * d, count, d, scale);
     tiles::transpose(queries, lanes, rows_of_q, padded(d), count, d);
     softmax.start();
     for (int64_t key = tile.sequence_begin; key < tile.end; key += kKeyTile) {
-      int64_t found = tile.end - key < kKeyTile ? tile.end - key : kKeyTile;
+      int64_t found = smaller(kKeyTile, tile.end - key);
       const T* source = kv + (key * kv_heads + kv_head) * (dn + dv);
       for (int64_t i = 0; i < found; i++) {
         tiles::widen(keys + i * padded(d), source + i * kv_heads * (dn + dv), dn);
         if (dr > 0) tiles::widen(keys + i * padded(d) + dn, k_rope + (key + i) * k_rope_stride, dr);
       }
       tiles::pack(values, value_width, source + dn, kv_heads * (dn + dv), found, dv);
-      tiles::product(scores, lanes, keys, padded(d), 1, queries, lanes, found, lanes, d, false);
-      bool changed = softmax.add(scores, correction, found, scale, tile.begin - key);
-      bool first = key == tile.sequence_begin;
+      bool first = key == tile.sequence_begin, diagonal = key == tile.begin;
+      tiles::scores(scores, lanes, keys, padded(d), queries, found, d, diagonal);
+      bool changed = softmax.add(scores, correction, found, diagonal);
       if (changed && !first)
         for (int64_t i = 0; i < count; i++)
           for (int64_t j = 0; j < value_width; j += W) store(sums + i * value_width + j, load(sums + i * value_width + j) * correction[i]);
-      tiles::product(sums, value_width, scores, 1, lanes, values, value_width, count, value_width, found, !first);
+      tiles::sum_keys(sums, scores, lanes, values, count, value_width, found, diagonal, !first);
     }
     for (int64_t i = 0; i < count; i++) {
       float share = 1.0f / softmax.total[i];
@@ -73,7 +73,7 @@ void attention_forward(void* o, float* lse, const void* q, const void* kv, const
   std::vector<QueryTile> tiles;
   for (int64_t s = 0; s < sequences; s++)
     for (int64_t begin = seq_offsets[s]; begin < seq_offsets[s + 1]; begin += kQueryTile)
-      tiles.push_back({seq_offsets[s], begin, begin + kQueryTile < seq_offsets[s + 1] ? begin + kQueryTile : seq_offsets[s + 1]});
+      tiles.push_back({seq_offsets[s], begin, smaller(begin + kQueryTile, seq_offsets[s + 1])});
   int64_t count = int64_t(tiles.size());
   auto all = [&](auto forward) {
     // Later tiles see more keys: the longest work goes out first.

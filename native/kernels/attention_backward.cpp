@@ -1,6 +1,6 @@
 // Causal attention backward. See kernels.h. The probabilities are recomputed from lse (Dao et al. 2022):
-//   delta = rowsum(do * o), p = exp(scale * q k^T - lse), dp = do v^T, ds = scale * p * (dp - delta)
-//   dv = p^T do, dk = ds^T q, dq = ds k.
+//   delta = rowsum(do * o), p = exp(scale * q k^T - lse), dp = do v^T, ds = p * (dp - delta)
+//   dv = p^T do, dk = ds^T (scale * q), dq = scale * (ds k).
 // One task is one key-value head of one sequence: it walks its query tiles, and for each the key tiles up to the diagonal, adding into
 // f32 sums of dk and dv that it alone owns. dk_rope sums over heads: every task keeps its own part, and the parts of kWave heads at a
 // time are added in the order of the heads.
@@ -34,7 +34,7 @@ struct Backward {
     tiles::clear(dkeys, length * (kw + vw));
     for (int64_t head = kv_head * group; head < (kv_head + 1) * group; head++)
       for (int64_t at = begin; at < end; at += kQueryTile)
-        query_tile(begin, at, at + kQueryTile < end ? at + kQueryTile : end, head, kv_head, dkeys, dvalues);
+        query_tile(begin, at, smaller(at + kQueryTile, end), head, kv_head, dkeys, dvalues);
     for (int64_t i = 0; i < length; i++) {
       T* out = dkv + ((begin + i) * kv_heads + kv_head) * (dn + dv);
       tiles::narrow(out, dkeys + i * kw, dn);
@@ -47,7 +47,7 @@ struct Backward {
     int64_t kw = key_width(), vw = value_width(), count = end - begin, lanes = padded(count);
     float* work = scratch_of<float>(
         4, kQueryTile * (3 * kw + 2 * vw + d() + dv + 2) + kKeyTile * (kw + vw + 2 * kQueryTile));
-    float* queries = work;                             // [kQueryTile, kw]
+    float* queries = work;                             // [kQueryTile, kw], scaled
     float* queries_t = queries + kQueryTile * kw;      // [d, lanes]
     float* grads = queries_t + kQueryTile * d();       // [kQueryTile, vw], do
     float* grads_t = grads + kQueryTile * vw;          // [dv, lanes]
@@ -59,7 +59,7 @@ struct Backward {
     float* p = values + kKeyTile * vw;                 // [kKeyTile, lanes]
     float* ds = p + kKeyTile * kQueryTile;             // [kKeyTile, lanes]
 
-    tiles::pack(queries, kw, q + (begin * heads + head) * d(), heads * d(), count, d());
+    tiles::pack(queries, kw, q + (begin * heads + head) * d(), heads * d(), count, d(), scale);
     tiles::pack(grads, vw, d_o + (begin * heads + head) * dv, heads * dv, count, dv);
     tiles::transpose(queries_t, lanes, queries, kw, count, d());
     tiles::transpose(grads_t, lanes, grads, vw, count, dv);
@@ -71,7 +71,7 @@ struct Backward {
       delta[i] = sum_lanes(dv, [&](int64_t j, auto lane) { return lane.load(out + j) * lane.load(grad + j); });
     }
     for (int64_t key = first; key < end; key += kKeyTile) {
-      int64_t found = end - key < kKeyTile ? end - key : kKeyTile;
+      int64_t found = smaller(kKeyTile, end - key);
       const T* source = kv + (key * kv_heads + kv_head) * (dn + dv);
       for (int64_t i = 0; i < found; i++) {
         tiles::widen(keys + i * kw, source + i * kv_heads * (dn + dv), dn);
@@ -79,36 +79,42 @@ struct Backward {
         tiles::clear(keys + i * kw + d(), kw - d());
       }
       tiles::pack(values, vw, source + dn, kv_heads * (dn + dv), found, dv);
-      tiles::product(p, lanes, keys, kw, 1, queries_t, lanes, found, lanes, d(), false);
-      tiles::product(ds, lanes, values, vw, 1, grads_t, lanes, found, lanes, dv, false);
-      score_gradients(p, ds, log_sums, delta, found, lanes, begin - key);
-      tiles::product(dvalues + (key - first) * vw, vw, p, lanes, 1, grads, vw, found, vw, count, true);
-      tiles::product(dkeys + (key - first) * kw, kw, ds, lanes, 1, queries, kw, found, kw, count, true);
-      tiles::product(dqueries, kw, ds, 1, lanes, keys, kw, count, kw, found, key > first);
+      bool diagonal = key == begin;
+      tiles::scores(p, lanes, keys, kw, queries_t, found, d(), diagonal);
+      tiles::scores(ds, lanes, values, vw, grads_t, found, dv, diagonal);
+      score_gradients(p, ds, log_sums, delta, found, lanes, diagonal);
+      tiles::sum_queries(dvalues + (key - first) * vw, p, lanes, grads, found, vw, count, diagonal);
+      tiles::sum_queries(dkeys + (key - first) * kw, ds, lanes, queries, found, kw, count, diagonal);
+      tiles::sum_keys(dqueries, ds, lanes, keys, count, kw, found, diagonal, key > first);
     }
-    for (int64_t i = 0; i < count; i++) tiles::narrow(dq + ((begin + i) * heads + head) * d(), dqueries + i * kw, d());
+    for (int64_t i = 0; i < count; i++) {
+      T* out = dq + ((begin + i) * heads + head) * d();
+      const float* from = dqueries + i * kw;
+      for_lanes(d(), [&](int64_t j, auto lane) { lane.store(out + j, lane.load(from + j) * scale); });
+    }
   }
 
-  // p: scores to probabilities; ds: dp to gradients of the unscaled products. Key i counts for lane j if i <= j + first_visible.
+  // p: scores to probabilities; ds: dp to gradients of the scaled scores.
   void score_gradients(float* p, float* ds, const float* log_sums, const float* delta, int64_t keys, int64_t lanes,
-                       int64_t first_visible) const {
-    vi index;
-    for (int i = 0; i < W; i++) index[i] = i;
-    for (int64_t i = 0; i < keys; i++)
-      for (int64_t j = 0; j < lanes; j += W) {
-        vf x = vexp(load(p + i * lanes + j) * scale - load(log_sums + j));
-        vi limit = index + int32_t(j + first_visible);
-        if (i > j + first_visible) x = limit >= int32_t(i) ? x : zero();
+                       bool diagonal) const {
+    for (int64_t j = 0; j < lanes; j += W) {
+      vf log_sum = load(log_sums + j), mean = load(delta + j);
+      vi lane = lane_numbers(j);
+      int64_t n = diagonal ? smaller(keys, (j / kGroup + 1) * kGroup) : keys;
+      for (int64_t i = 0; i < n; i++) {
+        vf x = exp_negative(load(p + i * lanes + j) - log_sum);
+        if (diagonal) x = lane >= int32_t(i) ? x : zero();
         store(p + i * lanes + j, x);
-        store(ds + i * lanes + j, x * (load(ds + i * lanes + j) - load(delta + j)) * scale);
+        store(ds + i * lanes + j, x * (load(ds + i * lanes + j) - mean));
       }
+    }
   }
 
   void all(const int32_t* seq_offsets, int64_t sequences) const {
     float* parts = scratch_of<float>(6, kWave * rows * dr);
     float* sums = scratch_of<float>(7, rows * dr);
     for (int64_t wave = 0; wave < kv_heads; wave += kWave) {
-      int64_t here = kv_heads - wave < kWave ? kv_heads - wave : kWave;
+      int64_t here = smaller(kWave, kv_heads - wave);
       parallel_for(sequences * here, [&](int64_t chunk) {
         int64_t s = chunk / here, h = chunk % here;
         run(seq_offsets[s], seq_offsets[s + 1], wave + h, parts + h * rows * dr);

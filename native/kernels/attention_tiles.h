@@ -11,14 +11,18 @@ namespace FATHOM_ISA {
 
 constexpr int64_t kQueryTile = 64;  // queries a tile: lanes of the transposed scores
 constexpr int64_t kKeyTile = 64;    // keys a tile
+constexpr int64_t kGroup = 16;      // a tile on the diagonal is computed in steps of so many keys and queries
 
 inline int64_t padded(int64_t n) { return (n + W - 1) / W * W; }
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 namespace tiles {
 
-constexpr int kRows = 6;                     // rows of C held in registers
-constexpr int kVectors = W == 16 ? 4 : 2;    // vectors of a row held in registers
+constexpr int kVectors = W == 16 ? 4 : 2;    // vectors of a row of C held in registers
 constexpr int64_t kDepth = 128;              // rows of B used before the next rows of A: 128 * 64 f32 stay in L1
+
+// Rows of C held in registers beside V vectors a row, so that the sums, the row of B and a scalar fill the register file.
+constexpr int rows_beside(int v) { return W == 16 ? (v == 4 ? 6 : v == 3 ? 8 : 12) : v == 2 ? 6 : 8; }
 
 // C[R, V vectors] (+)= A[R, k] B[k, V vectors]; A's element (i, p) is a[i * a_row + p * a_col].
 template <int R, int V>
@@ -42,11 +46,18 @@ inline void block(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t 
 template <int V>
 void column(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_col, const float* b, int64_t ldb, int64_t m, int64_t k,
             bool accumulate) {
-  int64_t i = 0;
-  for (; i + kRows <= m; i += kRows) block<kRows, V>(c + i * ldc, ldc, a + i * a_row, a_row, a_col, b, ldb, k, accumulate);
-  c += i * ldc;
-  a += i * a_row;
-  switch (m - i) {
+  constexpr int R = rows_beside(V);
+  auto next = [&](int rows) {
+    c += rows * ldc;
+    a += rows * a_row;
+    m -= rows;
+  };
+  for (; m >= R; next(R)) block<R, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
+  if (R > 6 && m >= 6) {
+    block<6, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
+    next(6);
+  }
+  switch (m) {
     case 5: return block<5, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
     case 4: return block<4, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
     case 3: return block<3, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
@@ -60,18 +71,45 @@ void column(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_col,
 inline void product(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_col, const float* b, int64_t ldb, int64_t m,
                     int64_t n, int64_t k, bool accumulate) {
   for (int64_t p = 0; p < k || p == 0; p += kDepth) {
-    int64_t depth = k - p < kDepth ? k - p : kDepth;
+    int64_t depth = smaller(k - p, kDepth);
     bool add = accumulate || p > 0;
     const float* ap = a + p * a_col;
     const float* bp = b + p * ldb;
     int64_t j = 0;
     for (; j + kVectors * W <= n; j += kVectors * W) column<kVectors>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add);
-    if (kVectors == 4 && j + 2 * W <= n) {
-      column<2>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add);
-      j += 2 * W;
+    switch ((n - j) / W) {
+      case 3: column<3>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add); break;
+      case 2: column<2>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add); break;
+      case 1: column<1>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add); break;
+      default: break;
     }
-    if (j < n) column<1>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add);
   }
+}
+
+// The three products of a tile of transposed scores s[keys, lanes]. On the diagonal (the tile's first key is its first query) key i
+// meets only lanes j >= i, and groups of kGroup keys and lanes that cannot meet are left out: their scores are neither written nor read.
+
+// s = a[keys, k] b[k, lanes].
+inline void scores(float* s, int64_t lanes, const float* a, int64_t lda, const float* b, int64_t keys, int64_t k, bool diagonal) {
+  if (!diagonal) return product(s, lanes, a, lda, 1, b, lanes, keys, lanes, k, false);
+  for (int64_t g = 0; g < keys; g += kGroup)
+    product(s + g * lanes + g, lanes, a + g * lda, lda, 1, b + g, lanes, smaller(kGroup, keys - g), lanes - g, k, false);
+}
+
+// c[queries, n] (+)= s^T b[keys, n].
+inline void sum_keys(float* c, const float* s, int64_t lanes, const float* b, int64_t queries, int64_t n, int64_t keys, bool diagonal,
+                     bool accumulate) {
+  if (!diagonal) return product(c, n, s, 1, lanes, b, n, queries, n, keys, accumulate);
+  for (int64_t g = 0; g < queries; g += kGroup)
+    product(c + g * n, n, s + g, 1, lanes, b, n, smaller(kGroup, queries - g), n, smaller(keys, g + kGroup), accumulate);
+}
+
+// c[keys, n] += s b[queries, n].
+inline void sum_queries(float* c, const float* s, int64_t lanes, const float* b, int64_t keys, int64_t n, int64_t queries,
+                        bool diagonal) {
+  if (!diagonal) return product(c, n, s, lanes, 1, b, n, keys, n, queries, true);
+  for (int64_t g = 0; g < keys; g += kGroup)
+    product(c + g * n, n, s + g * lanes + g, lanes, 1, b + g * n, n, smaller(kGroup, keys - g), n, queries - g, true);
 }
 
 // y[0, width) = x[0, width) as f32.
@@ -87,24 +125,61 @@ inline void clear(float* y, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] = 0;
 }
 
-// y[rows, ldy] = x[rows, width] from row stride ldx, with zeros in columns [width, ldy).
+// y[rows, ldy] = factor * x[rows, width] from row stride ldx, with zeros in columns [width, ldy).
 template <typename T>
-inline void pack(float* y, int64_t ldy, const T* x, int64_t ldx, int64_t rows, int64_t width) {
+inline void pack(float* y, int64_t ldy, const T* x, int64_t ldx, int64_t rows, int64_t width, float factor = 1.0f) {
   for (int64_t r = 0; r < rows; r++) {
-    widen(y + r * ldy, x + r * ldx, width);
-    clear(y + r * ldy + width, ldy - width);
+    const T* from = x + r * ldx;
+    float* to = y + r * ldy;
+    for_lanes(width, [&](int64_t i, auto lane) { lane.store(to + i, lane.load(from + i) * factor); });
+    clear(to + width, ldy - width);
   }
 }
 
-// y[width, lanes] = transpose of x[rows, width] (row stride ldx), with zeros in columns [rows, lanes); lanes is a multiple of W.
+typedef float v4 __attribute__((vector_size(16), may_alias));
+typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+
+inline v4 interleave_low(v4 a, v4 b) { return v4{a[0], b[0], a[1], b[1]}; }
+inline v4 interleave_high(v4 a, v4 b) { return v4{a[2], b[2], a[3], b[3]}; }
+
+// y[width, lanes] = transpose of x[rows, width] (row stride ldx), with zeros in columns [rows, lanes); lanes is a multiple of W. Columns
+// of x up to the next multiple of 4 are read.
 inline void transpose(float* y, int64_t lanes, const float* x, int64_t ldx, int64_t rows, int64_t width) {
-  for (int64_t i = 0; i < width; i++) {
-    for (int64_t r = 0; r < rows; r++) y[i * lanes + r] = x[r * ldx + i];
-    clear(y + i * lanes + rows, lanes - rows);
-  }
+  auto row = [&](int64_t r, int64_t i) { return r < rows ? v4(*reinterpret_cast<const v4_unaligned*>(x + r * ldx + i)) : v4{}; };
+  for (int64_t i = 0; i < width; i += 4)
+    for (int64_t r = 0; r < lanes; r += 4) {
+      v4 a = row(r, i), b = row(r + 1, i), c = row(r + 2, i), d = row(r + 3, i);
+      v4 ac_low = interleave_low(a, c), ac_high = interleave_high(a, c);
+      v4 bd_low = interleave_low(b, d), bd_high = interleave_high(b, d);
+      v4 out[4] = {interleave_low(ac_low, bd_low), interleave_high(ac_low, bd_low), interleave_low(ac_high, bd_high),
+                   interleave_high(ac_high, bd_high)};
+      for (int64_t n = 0; n < 4 && i + n < width; n++) *reinterpret_cast<v4_unaligned*>(y + (i + n) * lanes + r) = out[n];
+    }
 }
 
 }  // namespace tiles
+
+// e^x for x <= 0 (or a little above), as vexp without what only other arguments need; below -87 it gives e^-87, NaN stays NaN.
+inline vf exp_negative(vf x) {
+  vf low = splat(-87.0f);
+  x = low > x ? low : x;
+  vf shifted = fma(x, splat(1.44269504088896341f), splat(12582912.0f));  // the low bits hold the nearest integer n
+  vf n = shifted - 12582912.0f;
+  vf r = fma(n, splat(2.12194440e-4f), fma(n, splat(-0.693359375f), x));
+  vf p = fma(splat(1.3981999507e-3f), r, splat(8.3334519073e-3f));
+  p = fma(p, r, splat(4.1665795894e-2f));
+  p = fma(p, r, splat(1.6666665459e-1f));
+  p = fma(p, r, splat(5.0000001201e-1f));
+  p = fma(p, r * r, r + 1.0f);
+  vu bits = (vu)p + ((vu)shifted << 23);  // times 2^n
+  return x == x ? (vf)bits : x;
+}
+
+inline vi lane_numbers(int64_t first) {
+  vi index;
+  for (int i = 0; i < W; i++) index[i] = int32_t(first) + i;
+  return index;
+}
 
 // Softmax over the keys seen so far, for up to kQueryTile lanes: the largest score and the sum of exponentials of each lane.
 struct RunningSoftmax {
@@ -116,36 +191,40 @@ struct RunningSoftmax {
     for (int64_t j = 0; j < lanes; j++) most[j] = -INFINITY, total[j] = 0;
   }
 
-  // scores[keys, lanes] become exp(scale * score - new maximum); key i counts for lane j only if i <= j + first_visible (every lane
-  // sees a key at its first call). Returns whether `correction` [lanes], the factor for earlier sums, differs from 1.
-  bool add(float* scores, float* correction, int64_t keys, float scale, int64_t first_visible) {
+  // scores[keys, lanes] become exp(score - new maximum), zero for a lane's later keys on the diagonal. Returns whether
+  // `correction` [lanes], the factor for earlier sums, differs from 1.
+  bool add(float* scores, float* correction, int64_t keys, bool diagonal) {
     bool changed = false;
-    vi index;
-    for (int i = 0; i < W; i++) index[i] = i;
     for (int64_t j = 0; j < lanes; j += W) {
-      vi limit = index + int32_t(j + first_visible);
-      bool whole = j + first_visible >= keys - 1;
-      vf old = load(most + j), top = old;
-      for (int64_t i = 0; i < keys; i++) {
-        vf s = load(scores + i * lanes + j) * scale;
-        if (!whole) s = limit >= int32_t(i) ? s : splat(-INFINITY);
-        top = vmax(s, top);
-        store(scores + i * lanes + j, s);
+      float* s = scores + j;
+      int64_t n = diagonal ? smaller(keys, (j / kGroup + 1) * kGroup) : keys;
+      if (diagonal) {
+        vi lane = lane_numbers(j);
+        for (int64_t i = j / kGroup * kGroup; i < n; i++)
+          store(s + i * lanes, lane >= int32_t(i) ? load(s + i * lanes) : splat(-INFINITY));
       }
+      vf old = load(most + j), top = old, second = old;
+      int64_t i = 0;
+      for (; i + 2 <= n; i += 2) {
+        top = vmax(load(s + i * lanes), top);
+        second = vmax(load(s + (i + 1) * lanes), second);
+      }
+      if (i < n) top = vmax(load(s + i * lanes), top);
+      top = vmax(top, second);
       vf part = zero();
-      for (int64_t i = 0; i < keys; i++) {
-        vf s = load(scores + i * lanes + j);
-        vf p = vexp(s - top);
-        if (!whole) p = limit >= int32_t(i) ? p : zero();
+      for (i = 0; i < n; i++) {
+        vf x = load(s + i * lanes);
+        vf p = exp_negative(x - top);
+        if (diagonal) p = x == splat(-INFINITY) ? zero() : p;
         part += p;
-        store(scores + i * lanes + j, p);
+        store(s + i * lanes, p);
       }
-      vf factor = vexp(old - top);
+      vf factor = exp_negative(old - top);
       store(correction + j, factor);
       store(most + j, top);
-      store(total + j, load(total + j) * factor + part);
+      store(total + j, fma(load(total + j), factor, part));
       vi moved = old != top;
-      for (int i = 0; i < W; i++) changed |= moved[i] != 0;
+      for (int l = 0; l < W; l++) changed |= moved[l] != 0;
     }
     return changed;
   }

@@ -47,7 +47,9 @@ struct Float16 {
   static vf decode(const uint16_t* p) {
     vu h = __builtin_convertvector(*reinterpret_cast<const vh_unaligned*>(p), vu);
     vu magnitude = h & 0x7fffu;
-    vu finite = bits_of(float_of(magnitude << 13) * 0x1p112f);
+    // Denormals are whole multiples of 2^-24; making them from f32 denormals would be slow on many CPUs.
+    vf tiny = __builtin_convertvector((vi)magnitude, vf) * 0x1p-24f;
+    vu finite = select(magnitude < 0x400u, bits_of(tiny), (magnitude << 13) + (112u << 23));
     return float_of(select(magnitude >= 0x7c00u, (magnitude << 13) | 0x7f800000u, finite) | ((h & 0x8000u) << 16));
   }
   static void encode(uint16_t* p, vf x) {
@@ -67,9 +69,10 @@ struct Float16 {
 struct Float8 {
   typedef uint8_t type;
   static vf decode(const uint8_t* p) {
-    vu b = __builtin_convertvector(*reinterpret_cast<const vb_unaligned*>(p), vu);
+    vu b = __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const vb_unaligned*>(p), vh), vu);  // in two steps, which compilers know
     vu magnitude = b & 0x7fu;
-    vu finite = bits_of(float_of(magnitude << 20) * 0x1p120f);
+    vf tiny = __builtin_convertvector((vi)magnitude, vf) * 0x1p-9f;  // denormals are whole multiples of 2^-9
+    vu finite = select(magnitude < 8u, bits_of(tiny), (magnitude << 20) + (120u << 23));
     return float_of(select(magnitude == 0x7fu, vu{} + 0x7fc00000u, finite) | ((b & 0x80u) << 24));
   }
   static void encode(uint8_t* p, vf x) {
@@ -82,7 +85,7 @@ struct Float8 {
     vu tiny = bits_of(float_of(magnitude) + 16384.0f) - 0x46800000u;
     vu chosen = select(magnitude < 0x3c800000u, tiny, rounded);
     chosen = select(is_nan, vu{} + 0x7fu, chosen);
-    *reinterpret_cast<vb_unaligned*>(p) = __builtin_convertvector(chosen | ((u >> 24) & 0x80u), vb);
+    *reinterpret_cast<vb_unaligned*>(p) = __builtin_convertvector(__builtin_convertvector(chosen | ((u >> 24) & 0x80u), vh), vb);
   }
 };
 

@@ -48,21 +48,21 @@ struct Decode {
     float* scores = keys + kKeyTile * kw;           // [kKeyTile, lanes]
     float* correction = scores + kKeyTile * kHeadTile;
     for (int64_t head = 0; head < heads; head += kHeadTile) {
-      int64_t count = heads - head < kHeadTile ? heads - head : kHeadTile, lanes = padded(count);
+      int64_t count = smaller(kHeadTile, heads - head), lanes = padded(count);
       RunningSoftmax softmax{correction + kHeadTile, correction + 2 * kHeadTile, lanes};
       float* sums = partial + head * lw;
-      tiles::pack(rows_of_q, kw, q + (piece.row * heads + head) * width(), width(), count, width());
+      tiles::pack(rows_of_q, kw, q + (piece.row * heads + head) * width(), width(), count, width(), scale);
       tiles::transpose(queries, lanes, rows_of_q, kw, count, width());
       softmax.start();
       for (int64_t at = piece.begin; at < piece.end; at += kKeyTile) {
-        int64_t found = piece.end - at < kKeyTile ? piece.end - at : kKeyTile;
+        int64_t found = smaller(kKeyTile, piece.end - at);
         for (int64_t i = 0; i < found; i++) {
           int64_t page = block_table[piece.row * max_pages + (at + i) / page_size];
           tiles::widen(keys + i * kw, cache + (page * page_size + (at + i) % page_size) * width(), width());
           tiles::clear(keys + i * kw + width(), kw - width());
         }
-        tiles::product(scores, lanes, keys, kw, 1, queries, lanes, found, lanes, width(), false);
-        bool changed = softmax.add(scores, correction, found, scale, found);
+        tiles::scores(scores, lanes, keys, kw, queries, found, width(), false);
+        bool changed = softmax.add(scores, correction, found, false);
         bool first = at == piece.begin;
         if (changed && !first)
           for (int64_t i = 0; i < count; i++)
@@ -106,7 +106,7 @@ struct Decode {
       for (end = begin; end < rows && (end == begin || int64_t(pieces.size()) * partial_floats() < kPartialFloats); end++) {
         int64_t step = piece_length(lengths[end]);
         for (int64_t at = 0; at < lengths[end]; at += step)
-          pieces.push_back({end, at, at + step < lengths[end] ? at + step : lengths[end]});
+          pieces.push_back({end, at, smaller(at + step, lengths[end])});
         first.push_back(int64_t(pieces.size()));
       }
       float* partials = scratch_of<float>(5, int64_t(pieces.size()) * partial_floats());
