@@ -20,7 +20,7 @@ async function encoded(documents: Iterable<string | Uint8Array>): Promise<number
 }
 
 test("documents come back in order with the ids of the tokenizer", async () => {
-  const documents = ["", "let a", "x".repeat(3_000_000), "", "return a + b;\n".repeat(100_000), "日本\ud800", "1 "];
+  const documents = ["", "let a", "x".repeat(700_000), "", "return a + b;\n".repeat(100_000), "日本\ud800", "1 "];
   expect(await encoded(documents)).toEqual(documents.map((text) => [...tokenizer.encode(text)]));
   const many = Array.from({ length: 9_000 }, (_, i) => `let a${i} = ${i};`);
   expect(await encoded(many.map((text) => Buffer.from(text)))).toEqual(many.map((text) => [...tokenizer.encode(text)]));

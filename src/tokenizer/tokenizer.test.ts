@@ -182,6 +182,56 @@ test("tokens whose names mean something to JavaScript are tokens like others", a
   expect(back.vocabSize).toBe(trained.vocabSize);
 });
 
+test("merges may be listed as pairs, and a file may ask for whole pieces first", () => {
+  type Json = { model: { merges: string[]; vocab: Record<string, number> } };
+  const json = structuredClone(tokenizer.json) as Json;
+  const pairs = { ...json, model: { ...json.model, merges: json.model.merges.map((merge) => merge.split(" ")) } };
+  expect([...Tokenizer.fromJson(pairs).encode(corpus)]).toEqual(ids(corpus));
+
+  // "qqq" is a token that no merge makes.
+  const vocab = { ...json.model.vocab, qqq: tokenizer.vocabSize };
+  const whole = { ...json, model: { ...json.model, vocab, ignore_merges: true } };
+  const [q] = ids("q");
+  expect([...Tokenizer.fromJson(whole).encode("qqq=qqqq")]).toEqual([tokenizer.vocabSize, ...ids("="), q, q, q, q]);
+  const merged = { ...json, model: { ...json.model, vocab, ignore_merges: false } };
+  expect([...Tokenizer.fromJson(merged).encode("qqq")]).toEqual([q, q, q]);
+});
+
+test("a file that asks for NFC gets it", () => {
+  const composed = Tokenizer.fromJson({ ...(tokenizer.json as object), normalizer: { type: "NFC" } });
+  expect([...composed.encode("e\u0301")]).toEqual(ids("é"));
+  expect([...composed.encodeBytes(Buffer.from("e\u0301"))]).toEqual(ids("é"));
+  expect(ids("e\u0301")).not.toEqual(ids("é"));
+});
+
+test("a mutated tokenizer.json loads or is refused, but never crashes", () => {
+  const source = JSON.stringify(tokenizer.json);
+  const values = [null, true, 0, -1, 1.5, 2 ** 40, "", "x", [], {}, [null], [[]]];
+  fc.assert(
+    fc.property(fc.array(fc.nat(), { minLength: 1, maxLength: 8 }), fc.constantFrom(...values), (path, value) => {
+      const json: unknown = JSON.parse(source);
+      let at = json as Record<string, unknown>;
+      for (const step of path) {
+        const keys = Object.keys(at);
+        const key = keys[step % Math.max(1, keys.length)] ?? "x";
+        const inner = at[key];
+        if (step === path.at(-1) || typeof inner !== "object" || inner === null) {
+          at[key] = value;
+          break;
+        }
+        at = inner as Record<string, unknown>;
+      }
+      try {
+        Tokenizer.fromJson(json).encode("some text <think>", { allowSpecial: true });
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+        expect((error as Error).message).toMatch(/^tokenizer.json: /);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test("a damaged tokenizer is refused with file and key", () => {
   const folder = mkdtempSync(join(directory, "bad-"));
   expect(() => Tokenizer.fromDirectory(folder)).toThrow(/tokenizer.json: no such file; expected a directory/);
