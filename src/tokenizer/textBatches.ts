@@ -16,7 +16,7 @@ export type Texts = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8
 export type FindBorder = (bytes: Uint8Array, from: number) => number;
 
 /** A document and the parts it was cut into: `isLast` is false while parts of the same document follow. */
-export interface TextPart {
+export interface DocumentPart {
   readonly bytes: Uint8Array;
   readonly isLast: boolean;
 }
@@ -28,7 +28,7 @@ export function utf8Bytes(text: string | Uint8Array): Uint8Array {
 }
 
 /** Cuts a document into parts of about `partBytes`; shorter ones, and text without a border, stay whole. */
-export function* cutText(bytes: Uint8Array, partBytes: number, findBorder: FindBorder): Generator<TextPart> {
+export function* cutText(bytes: Uint8Array, partBytes: number, findBorder: FindBorder): Generator<DocumentPart> {
   let from = 0;
   while (bytes.length - from > partBytes) {
     const border = findBorder(bytes, from + partBytes);
