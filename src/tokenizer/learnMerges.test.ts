@@ -117,7 +117,7 @@ test("merges equal those of counting everything anew, also when two merges build
         expect(learned(pieces, most, minFrequency)).toEqual(learnedSlowly(pieces, most, minFrequency));
       },
     ),
-    { numRuns: 3_000 },
+    { numRuns: 1_000 },
   );
 });
 
