@@ -1,0 +1,276 @@
+/**
+ * Documents of a file, one after the other and with bounded memory: a plain text is one document (a very long one is cut at line ends), a
+ * line of JSONL or a row of Parquet is one each; plain text and JSONL may be gzipped. Bytes of a plain text are kept as they are.
+ */
+import { isUtf8 } from "node:buffer";
+import { createReadStream, readFileSync } from "node:fs";
+import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import type { DataFile } from "./sources.js";
+
+export interface Document {
+  readonly path: string;
+  /** Line of a JSONL file or row of a Parquet file from 1, or part of a long text; null = the whole file. */
+  readonly part: number | null;
+  /** Valid UTF-8, not empty. */
+  readonly content: Uint8Array;
+}
+
+export interface ReadOptions {
+  /** Field of JSONL and Parquet that holds the text; null = `text`, else `content`. */
+  readonly textField: string | null;
+  /** Refuse binary files and invalid UTF-8, which are skipped otherwise. */
+  readonly strict: boolean;
+  /** A longer plain text is cut into several documents. */
+  readonly maxDocumentBytes: number;
+}
+
+export const defaultReadOptions: ReadOptions = { textField: null, strict: false, maxDocumentBytes: 8 << 20 };
+
+export type SkipReason = "binary" | "invalidUtf8" | "empty";
+
+/**
+ * @param onSkip told of each file (or empty record) that gives no document
+ * @throws RangeError naming file and line or row for malformed input; under `strict` also for binary files
+ */
+export async function* readDocuments(
+  file: DataFile,
+  options: ReadOptions,
+  onSkip: (path: string, reason: SkipReason) => void,
+): AsyncGenerator<Document> {
+  const { path } = file;
+  const isZipped = path.endsWith(".gz");
+  const name = (isZipped ? path.slice(0, -3) : path).toLowerCase();
+  if (name.endsWith(".parquet")) {
+    if (isZipped) throw new RangeError(`${path}: a gzipped Parquet file cannot be read by rows; unpack it first`);
+    yield* parquetRows(path, options, onSkip);
+  } else if (name.endsWith(".jsonl") || name.endsWith(".ndjson")) {
+    yield* jsonLines(path, chunksOf(path, isZipped), options, onSkip);
+  } else if (isZipped || file.sizeBytes > options.maxDocumentBytes) {
+    yield* textParts(path, chunksOf(path, isZipped), options, onSkip);
+  } else {
+    let content: Uint8Array;
+    try {
+      content = readFileSync(path);
+    } catch (error) {
+      throw new RangeError(`${path}: cannot be read (${reasonOf(error)})`);
+    }
+    if (accept(path, content, options, onSkip)) yield { path, part: null, content };
+  }
+}
+
+function accept(
+  path: string,
+  content: Uint8Array,
+  options: ReadOptions,
+  onSkip: (path: string, reason: SkipReason) => void,
+): boolean {
+  const nul = content.indexOf(0);
+  const reason = content.length === 0 ? "empty" : nul >= 0 ? "binary" : isUtf8(content) ? null : "invalidUtf8";
+  if (reason === null) return true;
+  if (options.strict && reason === "binary") {
+    throw new RangeError(`${path}: binary file (byte 0 at offset ${nul}); expected text`);
+  }
+  if (options.strict && reason === "invalidUtf8") {
+    throw new RangeError(`${path}: invalid UTF-8 at offset ${invalidOffset(content)}`);
+  }
+  onSkip(path, reason);
+  return false;
+}
+
+/** Plain text in pieces of at most `maxDocumentBytes`, cut behind a line end where there is one. */
+async function* textParts(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  options: ReadOptions,
+  onSkip: (path: string, reason: SkipReason) => void,
+): AsyncGenerator<Document> {
+  const limit = options.maxDocumentBytes;
+  let held: Uint8Array[] = [];
+  let size = 0;
+  let part = 0;
+  const cut = (): Uint8Array => {
+    const bytes = held.length === 1 ? held[0]! : Buffer.concat(held);
+    let end = bytes.lastIndexOf(10, limit - 1) + 1;
+    // Without a line end the cut steps back to the border of a character.
+    if (end === 0) for (end = limit; end > 1 && ((bytes[end] ?? 0) & 0xc0) === 0x80 && limit - end < 3; ) end--;
+    held = end < bytes.length ? [bytes.subarray(end)] : [];
+    size = bytes.length - end;
+    return bytes.subarray(0, end);
+  };
+  for await (const chunk of chunks) {
+    held.push(chunk);
+    size += chunk.length;
+    while (size > limit) {
+      const content = cut();
+      if (!accept(path, content, options, onSkip)) return;
+      yield { path, part: ++part, content };
+    }
+  }
+  if (size === 0 && part > 0) return;
+  const content = Buffer.concat(held);
+  if (accept(path, content, options, onSkip)) yield { path, part: part === 0 ? null : part + 1, content };
+}
+
+const maxLineBytes = 256 << 20;
+
+async function* jsonLines(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  options: ReadOptions,
+  onSkip: (path: string, reason: SkipReason) => void,
+): AsyncGenerator<Document> {
+  let line = 0;
+  const parse = (bytes: Uint8Array): Document | null => {
+    line++;
+    const where = `${path}:${line}`;
+    if (!isUtf8(bytes)) throw new RangeError(`${where}: invalid UTF-8 at byte ${invalidOffset(bytes)} of the line`);
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+    if (/^\s*$/.test(text)) return null;
+    let record: unknown;
+    try {
+      record = JSON.parse(line === 1 ? text.replace(/^\ufeff/, "") : text);
+    } catch (error) {
+      throw new RangeError(`${where}: malformed JSON: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    if (typeof record !== "object" || record === null || Array.isArray(record)) {
+      throw new RangeError(`${where}: expected an object on each line`);
+    }
+    const value = fieldOf(where, new Map<string, unknown>(Object.entries(record)), options.textField);
+    if (value === "") {
+      onSkip(path, "empty");
+      return null;
+    }
+    return { path, part: line, content: Buffer.from(value, "utf8") };
+  };
+  let held: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    let from = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+      const piece = chunk.subarray(from, end);
+      const document = parse(held.length === 0 ? piece : Buffer.concat([...held, piece]));
+      if (document) yield document;
+      held = [];
+      size = 0;
+      from = end + 1;
+    }
+    if (from < chunk.length) {
+      held.push(chunk.subarray(from));
+      size += chunk.length - from;
+      if (size > maxLineBytes)
+        throw new RangeError(`${path}:${line + 1}: the line is longer than ${maxLineBytes} bytes`);
+    }
+  }
+  if (size > 0) {
+    const document = parse(Buffer.concat(held));
+    if (document) yield document;
+  }
+}
+
+async function* parquetRows(
+  path: string,
+  options: ReadOptions,
+  onSkip: (path: string, reason: SkipReason) => void,
+): AsyncGenerator<Document> {
+  // Loaded when it is needed: most runs read no Parquet.
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
+  const { compressors } = await import("hyparquet-compressors");
+  let rowGroups: number[];
+  let columns: string[];
+  const buffer = await asyncBufferFromFile(path);
+  const metadata = await explain(path, () => parquetMetadataAsync(buffer));
+  try {
+    rowGroups = metadata.row_groups.map((group) => Number(group.num_rows));
+    columns = parquetSchema(metadata).children.map((child) => child.element.name);
+  } catch (error) {
+    throw new RangeError(`${path}: not a readable Parquet file: ${reasonOf(error)}`);
+  }
+  const wanted = options.textField === null ? ["text", "content"] : [options.textField];
+  const column = wanted.find((name) => columns.includes(name));
+  if (column === undefined) {
+    throw new RangeError(
+      `${path}: no column ${wanted.join(" or ")}; the file has ${columns.join(", ")} (--text-field)`,
+    );
+  }
+  let row = 0;
+  for (const size of rowGroups) {
+    const range = { rowStart: row, rowEnd: row + size };
+    const records = await explain(path, () =>
+      parquetReadObjects({ file: buffer, metadata, columns: [column], compressors, ...range }),
+    );
+    if (records.length !== size)
+      throw new RangeError(`${path}: row group at ${row} has ${records.length} of ${size} rows`);
+    for (const record of records) {
+      row++;
+      const value = fieldOf(`${path}: row ${row}`, new Map<string, unknown>(Object.entries(record)), column);
+      if (value === "") onSkip(path, "empty");
+      else yield { path, part: row, content: Buffer.from(value, "utf8") };
+    }
+  }
+}
+
+/** The text of a record. */
+function fieldOf(where: string, record: ReadonlyMap<string, unknown>, textField: string | null): string {
+  const names = textField === null ? ["text", "content"] : [textField];
+  const name = names.find((candidate) => record.has(candidate));
+  if (name === undefined) {
+    const found = [...record.keys()].slice(0, 8).join(", ") || "nothing";
+    throw new RangeError(`${where}: expected a field ${names.join(" or ")}, found ${found} (--text-field)`);
+  }
+  const value = record.get(name);
+  if (typeof value !== "string") {
+    throw new RangeError(`${where}: ${name} must be a text, got ${value === null ? "null" : typeof value}`);
+  }
+  return value;
+}
+
+async function* chunksOf(path: string, isZipped: boolean): AsyncGenerator<Uint8Array> {
+  const raw = createReadStream(path, { highWaterMark: 1 << 20 });
+  let chunks: Readable = raw;
+  if (isZipped) {
+    const unzip = createGunzip({ chunkSize: 1 << 18 });
+    raw.on("error", (error) => unzip.destroy(error));
+    chunks = raw.pipe(unzip);
+  }
+  try {
+    for await (const chunk of chunks) {
+      if (chunk instanceof Uint8Array) yield chunk;
+    }
+  } catch (error) {
+    throw new RangeError(`${path}: cannot be read${isZipped ? " as gzip" : ""} (${reasonOf(error)})`);
+  } finally {
+    raw.destroy();
+  }
+}
+
+async function explain<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new RangeError(`${path}: not a readable Parquet file: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error && error.code === "ENOENT" ? "no such file" : error.message;
+}
+
+/** Offset of the first byte that no valid UTF-8 text has there. */
+function invalidOffset(bytes: Uint8Array): number {
+  let low = 0;
+  let high = bytes.length;
+  // The longest prefix that is valid, but for a character it cuts.
+  const isGood = (end: number): boolean => {
+    for (let back = 0; back <= 3 && back <= end; back++) if (isUtf8(bytes.subarray(0, end - back))) return true;
+    return false;
+  };
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (isGood(middle)) low = middle;
+    else high = middle - 1;
+  }
+  for (let back = 0; back <= 3 && back <= low; back++) if (isUtf8(bytes.subarray(0, low - back))) return low - back;
+  return low;
+}
