@@ -1,7 +1,7 @@
 // Causal attention forward over packed sequences in the MLA form. See kernels.h. Tiles of queries by keys with an online softmax, after
 // FlashAttention (Dao et al. 2022): scores never leave the cache, and key tiles above the diagonal are never visited. One task is one
-// query tile of one head; queries are scaled as they are packed. Tiles start at the sequence's first row, so a row's result depends on its own sequence alone, and only on
-// rows before it.
+// block of query tiles of one head; queries are scaled as they are packed. Tiles start at the sequence's first row and know nothing of
+// each other, so a row's result depends only on its own sequence's rows up to itself.
 #include <vector>
 
 #include "attention_tiles.h"
@@ -10,7 +10,8 @@ namespace fathom {
 namespace FATHOM_ISA {
 namespace {
 
-struct QueryTile {
+// Consecutive query tiles of one sequence that share the packing of each key tile.
+struct QueryBlock {
   int64_t sequence_begin, begin, end;  // rows
 };
 
@@ -22,46 +23,71 @@ struct Forward {
   int64_t rows, heads, kv_heads, dn, dr, dv, k_rope_stride;
   float scale;
 
-  void run(const QueryTile& tile, int64_t head) const {
-    int64_t d = dn + dr, count = tile.end - tile.begin, lanes = padded(count), value_width = padded(dv);
-    int64_t kv_head = head / (heads / kv_heads);
-    float* work = scratch_of<float>(
-        4, (d + padded(d)) * kQueryTile + kKeyTile * (padded(d) + value_width + kQueryTile) + kQueryTile * (value_width + 3));
-    float* queries = work;                              // [d, lanes]
-    float* keys = queries + d * kQueryTile;             // [kKeyTile, padded d]
-    float* values = keys + kKeyTile * padded(d);        // [kKeyTile, value_width]
-    float* scores = values + kKeyTile * value_width;    // [kKeyTile, lanes]
-    float* sums = scores + kKeyTile * kQueryTile;       // [kQueryTile, value_width]
-    float* correction = sums + kQueryTile * value_width;
-    RunningSoftmax softmax{correction + kQueryTile, correction + 2 * kQueryTile, lanes};
-    float* rows_of_q = softmax.total + kQueryTile;      // [kQueryTile, padded d]
+  int64_t d() const { return dn + dr; }
+  int64_t key_width() const { return padded(d()); }
+  int64_t value_width() const { return padded(dv); }
 
-    tiles::pack(rows_of_q, padded(d), q + (tile.begin * heads + head) * d, heads * d, count, d, scale);
-    tiles::transpose(queries, lanes, rows_of_q, padded(d), count, d);
-    softmax.start();
-    for (int64_t key = tile.sequence_begin; key < tile.end; key += kKeyTile) {
-      int64_t found = smaller(kKeyTile, tile.end - key);
+  // What a query tile carries from key tile to key tile.
+  struct Tile {
+    int64_t begin, count, lanes;
+    float* queries;  // [d, lanes], scaled
+    float* sums;     // [count, value_width], weighted values
+    RunningSoftmax softmax;
+  };
+
+  int64_t tile_floats() const { return kQueryTile * (d() + value_width() + 2); }
+
+  Tile start(float* memory, int64_t begin, int64_t end, int64_t head, float* rows_of_q) const {
+    int64_t count = smaller(kQueryTile, end - begin);
+    float* sums = memory + kQueryTile * d();
+    float* most = sums + kQueryTile * value_width();
+    Tile tile{begin, count, padded(count), memory, sums, {most, most + kQueryTile, padded(count)}};
+    tiles::pack(rows_of_q, key_width(), q + (begin * heads + head) * d(), heads * d(), count, d(), key_width());
+    tiles::transpose(tile.queries, tile.lanes, rows_of_q, key_width(), count, d(), scale);
+    tile.softmax.start();
+    return tile;
+  }
+
+  // Adds `found` keys, the first of them at row `key`, to a tile.
+  void add(Tile& tile, const float* keys, const float* values, float* scores, float* correction, int64_t key, int64_t found,
+           bool first) const {
+    int64_t vw = value_width();
+    bool diagonal = key == tile.begin;
+    tiles::scores(scores, tile.lanes, keys, key_width(), tile.queries, found, d(), diagonal);
+    bool changed = tile.softmax.add(scores, correction, found, diagonal);
+    if (changed && !first) tiles::scale_rows(tile.sums, correction, tile.count, vw);
+    tiles::sum_keys(tile.sums, scores, tile.lanes, values, tile.count, vw, found, diagonal, !first);
+  }
+
+  void finish(const Tile& tile, int64_t head) const {
+    for (int64_t i = 0; i < tile.count; i++) {
+      float share = 1.0f / tile.softmax.total[i];
+      tiles::narrow(o + ((tile.begin + i) * heads + head) * dv, tile.sums + i * value_width(), dv, share);
+      lse[head * rows + tile.begin + i] = tile.softmax.most[i] + std::log(tile.softmax.total[i]);
+    }
+  }
+
+  void run(const QueryBlock& block, int64_t head) const {
+    int64_t kw = key_width(), vw = value_width(), kv_head = head / (heads / kv_heads);
+    float* keys = scratch_of<float>(4, kKeyTile * (2 * kw + vw + kQueryTile) + kQueryTile + kBlockTiles * tile_floats());
+    float* values = keys + kKeyTile * kw;          // [kKeyTile, vw]
+    float* scores = values + kKeyTile * vw;        // [kKeyTile, lanes]
+    float* rows_of_q = scores + kKeyTile * kQueryTile;
+    float* correction = rows_of_q + kQueryTile * kw;
+    Tile tile[kBlockTiles];
+    int64_t count = 0;
+    for (int64_t begin = block.begin; begin < block.end; begin += kQueryTile, count++)
+      tile[count] = start(correction + kQueryTile + count * tile_floats(), begin, block.end, head, rows_of_q);
+    for (int64_t key = block.sequence_begin; key < block.end; key += kKeyTile) {
+      int64_t found = smaller(kKeyTile, block.end - key);
       const T* source = kv + (key * kv_heads + kv_head) * (dn + dv);
-      for (int64_t i = 0; i < found; i++) {
-        tiles::widen(keys + i * padded(d), source + i * kv_heads * (dn + dv), dn);
-        if (dr > 0) tiles::widen(keys + i * padded(d) + dn, k_rope + (key + i) * k_rope_stride, dr);
-      }
-      tiles::pack(values, value_width, source + dn, kv_heads * (dn + dv), found, dv);
-      bool first = key == tile.sequence_begin, diagonal = key == tile.begin;
-      tiles::scores(scores, lanes, keys, padded(d), queries, found, d, diagonal);
-      bool changed = softmax.add(scores, correction, found, diagonal);
-      if (changed && !first)
-        for (int64_t i = 0; i < count; i++)
-          for (int64_t j = 0; j < value_width; j += W) store(sums + i * value_width + j, load(sums + i * value_width + j) * correction[i]);
-      tiles::sum_keys(sums, scores, lanes, values, count, value_width, found, diagonal, !first);
+      tiles::pack(keys, kw, source, kv_heads * (dn + dv), found, dn, dr > 0 ? dn : kw);
+      if (dr > 0) tiles::pack(keys + dn, kw, k_rope + key * k_rope_stride, k_rope_stride, found, dr, kw - dn);
+      tiles::pack(values, vw, source + dn, kv_heads * (dn + dv), found, dv, vw);
+      for (int64_t t = 0; t < count; t++)
+        if (tile[t].begin >= key) add(tile[t], keys, values, scores, correction, key, found, key == block.sequence_begin);
     }
-    for (int64_t i = 0; i < count; i++) {
-      float share = 1.0f / softmax.total[i];
-      const float* from = sums + i * value_width;
-      T* to = o + ((tile.begin + i) * heads + head) * dv;
-      for_lanes(dv, [&](int64_t j, auto lane) { lane.store(to + j, lane.load(from + j) * share); });
-      lse[head * rows + tile.begin + i] = softmax.most[i] + std::log(softmax.total[i]);
-    }
+    for (int64_t t = 0; t < count; t++) finish(tile[t], head);
   }
 };
 
@@ -70,14 +96,15 @@ struct Forward {
 void attention_forward(void* o, float* lse, const void* q, const void* kv, const void* k_rope, const int32_t* seq_offsets,
                        int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv,
                        int64_t k_rope_stride, float scale, int32_t type) {
-  std::vector<QueryTile> tiles;
+  constexpr int64_t step = kQueryTile * kBlockTiles;
+  std::vector<QueryBlock> blocks;
   for (int64_t s = 0; s < sequences; s++)
-    for (int64_t begin = seq_offsets[s]; begin < seq_offsets[s + 1]; begin += kQueryTile)
-      tiles.push_back({seq_offsets[s], begin, smaller(begin + kQueryTile, seq_offsets[s + 1])});
-  int64_t count = int64_t(tiles.size());
+    for (int64_t begin = seq_offsets[s]; begin < seq_offsets[s + 1]; begin += step)
+      blocks.push_back({seq_offsets[s], begin, smaller(begin + step, seq_offsets[s + 1])});
+  int64_t count = int64_t(blocks.size());
   auto all = [&](auto forward) {
-    // Later tiles see more keys: the longest work goes out first.
-    parallel_for(count * heads, [&](int64_t chunk) { forward.run(tiles[size_t(count - 1 - chunk / heads)], chunk % heads); });
+    // Late blocks see the most keys: they go out first.
+    parallel_for(count * heads, [&](int64_t chunk) { forward.run(blocks[size_t(count - 1 - chunk / heads)], chunk % heads); });
   };
   if (type == BF16)
     all(Forward<bf16>{(bf16*)o, lse, (const bf16*)q, (const bf16*)kv, (const bf16*)k_rope, rows, heads, kv_heads, dn, dr, dv,

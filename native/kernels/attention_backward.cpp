@@ -1,7 +1,7 @@
 // Causal attention backward. See kernels.h. The probabilities are recomputed from lse (Dao et al. 2022):
 //   delta = rowsum(do * o), p = exp(scale * q k^T - lse), dp = do v^T, ds = p * (dp - delta)
-//   dv = p^T do, dk = ds^T (scale * q), dq = scale * (ds k).
-// One task is one key-value head of one sequence: it walks its query tiles, and for each the key tiles up to the diagonal, adding into
+//   dv = p^T do, dk = scale * ds^T q, dq = scale * ds k.
+// One task is one key-value head of one sequence: it walks blocks of query tiles, and for each the key tiles up to the diagonal, adding into
 // f32 sums of dk and dv that it alone owns. dk_rope sums over heads: every task keeps its own part, and the parts of kWave heads at a
 // time are added in the order of the heads.
 #include "attention_tiles.h"
@@ -25,7 +25,80 @@ struct Backward {
   int64_t key_width() const { return padded(d()); }
   int64_t value_width() const { return padded(dv); }
 
-  // rope_part [rows, dr] is this head's part of dk_rope.
+  // A query tile, packed, with the sum of its gradients.
+  struct Tile {
+    int64_t begin, count, lanes;
+    float *queries, *queries_t;  // [count, kw]; [d, lanes], scaled
+    float *grads, *grads_t;      // do: [count, vw]; [dv, lanes]
+    float* dqueries;             // [count, kw]
+    float *log_sums, *delta;     // [lanes]
+  };
+
+  int64_t tile_floats() const { return kQueryTile * (2 * key_width() + value_width() + d() + dv + 2); }
+
+  Tile start(float* memory, int64_t begin, int64_t end, int64_t head) const {
+    int64_t kw = key_width(), vw = value_width(), count = smaller(kQueryTile, end - begin);
+    Tile t{begin, count, padded(count), memory, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+    t.dqueries = t.queries + kQueryTile * kw;
+    t.grads = t.dqueries + kQueryTile * kw;
+    t.queries_t = t.grads + kQueryTile * vw;
+    t.grads_t = t.queries_t + kQueryTile * d();
+    t.log_sums = t.grads_t + kQueryTile * dv;
+    t.delta = t.log_sums + kQueryTile;
+    tiles::pack(t.queries, kw, q + (begin * heads + head) * d(), heads * d(), count, d(), kw);
+    tiles::pack(t.grads, vw, d_o + (begin * heads + head) * dv, heads * dv, count, dv, vw);
+    tiles::transpose(t.queries_t, t.lanes, t.queries, kw, count, d(), scale);
+    tiles::transpose(t.grads_t, t.lanes, t.grads, vw, count, dv, 1.0f);
+    for (int64_t i = 0; i < t.lanes; i++) t.log_sums[i] = 0, t.delta[i] = 0;
+    for (int64_t i = 0; i < count; i++) {
+      const T* out = o + ((begin + i) * heads + head) * dv;
+      const float* grad = t.grads + i * vw;
+      t.log_sums[i] = lse[head * rows + begin + i];
+      t.delta[i] = sum_lanes(dv, [&](int64_t j, auto lane) { return lane.load(out + j) * lane.load(grad + j); });
+    }
+    return t;
+  }
+
+  // The part of one query tile and one key tile: adds to dvalues and dkeys [found, ...], writes or adds to the tile's dqueries.
+  void add(const Tile& t, const float* keys, const float* values, float* dkeys, float* dvalues, float* p, float* ds, int64_t key,
+           int64_t found, bool first) const {
+    int64_t kw = key_width(), vw = value_width();
+    bool diagonal = key == t.begin;
+    tiles::scores(p, t.lanes, keys, kw, t.queries_t, found, d(), diagonal);
+    tiles::scores(ds, t.lanes, values, vw, t.grads_t, found, dv, diagonal);
+    score_gradients(p, ds, t.log_sums, t.delta, found, t.lanes, diagonal);
+    tiles::sum_queries(dvalues, p, t.lanes, t.grads, found, vw, t.count, diagonal);
+    tiles::sum_queries(dkeys, ds, t.lanes, t.queries, found, kw, t.count, diagonal);
+    tiles::sum_keys(t.dqueries, ds, t.lanes, keys, t.count, kw, found, diagonal, !first);
+  }
+
+  // One block of query tiles of a head against all its keys; `first` is the sequence's first row, where dkeys and dvalues begin.
+  void query_block(int64_t first, int64_t begin, int64_t end, int64_t head, float* dkeys, float* dvalues) const {
+    int64_t kw = key_width(), vw = value_width(), kv_head = head / (heads / kv_heads);
+    float* keys = scratch_of<float>(4, kKeyTile * (kw + vw + 2 * kQueryTile) + kBlockTiles * tile_floats());
+    float* values = keys + kKeyTile * kw;     // [kKeyTile, vw]
+    float* p = values + kKeyTile * vw;        // [kKeyTile, lanes]
+    float* ds = p + kKeyTile * kQueryTile;    // [kKeyTile, lanes]
+    float* memory = ds + kKeyTile * kQueryTile;
+    Tile tile[kBlockTiles];
+    int64_t count = 0;
+    for (int64_t at = begin; at < end; at += kQueryTile, count++) tile[count] = start(memory + count * tile_floats(), at, end, head);
+    for (int64_t key = first; key < end; key += kKeyTile) {
+      int64_t found = smaller(kKeyTile, end - key);
+      const T* source = kv + (key * kv_heads + kv_head) * (dn + dv);
+      tiles::pack(keys, kw, source, kv_heads * (dn + dv), found, dn, dr > 0 ? dn : kw);
+      if (dr > 0) tiles::pack(keys + dn, kw, k_rope + key * k_rope_stride, k_rope_stride, found, dr, kw - dn);
+      tiles::pack(values, vw, source + dn, kv_heads * (dn + dv), found, dv, vw);
+      for (int64_t t = 0; t < count; t++)
+        if (tile[t].begin >= key)
+          add(tile[t], keys, values, dkeys + (key - first) * kw, dvalues + (key - first) * vw, p, ds, key, found, key == first);
+    }
+    for (int64_t t = 0; t < count; t++)
+      for (int64_t i = 0; i < tile[t].count; i++)
+        tiles::narrow(dq + ((tile[t].begin + i) * heads + head) * d(), tile[t].dqueries + i * kw, d(), scale);
+  }
+
+  // One key-value head of one sequence. rope_part [rows, dr] is this head's part of dk_rope.
   void run(int64_t begin, int64_t end, int64_t kv_head, float* rope_part) const {
     int64_t kw = key_width(), vw = value_width(), length = end - begin, group = heads / kv_heads;
     if (length == 0) return;
@@ -33,64 +106,13 @@ struct Backward {
     float* dvalues = dkeys + length * kw;
     tiles::clear(dkeys, length * (kw + vw));
     for (int64_t head = kv_head * group; head < (kv_head + 1) * group; head++)
-      for (int64_t at = begin; at < end; at += kQueryTile)
-        query_tile(begin, at, smaller(at + kQueryTile, end), head, kv_head, dkeys, dvalues);
+      for (int64_t at = begin; at < end; at += kQueryTile * kBlockTiles)
+        query_block(begin, at, smaller(at + kQueryTile * kBlockTiles, end), head, dkeys, dvalues);
     for (int64_t i = 0; i < length; i++) {
       T* out = dkv + ((begin + i) * kv_heads + kv_head) * (dn + dv);
-      tiles::narrow(out, dkeys + i * kw, dn);
-      tiles::narrow(out + dn, dvalues + i * vw, dv);
-      if (dr > 0) tiles::widen(rope_part + (begin + i) * dr, dkeys + i * kw + dn, dr);
-    }
-  }
-
-  void query_tile(int64_t first, int64_t begin, int64_t end, int64_t head, int64_t kv_head, float* dkeys, float* dvalues) const {
-    int64_t kw = key_width(), vw = value_width(), count = end - begin, lanes = padded(count);
-    float* work = scratch_of<float>(
-        4, kQueryTile * (3 * kw + 2 * vw + d() + dv + 2) + kKeyTile * (kw + vw + 2 * kQueryTile));
-    float* queries = work;                             // [kQueryTile, kw], scaled
-    float* queries_t = queries + kQueryTile * kw;      // [d, lanes]
-    float* grads = queries_t + kQueryTile * d();       // [kQueryTile, vw], do
-    float* grads_t = grads + kQueryTile * vw;          // [dv, lanes]
-    float* dqueries = grads_t + kQueryTile * dv;       // [kQueryTile, kw]
-    float* log_sums = dqueries + kQueryTile * kw;      // [lanes]
-    float* delta = log_sums + kQueryTile;              // [lanes]
-    float* keys = delta + kQueryTile;                  // [kKeyTile, kw]
-    float* values = keys + kKeyTile * kw;              // [kKeyTile, vw]
-    float* p = values + kKeyTile * vw;                 // [kKeyTile, lanes]
-    float* ds = p + kKeyTile * kQueryTile;             // [kKeyTile, lanes]
-
-    tiles::pack(queries, kw, q + (begin * heads + head) * d(), heads * d(), count, d(), scale);
-    tiles::pack(grads, vw, d_o + (begin * heads + head) * dv, heads * dv, count, dv);
-    tiles::transpose(queries_t, lanes, queries, kw, count, d());
-    tiles::transpose(grads_t, lanes, grads, vw, count, dv);
-    for (int64_t i = 0; i < lanes; i++) log_sums[i] = 0, delta[i] = 0;
-    for (int64_t i = 0; i < count; i++) {
-      const T* out = o + ((begin + i) * heads + head) * dv;
-      const float* grad = grads + i * vw;
-      log_sums[i] = lse[head * rows + begin + i];
-      delta[i] = sum_lanes(dv, [&](int64_t j, auto lane) { return lane.load(out + j) * lane.load(grad + j); });
-    }
-    for (int64_t key = first; key < end; key += kKeyTile) {
-      int64_t found = smaller(kKeyTile, end - key);
-      const T* source = kv + (key * kv_heads + kv_head) * (dn + dv);
-      for (int64_t i = 0; i < found; i++) {
-        tiles::widen(keys + i * kw, source + i * kv_heads * (dn + dv), dn);
-        if (dr > 0) tiles::widen(keys + i * kw + dn, k_rope + (key + i) * k_rope_stride, dr);
-        tiles::clear(keys + i * kw + d(), kw - d());
-      }
-      tiles::pack(values, vw, source + dn, kv_heads * (dn + dv), found, dv);
-      bool diagonal = key == begin;
-      tiles::scores(p, lanes, keys, kw, queries_t, found, d(), diagonal);
-      tiles::scores(ds, lanes, values, vw, grads_t, found, dv, diagonal);
-      score_gradients(p, ds, log_sums, delta, found, lanes, diagonal);
-      tiles::sum_queries(dvalues + (key - first) * vw, p, lanes, grads, found, vw, count, diagonal);
-      tiles::sum_queries(dkeys + (key - first) * kw, ds, lanes, queries, found, kw, count, diagonal);
-      tiles::sum_keys(dqueries, ds, lanes, keys, count, kw, found, diagonal, key > first);
-    }
-    for (int64_t i = 0; i < count; i++) {
-      T* out = dq + ((begin + i) * heads + head) * d();
-      const float* from = dqueries + i * kw;
-      for_lanes(d(), [&](int64_t j, auto lane) { lane.store(out + j, lane.load(from + j) * scale); });
+      tiles::narrow(out, dkeys + i * kw, dn, scale);
+      tiles::narrow(out + dn, dvalues + i * vw, dv, 1.0f);
+      if (dr > 0) tiles::narrow(rope_part + (begin + i) * dr, dkeys + i * kw + dn, dr, scale);
     }
   }
 
@@ -131,7 +153,7 @@ struct Backward {
           });
         }
         if (wave + kWave < kv_heads) return;
-        for (int64_t r = begin; r < end; r++) tiles::narrow(dk_rope + r * dk_rope_stride, sums + r * dr, dr);
+        for (int64_t r = begin; r < end; r++) tiles::narrow(dk_rope + r * dk_rope_stride, sums + r * dr, dr, 1.0f);
       });
     }
   }

@@ -11,6 +11,7 @@ namespace FATHOM_ISA {
 
 constexpr int64_t kQueryTile = 64;  // queries a tile: lanes of the transposed scores
 constexpr int64_t kKeyTile = 64;    // keys a tile
+constexpr int64_t kBlockTiles = 4;  // query tiles that share the packing of a key tile: keys lie far apart in memory
 constexpr int64_t kGroup = 16;      // a tile on the diagonal is computed in steps of so many keys and queries
 
 inline int64_t padded(int64_t n) { return (n + W - 1) / W * W; }
@@ -29,17 +30,30 @@ template <int R, int V>
 inline void block(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_col, const float* b, int64_t ldb, int64_t k,
                   bool accumulate) {
   vf acc[R][V];
+#pragma GCC unroll 16
   for (int i = 0; i < R; i++)
-    for (int j = 0; j < V; j++) acc[i][j] = accumulate ? load(c + i * ldc + j * W) : zero();
+#pragma GCC unroll 4
+    for (int j = 0; j < V; j++) acc[i][j] = zero();
+  if (accumulate) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+      for (int j = 0; j < V; j++) acc[i][j] = load(c + i * ldc + j * W);
+  }
   for (int64_t p = 0; p < k; p++) {
     vf row[V];
+#pragma GCC unroll 4
     for (int j = 0; j < V; j++) row[j] = load(b + p * ldb + j * W);
+#pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
       vf scalar = splat(a[i * a_row + p * a_col]);
+#pragma GCC unroll 4
       for (int j = 0; j < V; j++) acc[i][j] = fma(scalar, row[j], acc[i][j]);
     }
   }
+#pragma GCC unroll 16
   for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
     for (int j = 0; j < V; j++) store(c + i * ldc + j * W, acc[i][j]);
 }
 
@@ -117,23 +131,31 @@ template <typename T>
 inline void widen(float* y, const T* x, int64_t width) {
   for_lanes(width, [&](int64_t i, auto lane) { lane.store(y + i, lane.load(x + i)); });
 }
+// y[0, width) = factor * x[0, width) in storage type.
 template <typename T>
-inline void narrow(T* y, const float* x, int64_t width) {
-  for_lanes(width, [&](int64_t i, auto lane) { lane.store(y + i, lane.load(x + i)); });
+inline void narrow(T* y, const float* x, int64_t width, float factor) {
+  for_lanes(width, [&](int64_t i, auto lane) { lane.store(y + i, lane.load(x + i) * factor); });
 }
 inline void clear(float* y, int64_t n) {
   for (int64_t i = 0; i < n; i++) y[i] = 0;
 }
 
-// y[rows, ldy] = factor * x[rows, width] from row stride ldx, with zeros in columns [width, ldy).
+constexpr int64_t kAhead = 6;  // rows fetched ahead: they lie in different pages, where the processor does not look ahead itself
+
+// y[rows, ldy] = x[rows, width] from row stride ldx, with zeros in columns [width, full).
 template <typename T>
-inline void pack(float* y, int64_t ldy, const T* x, int64_t ldx, int64_t rows, int64_t width, float factor = 1.0f) {
+inline void pack(float* y, int64_t ldy, const T* x, int64_t ldx, int64_t rows, int64_t width, int64_t full) {
   for (int64_t r = 0; r < rows; r++) {
-    const T* from = x + r * ldx;
-    float* to = y + r * ldy;
-    for_lanes(width, [&](int64_t i, auto lane) { lane.store(to + i, lane.load(from + i) * factor); });
-    clear(to + width, ldy - width);
+    if (r + kAhead < rows)
+      for (int64_t i = 0; i < width; i += int64_t(64 / sizeof(T))) __builtin_prefetch(x + (r + kAhead) * ldx + i);
+    widen(y + r * ldy, x + r * ldx, width);
+    clear(y + r * ldy + width, full - width);
   }
+}
+
+inline void scale_rows(float* y, const float* factor, int64_t rows, int64_t width) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t j = 0; j < width; j += W) store(y + r * width + j, load(y + r * width + j) * factor[r]);
 }
 
 typedef float v4 __attribute__((vector_size(16), may_alias));
@@ -142,9 +164,9 @@ typedef float v4_unaligned __attribute__((vector_size(16), aligned(4), may_alias
 inline v4 interleave_low(v4 a, v4 b) { return v4{a[0], b[0], a[1], b[1]}; }
 inline v4 interleave_high(v4 a, v4 b) { return v4{a[2], b[2], a[3], b[3]}; }
 
-// y[width, lanes] = transpose of x[rows, width] (row stride ldx), with zeros in columns [rows, lanes); lanes is a multiple of W. Columns
-// of x up to the next multiple of 4 are read.
-inline void transpose(float* y, int64_t lanes, const float* x, int64_t ldx, int64_t rows, int64_t width) {
+// y[width, lanes] = factor * transpose of x[rows, width] (row stride ldx), with zeros in columns [rows, lanes); lanes is a multiple of W.
+// Columns of x up to the next multiple of 4 are read.
+inline void transpose(float* y, int64_t lanes, const float* x, int64_t ldx, int64_t rows, int64_t width, float factor) {
   auto row = [&](int64_t r, int64_t i) { return r < rows ? v4(*reinterpret_cast<const v4_unaligned*>(x + r * ldx + i)) : v4{}; };
   for (int64_t i = 0; i < width; i += 4)
     for (int64_t r = 0; r < lanes; r += 4) {
@@ -153,7 +175,7 @@ inline void transpose(float* y, int64_t lanes, const float* x, int64_t ldx, int6
       v4 bd_low = interleave_low(b, d), bd_high = interleave_high(b, d);
       v4 out[4] = {interleave_low(ac_low, bd_low), interleave_high(ac_low, bd_low), interleave_low(ac_high, bd_high),
                    interleave_high(ac_high, bd_high)};
-      for (int64_t n = 0; n < 4 && i + n < width; n++) *reinterpret_cast<v4_unaligned*>(y + (i + n) * lanes + r) = out[n];
+      for (int64_t n = 0; n < 4 && i + n < width; n++) *reinterpret_cast<v4_unaligned*>(y + (i + n) * lanes + r) = out[n] * factor;
     }
 }
 

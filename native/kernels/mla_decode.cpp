@@ -51,8 +51,8 @@ struct Decode {
       int64_t count = smaller(kHeadTile, heads - head), lanes = padded(count);
       RunningSoftmax softmax{correction + kHeadTile, correction + 2 * kHeadTile, lanes};
       float* sums = partial + head * lw;
-      tiles::pack(rows_of_q, kw, q + (piece.row * heads + head) * width(), width(), count, width(), scale);
-      tiles::transpose(queries, lanes, rows_of_q, kw, count, width());
+      tiles::pack(rows_of_q, kw, q + (piece.row * heads + head) * width(), width(), count, width(), kw);
+      tiles::transpose(queries, lanes, rows_of_q, kw, count, width(), scale);
       softmax.start();
       for (int64_t at = piece.begin; at < piece.end; at += kKeyTile) {
         int64_t found = smaller(kKeyTile, piece.end - at);
@@ -64,9 +64,7 @@ struct Decode {
         tiles::scores(scores, lanes, keys, kw, queries, found, width(), false);
         bool changed = softmax.add(scores, correction, found, false);
         bool first = at == piece.begin;
-        if (changed && !first)
-          for (int64_t i = 0; i < count; i++)
-            for (int64_t j = 0; j < lw; j += W) store(sums + i * lw + j, load(sums + i * lw + j) * correction[i]);
+        if (changed && !first) tiles::scale_rows(sums, correction, count, lw);
         tiles::product(sums, lw, scores, 1, lanes, keys, kw, count, lw, found, !first);
       }
       for (int64_t i = 0; i < count; i++) {
@@ -94,7 +92,7 @@ struct Decode {
       for (int64_t j = 0; j < lw; j += W) store(sums + j, fma(splat(factor), load(partial + head * lw + j), load(sums + j)));
     }
     float share = pieces > 0 ? 1.0f / total : 0.0f;
-    for_lanes(c, [&](int64_t j, auto lane) { lane.store(out + j, lane.load(sums + j) * share); });
+    tiles::narrow(out, sums, c, share);
   }
 
   void all(int64_t rows) const {

@@ -19,6 +19,8 @@ const shapes: readonly Shape[] = [
   { lengths: [33, 70, 1], heads: 2, kvHeads: 2, dn: 16, dr: 8, dv: 24 },
   { lengths: [67], heads: 4, kvHeads: 2, dn: 20, dr: 0, dv: 20 },
   { lengths: [130, 3], heads: 6, kvHeads: 1, dn: 33, dr: 6, dv: 40 },
+  { lengths: [2, 330], heads: 2, kvHeads: 1, dn: 5, dr: 3, dv: 18 }, // more than one block of query tiles
+  { lengths: [17], heads: 18, kvHeads: 18, dn: 3, dr: 5, dv: 2 }, // more heads than share the memory of dkRope
 ];
 const types: readonly DtypeCode[] = [0, 1];
 
