@@ -109,3 +109,48 @@ test("a file that is no Parquet is refused by name", async () => {
   await expect(read("a.parquet", "not parquet at all")).rejects.toThrow(/a\.parquet: not a readable Parquet file/);
   await expect(read("a.parquet.gz", gzipSync("x"))).rejects.toThrow("unpack it first");
 });
+
+/**
+ * Written by pyarrow: {"id": [1, 2, 3, 4, 5], "text": ["one", "zwei — 2", "", "три\\n", "x" * 40]} with compression="zstd" and
+ * row_group_size=2; and {"content": ["a", None]} with compression="snappy".
+ */
+const zstdRows = [
+  "UEFSMRUEFSAVMkwVBBUAEgAAKLUv/SAQgQAAAQAAAAAAAAACAAAAAAAAABUAFRIVJCwVBBUQFQYVBhwAAAAotS/9IAlJAAACAAAABAEBAwIVBB",
+  "UqFTxMFQQVABIAACi1L/0gFakAAAMAAABvbmUKAAAAendlaSDigJQgMhUAFRIVJCwVBBUQFQYVBhwAAAAotS/9IAlJAAACAAAABAEBAwIVBBUg",
+  "FTJMFQQVABIAACi1L/0gEIEAAAMAAAAAAAAABAAAAAAAAAAVABUSFSQsFQQVEBUGFQYcAAAAKLUv/SAJSQAAAgAAAAQBAQMCFQQVHhUwTBUEFQ",
+  "ASAAAotS/9IA95AAAAAAAABwAAANGC0YDQuAoVABUSFSQsFQQVEBUGFQYcAAAAKLUv/SAJSQAAAgAAAAQBAQMCFQQVEBUiTBUCFQASAAAotS/9",
+  "IAhBAAAFAAAAAAAAABUAFRIVJCwVAhUQFQYVBhwAAAAotS/9IAlJAAACAAAAAgEBAgAVBBVYFShMFQIVABIAACi1L/0gLF0AACgoAAAAeAEASq",
+  "AFFQAVEhUkLBUCFRAVBhUGHAAAACi1L/0gCUkAAAIAAAACAQECABUEGTw1ABgGc2NoZW1hFQQAFQQlAhgCaWQAFQwlAhgEdGV4dCUATBwAAAAW",
+  "Chk8GSwmABwVBBk1AAYQGRgCaWQVDBYEFnQWmAEmViYIKSwVBBUAFQIAFQAVEBUCADwpBhkmAAQAAAAmABwVDBk1AAYQGRgEdGV4dBUMFgQWfh",
+  "aiASb4ASagASksFQQVABUCABUAFRAVAgA8FhoZBhkmAAQAAAAW8gEWBCYIFroCABksJgAcFQQZNQAGEBkYAmlkFQwWBBZ0FpgBJpADJsICKSwV",
+  "BBUAFQIAFQAVEBUCADwpBhkmAAQAAAAmABwVDBk1AAYQGRgEdGV4dBUMFgQWchaWASamBCbaAyksFQQVABUCABUAFRAVAgA8Fg4ZBhkmAAQAAA",
+  "AW5gEWBCbCAhauAgAZLCYAHBUEGTUABhAZGAJpZBUMFgIWZBaIASauBSbwBCksFQQVABUCABUAFRAVAgA8KQYZJgACAAAAJgAcFQwZNQAGEBkY",
+  "BHRleHQVDBYCFqwBFo4BJrwGJvgFKSwVBBUAFQIAFQAVEBUCADwWUBkGGSYAAgAAABaQAhYCJvAEFpYCACggcGFycXVldC1jcHAtYXJyb3cgdm",
+  "Vyc2lvbiAyNi4wLjEZLBwAABwAAADeAQAAUEFSMQ==",
+].join("");
+const snappyRows = [
+  "UEFSMRUEFQoVDkwVAhUAEgAABRABAAAAYRUAFRIVFiwVBBUQFQYVBhwAAAAJIAIAAAADAQECABUEGSw1ABgGc2NoZW1hFQIAFQwlAhgHY29udG",
+  "VudCUATBwAAAAWBBkcGRwmABwVDBk1AAYQGRgHY29udGVudBUCFgQWXhZmJjImCCksFQQVABUCABUAFRAVAgA8FgIZBhkmAgIAAAAWXhYEJggW",
+  "ZgAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGRwcAAAAmAAAAFBBUjE=",
+].join("");
+
+test("Parquet gives a document for each row, over row groups and compressions", async () => {
+  expect(await read("a.parquet", Buffer.from(zstdRows, "base64"))).toEqual({
+    texts: ["one", "zwei — 2", "три\n", "x".repeat(40)],
+    parts: [1, 2, 4, 5],
+    skipped: ["empty"],
+  });
+});
+
+test("a missing column, a null and a damaged page of Parquet are refused by name", async () => {
+  const bytes = Buffer.from(zstdRows, "base64");
+  await expect(read("a.parquet", bytes, { textField: "body" })).rejects.toThrow(
+    "no column body; the file has id, text",
+  );
+  await expect(read("a.parquet", bytes, { textField: "id" })).rejects.toThrow("row 1: id must be a text, got bigint");
+  await expect(read("b.parquet", Buffer.from(snappyRows, "base64"))).rejects.toThrow(
+    "b.parquet: row 2: content must be a text, got null",
+  );
+  bytes.fill(0xee, 30, 90);
+  await expect(read("a.parquet", bytes)).rejects.toThrow("a.parquet: not a readable Parquet file");
+});
