@@ -1,8 +1,8 @@
-// Matrix products after Goto & van de Geijn (2008): op(B) is packed into panels that all threads share, then every chunk (a block of rows
-// and columns of one product) packs its rows of op(A) for one block of k at a time and runs the register tile of gemm_tile.h
-// over them. Single, batched and grouped products are lists of problems that go through the same two phases, so small products
-// of many experts are spread over threads together, and each expert's B is packed once.
-// An output is the sum of its blocks of kDepth products, in order; then C is overwritten or added to. Neither m, n, the chunk
+// Matrix products after Goto & van de Geijn (2008): C is cut into blocks that threads take one by one; for each block of kDepth values of
+// k, the block's columns of op(B) and its rows of op(A) are packed into panels that fit the second-level cache, and the register
+// tile of gemm_tile.h runs over them. A small B that many blocks need is packed once, by all threads, before. Single, batched and
+// grouped products are lists of problems whose blocks share one queue, so small products of many experts keep all threads busy.
+// An output is the sum of its blocks of kDepth products, in order; then C is overwritten or added to. Neither m, n, the blocks
 // nor the thread count changes it.
 #include <vector>
 
@@ -15,11 +15,16 @@ namespace FATHOM_ISA {
 namespace {
 
 // Slots of scratch memory that belong to this file.
-enum { kPackedB = 0, kPackedA = 1, kSums = 2 };
+enum { kSharedB = 0, kPackedA = 1, kSums = 2, kPackedB = 3 };
 
-constexpr int64_t kPackedFloats = int64_t(4) << 20;  // packed B kept at once: 16 MiB
+constexpr int64_t kSharedFloats = int64_t(4) << 20;  // a B of up to 16 MiB is packed once for all ...
+constexpr int64_t kSharedRows = 256;                 // ... if more rows than this use it
 constexpr int64_t kPanelsPerPack = 4;
-constexpr int64_t kBlockRows = 12 * kTileRows, kBlockColumns = 512 / kTileColumns * kTileColumns;
+constexpr int64_t kPackedRows = 12 * kTileRows;      // rows of A packed at a time
+constexpr int64_t kMaxRows = 512, kMaxColumns = 1024, kMaxSums = 256 << 10;  // of a block of C; kMaxSums = rows * columns
+constexpr int64_t kMinRows = 6 * kTileRows, kMinColumns = 64;
+constexpr double kBlockFlops = 256e6;                // what a block should at least hold once there are kEnoughBlocks
+constexpr int64_t kEnoughBlocks = 8, kManyBlocks = 64;
 
 // What all problems of one call have in common.
 struct Form {
@@ -33,16 +38,16 @@ struct Problem {
   int64_t m, n, k, lda, ldb, ldc;
 };
 
-// Columns [column, column + columns) of a problem, whose op(B) lies packed at `packed`.
-struct Part {
+// A problem and its grid of blocks; `shared` is its op(B) packed before, or null.
+struct Plan {
   Problem problem;
-  int64_t column, columns;
-  const float* packed;
-  int64_t block_rows, block_columns, row_blocks, column_blocks;
-  int64_t first_pack, first_chunk;
+  const float* shared;
+  int64_t rows, columns, row_blocks, column_blocks, first_block;
 };
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Calls body with a pointer to elements of `type`.
 template <typename F>
@@ -51,13 +56,20 @@ void with_type(const void* x, int32_t type, F&& body) {
   else body(static_cast<const float*>(x));
 }
 
-void pack_panels(const Form& form, const Part& part, int64_t panel, int64_t end) {
-  const Problem& q = part.problem;
-  for (; panel < end; panel++) {
-    float* to = const_cast<float*>(part.packed) + panel * q.k * kTileColumns;
-    int64_t j = panel * kTileColumns, count = part.columns - j < kTileColumns ? part.columns - j : kTileColumns;
-    with_type(q.b, form.b_type, [&](auto* b) { pack_b_panel(to, b, q.ldb, form.trans_b, part.column + j, count, q.k); });
-  }
+// Columns [column, column + columns) of op(B), k in [first, first + depth), to panels of `depth` rows.
+void pack_b(float* y, const Form& form, const Problem& q, int64_t column, int64_t columns, int64_t first, int64_t depth) {
+  with_type(q.b, form.b_type, [&](auto* b) {
+    if (form.trans_b) pack_b_transposed(y, b + column * q.ldb + first, q.ldb, columns, depth);
+    else pack_b_straight(y, b + first * q.ldb + column, q.ldb, columns, depth);
+  });
+}
+
+// Rows [row, row + rows) of op(A), k in [first, first + depth).
+void pack_a(float* y, const Form& form, const Problem& q, int64_t row, int64_t rows, int64_t first, int64_t depth) {
+  with_type(q.a, form.a_type, [&](auto* a) {
+    if (form.trans_a) pack_a_transposed(y, a + first * q.lda + row, q.lda, rows, depth);
+    else pack_a_straight(y, a + row * q.lda + first, q.lda, rows, depth);
+  });
 }
 
 template <typename C>
@@ -72,117 +84,107 @@ void write_out(C* c, int64_t ldc, const float* sums, int64_t ld, int64_t rows, i
   }
 }
 
-// One block of C. f32 blocks without edges are summed in place; all others in scratch memory and then written out.
-void compute_block(const Form& form, const Part& part, int64_t block) {
-  const Problem& q = part.problem;
-  int64_t row = block / part.column_blocks * part.block_rows, column = block % part.column_blocks * part.block_columns;
-  int64_t rows = q.m - row < part.block_rows ? q.m - row : part.block_rows;
-  int64_t columns = part.columns - column < part.block_columns ? part.columns - column : part.block_columns;
-  int64_t c_at = row * q.ldc + part.column + column;
+// C[rows, columns] (row stride ldc) (+)= sums, in the storage type of C; c_at counts elements.
+void write_out(const Form& form, const Problem& q, int64_t c_at, const float* sums, int64_t ld, int64_t rows, int64_t columns) {
+  if (form.c_type == BF16) write_out(static_cast<bf16*>(q.c) + c_at, q.ldc, sums, ld, rows, columns, form.accumulate);
+  else write_out(static_cast<float*>(q.c) + c_at, q.ldc, sums, ld, rows, columns, form.accumulate);
+}
 
-  bool in_place = form.c_type == F32 && columns % kTileColumns == 0 && q.k > 0 && !(form.accumulate && q.k > kDepth);
-  int64_t width = ceil_div(columns, kTileColumns) * kTileColumns;
-  int64_t ld = in_place ? q.ldc : width;
-  float* sums = in_place ? static_cast<float*>(q.c) + c_at : scratch_of<float>(kSums, rows * width);
-  if (q.k == 0) memset(sums, 0, size_t(rows * width) * sizeof(float));
+// One block of C. A whole sum of f32 without edges goes straight to C; all others are gathered in scratch memory and then written.
+void compute_block(const Form& form, const Plan& plan, int64_t block) {
+  const Problem& q = plan.problem;
+  int64_t row = block / plan.column_blocks * plan.rows, column = block % plan.column_blocks * plan.columns;
+  int64_t rows = least(plan.rows, q.m - row), columns = least(plan.columns, q.n - column);
+  int64_t c_at = row * q.ldc + column;
 
-  float* packed_a = scratch_of<float>(kPackedA, ceil_div(rows, kTileRows) * kTileRows * kRowStride + W);
+  bool in_place = form.c_type == F32 && columns % kTileColumns == 0 && q.k > 0 && q.k <= kDepth;
+  int64_t width = round_up(columns, kTileColumns);
+  int64_t ld = in_place ? q.ldc : width + 16;  // apart from powers of two, whose rows would share cache sets
+  float* sums = in_place ? static_cast<float*>(q.c) + c_at : scratch_of<float>(kSums, rows * ld);
+  if (q.k <= 0) {
+    memset(sums, 0, size_t(rows * ld) * sizeof(float));
+    write_out(form, q, c_at, sums, ld, rows, columns);
+    return;
+  }
+  float* packed_a = scratch_of<float>(kPackedA, kPackedRows * kRowStride + W);
+  float* packed_b = plan.shared ? nullptr : scratch_of<float>(kPackedB, width * kDepth);
   for (int64_t p = 0; p < q.k; p += kDepth) {
-    int64_t depth = q.k - p < kDepth ? q.k - p : kDepth;
-    bool add = p > 0 || (in_place && form.accumulate);
-    with_type(q.a, form.a_type, [&](auto* a) { pack_a_block(packed_a, a, q.lda, form.trans_a, row, rows, p, depth); });
-    for (int64_t j = 0; j < columns; j += kTileColumns) {
-      const float* b = part.packed + (column + j) * q.k + p * kTileColumns;
-      for (int64_t i = 0; i < rows; i += kTileRows) {
-        int here = int(rows - i < kTileRows ? rows - i : kTileRows);
-        tile_product_for(here, form.trans_a)(sums + i * ld + j, ld, packed_a + i * kRowStride, b, depth, add);
+    int64_t depth = least(kDepth, q.k - p);
+    if (packed_b) pack_b(packed_b, form, q, column, columns, p, depth);
+    const float* b = packed_b ? packed_b : plan.shared + column * q.k + p * kTileColumns;
+    int64_t panel_stride = (packed_b ? depth : q.k) * kTileColumns;
+    for (int64_t i = 0; i < rows; i += kPackedRows) {
+      int64_t here = least(kPackedRows, rows - i);
+      pack_a(packed_a, form, q, row + i, here, p, depth);
+      for (int64_t j = 0; j < columns; j += kTileColumns) {
+        const float* panel = b + j / kTileColumns * panel_stride;
+        for (int64_t r = 0; r < here; r += kTileRows) {
+          auto tile = tile_product_for(int(least(kTileRows, here - r)), columns - j, form.trans_a);
+          tile(sums + (i + r) * ld + j, ld, packed_a + r * kRowStride, panel, depth, p > 0 || (in_place && form.accumulate));
+        }
       }
+      if (!in_place && p + depth == q.k) write_out(form, q, c_at + i * q.ldc, sums + i * ld, ld, here, columns);
     }
   }
-  if (in_place) return;
-  if (form.c_type == BF16) write_out(static_cast<bf16*>(q.c) + c_at, q.ldc, sums, width, rows, columns, form.accumulate);
-  else write_out(static_cast<float*>(q.c) + c_at, q.ldc, sums, width, rows, columns, form.accumulate);
 }
 
-// Blocks of a part: large ones reuse packed A best; small products are cut finer so that every thread finds work.
-void choose_blocks(Part& part) {
-  int64_t m = part.problem.m, n = part.columns;
-  int64_t rows = kBlockRows, columns = kBlockColumns;
-  while (ceil_div(m, rows) * ceil_div(n, columns) < 12 && rows > 3 * kTileRows) rows /= 2;
-  while (ceil_div(m, rows) * ceil_div(n, columns) < 12 && columns > 4 * kTileColumns) columns /= 2;
-  part.block_rows = rows;
-  part.block_columns = columns;
-  part.row_blocks = ceil_div(m, rows);
-  part.column_blocks = ceil_div(n, columns);
-}
-
-// The part that holds number `index` of a running count.
-const Part& find_part(const std::vector<Part>& parts, int64_t Part::*first, int64_t index) {
-  size_t low = 0, high = parts.size();
-  while (high - low > 1) {
-    size_t middle = (low + high) / 2;
-    if (parts[middle].*first <= index) low = middle;
-    else high = middle;
+// The grid of blocks: as large as caches allow, because packing is paid once a block, but enough of them for all threads.
+// Splitting rows packs B again unless it is shared; splitting columns packs A again.
+void choose_blocks(Plan& plan, double flops, int64_t problems) {
+  const Problem& q = plan.problem;
+  double wanted = flops / kBlockFlops;
+  int64_t blocks = wanted < kEnoughBlocks ? kEnoughBlocks : wanted > kManyBlocks ? kManyBlocks : int64_t(wanted);
+  blocks = ceil_div(blocks, problems);
+  int64_t down = ceil_div(q.m, kMaxRows), across = ceil_div(q.n, kMaxColumns);
+  for (;;) {
+    plan.rows = round_up(ceil_div(q.m, down), kTileRows);
+    plan.columns = round_up(ceil_div(q.n, across), kTileColumns);
+    if (down * across >= blocks && plan.rows * plan.columns <= kMaxSums) break;
+    bool rows_left = plan.rows > kMinRows, columns_left = plan.columns > kMinColumns;
+    if (!rows_left && !columns_left) break;
+    if (rows_left && (!columns_left || plan.shared || plan.rows > plan.columns)) down++;
+    else across++;
   }
-  return parts[low];
+  plan.row_blocks = ceil_div(q.m, plan.rows);
+  plan.column_blocks = ceil_div(q.n, plan.columns);
 }
 
-void run_parts(const Form& form, const std::vector<Part>& parts, int64_t packs, int64_t chunks) {
-  parallel_for(packs, [&](int64_t index) {
-    const Part& part = find_part(parts, &Part::first_pack, index);
-    int64_t panels = ceil_div(part.columns, kTileColumns), panel = (index - part.first_pack) * kPanelsPerPack;
-    pack_panels(form, part, panel, panel + kPanelsPerPack < panels ? panel + kPanelsPerPack : panels);
-  });
-  parallel_for(chunks, [&](int64_t index) {
-    const Part& part = find_part(parts, &Part::first_chunk, index);
-    compute_block(form, part, index - part.first_chunk);
-  });
-}
-
-// Cuts the problems into passes whose packed B fits into kPackedFloats, and runs them.
+// Runs `count` problems; one_b: they share one op(B).
 template <typename F>
-void run_problems(const Form& form, int64_t count, F&& problem_at) {
-  std::vector<Part> parts;
-  std::vector<int64_t> offsets;
-  int64_t used = 0, packs = 0, chunks = 0;
-  auto flush = [&] {
-    if (parts.empty()) return;
-    float* packed = scratch_of<float>(kPackedB, used + W);
-    for (size_t i = 0; i < parts.size(); i++) parts[i].packed = packed + offsets[i];
-    run_parts(form, parts, packs, chunks);
-    parts.clear();
-    offsets.clear();
-    used = packs = chunks = 0;
-  };
+void run_problems(const Form& form, int64_t count, bool one_b, F&& problem_at) {
+  std::vector<Plan> plans;
+  double flops = 0;
   for (int64_t i = 0; i < count; i++) {
-    Problem problem = problem_at(i);
-    if (problem.m <= 0 || problem.n <= 0) continue;
-    int64_t panel_floats = problem.k * kTileColumns;
-    for (int64_t column = 0; column < problem.n;) {
-      int64_t left = ceil_div(problem.n - column, kTileColumns);
-      const Part* before = parts.empty() ? nullptr : &parts.back();
-      bool shares = before && before->problem.b == problem.b && before->column == column && before->columns == problem.n;
-      if (!shares && used > 0 && used + left * panel_floats > kPackedFloats) {
-        flush();
-        continue;
-      }
-      int64_t fit = panel_floats > 0 ? kPackedFloats / panel_floats : left;
-      int64_t panels = fit < 1 ? 1 : left < fit ? left : fit;
-      if (shares) panels = left;
-      int64_t columns = panels * kTileColumns < problem.n - column ? panels * kTileColumns : problem.n - column;
-      Part part{problem, column, columns, nullptr, 0, 0, 0, 0, packs, chunks};
-      choose_blocks(part);
-      offsets.push_back(shares ? offsets.back() : used);
-      if (!shares) {
-        used += panels * panel_floats;
-        packs += ceil_div(panels, kPanelsPerPack);
-      }
-      chunks += part.row_blocks * part.column_blocks;
-      parts.push_back(part);
-      column += columns;
-    }
+    Problem q = problem_at(i);
+    if (q.m <= 0 || q.n <= 0) continue;
+    flops += 2.0 * double(q.m) * double(q.n) * double(q.k);
+    plans.push_back(Plan{q, nullptr, 0, 0, 0, 0, 0});
   }
-  flush();
+  if (plans.empty()) return;
+  const Problem& first = plans[0].problem;
+  int64_t panels = ceil_div(first.n, kTileColumns), panel_floats = first.k * kTileColumns;
+  if (one_b && first.m * count > kSharedRows && panel_floats > 0 && panels * panel_floats <= kSharedFloats) {
+    float* shared = scratch_of<float>(kSharedB, panels * panel_floats);
+    parallel_ranges(panels, kPanelsPerPack, [&](int64_t begin, int64_t end) {
+      int64_t column = begin * kTileColumns;
+      pack_b(shared + begin * panel_floats, form, first, column, least(first.n, end * kTileColumns) - column, 0, first.k);
+    });
+    for (Plan& plan : plans) plan.shared = shared;
+  }
+  int64_t blocks = 0;
+  for (Plan& plan : plans) {
+    choose_blocks(plan, flops, int64_t(plans.size()));
+    plan.first_block = blocks;
+    blocks += plan.row_blocks * plan.column_blocks;
+  }
+  parallel_for(blocks, [&](int64_t block) {
+    size_t low = 0, high = plans.size();
+    while (high - low > 1) {
+      size_t middle = (low + high) / 2;
+      (plans[middle].first_block <= block ? low : high) = middle;
+    }
+    compute_block(form, plans[low], block - plans[low].first_block);
+  });
 }
 
 int64_t bytes_of(int32_t type) { return type == BF16 ? 2 : 4; }
@@ -194,14 +196,14 @@ void* advance(void* x, int64_t elements, int32_t type) { return static_cast<char
 void gemm(void* c, const void* a, const void* b, int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc,
           int32_t trans_a, int32_t trans_b, int32_t accumulate, int32_t c_type, int32_t a_type, int32_t b_type) {
   Form form{trans_a != 0, trans_b != 0, accumulate != 0, c_type, a_type, b_type};
-  run_problems(form, 1, [&](int64_t) { return Problem{c, a, b, m, n, k, lda, ldb, ldc}; });
+  run_problems(form, 1, true, [&](int64_t) { return Problem{c, a, b, m, n, k, lda, ldb, ldc}; });
 }
 
 void gemm_batched(void* c, const void* a, const void* b, int64_t batch, int64_t stride_c, int64_t stride_a, int64_t stride_b,
                   int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc, int32_t trans_a, int32_t trans_b,
                   int32_t accumulate, int32_t c_type, int32_t a_type, int32_t b_type) {
   Form form{trans_a != 0, trans_b != 0, accumulate != 0, c_type, a_type, b_type};
-  run_problems(form, batch, [&](int64_t i) {
+  run_problems(form, batch, stride_b == 0 || batch == 1, [&](int64_t i) {
     return Problem{advance(c, i * stride_c, c_type), advance(a, i * stride_a, a_type), advance(b, i * stride_b, b_type),
                    m, n, k, lda, ldb, ldc};
   });
@@ -210,7 +212,7 @@ void gemm_batched(void* c, const void* a, const void* b, int64_t batch, int64_t 
 void grouped_gemm(void* c, const void* a, const void* b, const int32_t* offsets, int64_t groups, int64_t n, int64_t k,
                   int32_t trans_b, int32_t accumulate, int32_t c_type, int32_t a_type, int32_t b_type) {
   Form form{false, trans_b != 0, accumulate != 0, c_type, a_type, b_type};
-  run_problems(form, groups, [&](int64_t e) {
+  run_problems(form, groups, groups == 1, [&](int64_t e) {
     int64_t row = offsets[e], rows = offsets[e + 1] - row;
     return Problem{advance(c, row * n, c_type), advance(a, row * k, a_type), advance(b, e * n * k, b_type),
                    rows, n, k, k, trans_b ? k : n, n};
@@ -220,7 +222,7 @@ void grouped_gemm(void* c, const void* a, const void* b, const int32_t* offsets,
 void grouped_gemm_wgrad(float* dw, const void* dy, const void* x, const int32_t* offsets, int64_t groups, int64_t n, int64_t k,
                         int32_t dy_type, int32_t x_type) {
   Form form{true, false, true, F32, dy_type, x_type};
-  run_problems(form, groups, [&](int64_t e) {
+  run_problems(form, groups, groups == 1, [&](int64_t e) {
     int64_t row = offsets[e], rows = offsets[e + 1] - row;
     // The rows are the summed dimension here; an expert without rows adds nothing.
     return Problem{dw + e * n * k, advance(dy, row * n, dy_type), advance(x, row * k, x_type), rows > 0 ? n : 0, k, rows, n, k, k};

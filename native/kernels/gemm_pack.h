@@ -6,7 +6,7 @@
 namespace fathom {
 namespace FATHOM_ISA {
 
-// `count` values, of which a vector takes at most W; the rest is zero.
+// The next `count` values, of which a vector takes at most W; the rest is zero.
 template <typename T>
 inline vf load_up_to(const T* x, int64_t count) {
   return count >= W ? load(x) : load_part(x, count);
@@ -50,62 +50,102 @@ inline void transpose(vf* x) {
 #endif
 }
 
-// One panel of op(B): columns [j, j + count), all k, to y [k][kTileColumns].
+// Stores rows p, p + 1, ... of a panel (kTileColumns apart) from what W columns hold at 2 W (bf16) or W (f32) values of k.
+constexpr int64_t kStripF32 = W, kStripBf16 = 2 * W;
+inline void pack_strip(float* y, const float* x, int64_t ld) {
+  vf block[W];
+#pragma GCC unroll 16
+  for (int i = 0; i < W; i++) {
+    block[i] = load(x + i * ld);
+    __builtin_prefetch(x + (i + W) * ld);
+  }
+  transpose(block);
+#pragma GCC unroll 16
+  for (int i = 0; i < W; i++) store(y + i * kTileColumns, block[i]);
+}
+// Pairs of bf16 are turned around as words and parted afterwards: half the shuffles.
+inline void pack_strip(float* y, const bf16* x, int64_t ld) {
+  vf block[W];
+#pragma GCC unroll 16
+  for (int i = 0; i < W; i++) {
+    memcpy(&block[i], x + i * ld, sizeof(vf));
+    __builtin_prefetch(x + (i + W) * ld);
+  }
+  transpose(block);
+#pragma GCC unroll 16
+  for (int i = 0; i < W; i++) {
+    vu both = (vu)block[i];
+    store(y + 2 * i * kTileColumns, (vf)(both << 16));
+    store(y + (2 * i + 1) * kTileColumns, (vf)(both & 0xffff0000u));
+  }
+}
+
+// Columns [0, columns) of op(B) = b [columns, ldb]^T, k in [0, k), to panels [k][kTileColumns].
 template <typename T>
-void pack_b_panel(float* y, const T* b, int64_t ldb, bool transposed, int64_t j, int64_t count, int64_t k) {
-  for (int v = 0; v < kTileVectors; v++) {
-    int64_t here = count - v * W < W ? count - v * W : W;
-    if (here < 0) here = 0;
-    float* to = y + v * W;
-    if (!transposed) {
-      const T* from = b + j + v * W;
-      if (here == W)
-        for (int64_t p = 0; p < k; p++) store(to + p * kTileColumns, load(from + p * ldb));
-      else
-        for (int64_t p = 0; p < k; p++) store(to + p * kTileColumns, load_part(from + p * ldb, here));
-      continue;
+void pack_b_transposed(float* y, const T* b, int64_t ldb, int64_t columns, int64_t k) {
+  constexpr int64_t strip = sizeof(T) == 2 ? kStripBf16 : kStripF32;
+  for (int64_t j = 0; j < columns; j += kTileColumns, y += k * kTileColumns)
+    for (int v = 0; v < kTileVectors; v++) {
+      float* to = y + v * W;
+      const T* from = b + (j + v * W) * ldb;
+      int64_t here = columns - j - v * W, p = 0;
+      if (here >= W)
+        for (; p + strip <= k; p += strip) pack_strip(to + p * kTileColumns, from + p, ldb);
+      for (; p < k; p += W) {
+        int64_t part = k - p < W ? k - p : W;
+        vf block[W];
+        for (int i = 0; i < W; i++) block[i] = i < here ? load_up_to(from + i * ldb + p, part) : zero();
+        transpose(block);
+        for (int i = 0; i < part; i++) store(to + (p + i) * kTileColumns, block[i]);
+      }
     }
-    const T* from = b + (j + v * W) * ldb;
-    int64_t p = 0;
-    vf block[W];
-    for (; here == W && p + W <= k; p += W) {
-#pragma GCC unroll 16
-      for (int i = 0; i < W; i++) block[i] = load(from + i * ldb + p);
-      transpose(block);
-#pragma GCC unroll 16
-      for (int i = 0; i < W; i++) store(to + (p + i) * kTileColumns, block[i]);
-    }
-    for (; p < k; p += W) {
-      int64_t part = k - p < W ? k - p : W;
-      for (int i = 0; i < W; i++) block[i] = i < here ? load_up_to(from + i * ldb + p, part) : zero();
-      transpose(block);
-      for (int i = 0; i < part; i++) store(to + (p + i) * kTileColumns, block[i]);
+}
+
+// Rows of b are read a few at a time over all columns: along the row memory is contiguous, down a panel it is not.
+constexpr int64_t kRowsAtOnce = 8;
+
+// Columns [0, columns) of op(B) = b [k, ldb] to panels [k][kTileColumns].
+template <typename T>
+void pack_b_straight(float* y, const T* b, int64_t ldb, int64_t columns, int64_t k) {
+  for (int64_t p = 0; p < k; p += kRowsAtOnce) {
+    int64_t end = k < p + kRowsAtOnce ? k : p + kRowsAtOnce;
+    for (int64_t j = 0; j < columns; j += kTileColumns) {
+      float* to = y + j * k;
+      bool whole = columns - j >= kTileColumns;
+      for (int64_t q = p; q < end; q++)
+#pragma GCC unroll 4
+        for (int v = 0; v < kTileVectors; v++) {
+          const T* from = b + q * ldb + j + v * W;
+          int64_t here = columns - j - v * W;
+          store(to + q * kTileColumns + v * W, whole ? load(from) : here > 0 ? load_up_to(from, here) : zero());
+        }
     }
   }
 }
 
-// Rows [row, row + rows) of op(A), k in [p, p + count), to tiles of kTileRows rows, kRowStride * kTileRows floats apart.
+// Rows [0, rows) of a [rows, lda], k in [0, k), to tiles [kTileRows][kRowStride].
 template <typename T>
-void pack_a_block(float* y, const T* a, int64_t lda, bool transposed, int64_t row, int64_t rows, int64_t p, int64_t count) {
-  for (int64_t i = row; i < row + rows; i += kTileRows, y += kTileRows * kRowStride) {
-    int64_t here = row + rows - i < kTileRows ? row + rows - i : kTileRows;
-    if (!transposed) {
-      for (int64_t r = 0; r < here; r++) {
-        const T* from = a + (i + r) * lda + p;
-        float* to = y + r * kRowStride;
-        int64_t q = 0;
-        for (; q + W <= count; q += W) store(to + q, load(from + q));
-        if (q < count) store(to + q, load_part(from + q, count - q));
-      }
-      continue;
-    }
-    // A store may write past its kTileRows values; the next one, further up, puts that right.
-    const T* from = a + p * lda + i;
-    constexpr int parts = (kTileRows + W - 1) / W;
-    for (int64_t q = 0; q < count; q++, from += lda)
+void pack_a_straight(float* y, const T* a, int64_t lda, int64_t rows, int64_t k) {
+  for (int64_t i = 0; i < rows; i++, y += kRowStride, a += lda) {
+    int64_t p = 0;
+    for (; p + W <= k; p += W) store(y + p, load(a + p));
+    if (p < k) store(y + p, load_part(a + p, k - p));
+  }
+}
+
+// Columns [0, rows) of a [k, lda] to tiles [k][kTileRows], kTileRows * kRowStride apart.
+template <typename T>
+void pack_a_transposed(float* y, const T* a, int64_t lda, int64_t rows, int64_t k) {
+  for (int64_t p = 0; p < k; p += kRowsAtOnce) {
+    int64_t end = k < p + kRowsAtOnce ? k : p + kRowsAtOnce;
+    for (int64_t i = 0; i < rows; i += kTileRows) {
+      float* to = y + i * kRowStride;
+      // A store may write past its kTileRows values; the next one, further up, puts that right.
+      for (int64_t q = p; q < end; q++)
 #pragma GCC unroll 2
-      for (int v = 0; v < parts; v++)
-        if (here > v * W) store(y + q * kTileRows + v * W, load_up_to(from + v * W, here - v * W));
+        for (int v = 0; v < kTileRows; v += W)
+          if (rows - i > v) store(to + q * kTileRows + v, load_up_to(a + q * lda + i + v, rows - i - v));
+    }
   }
 }
 

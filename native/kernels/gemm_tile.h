@@ -19,27 +19,30 @@ constexpr int kTileRows = 8, kTileVectors = 3;
 constexpr int kTileRows = 6, kTileVectors = 2;  // 12 of 16 registers
 #endif
 constexpr int kTileColumns = kTileVectors * W;
-constexpr int kDepth = 256;              // of k in one block; fixed, because it orders the sums
+constexpr int kDepth = 512;              // of k in one block; fixed, because it orders the sums
 constexpr int kRowStride = kDepth + 16;  // packed A rows are this far apart (no power of two: 14 rows must not share a cache set)
 
-// c[i, j] = (add ? c[i, j] : 0) + sum over p of A[i, p] * B[p, j]. Packed A is [M][kRowStride] (rows) or, if KMajor,
-// [kc][kTileRows]; packed B is [kc][kTileColumns].
-template <int M, bool KMajor>
+// c[i, j] = (add ? c[i, j] : 0) + sum over p of A[i, p] * B[p, j], for V vectors of columns. Packed A is [M][kRowStride] (rows) or, if
+// KMajor, [kc][kTileRows]; packed B is [kc][kTileColumns].
+template <int M, int V, bool KMajor>
 void tile_product(float* c, int64_t ldc, const float* a, const float* b, int64_t kc, bool add) {
-  vf acc[M][kTileVectors];
+  vf acc[M][V];
 #pragma GCC unroll 16
   for (int i = 0; i < M; i++)
 #pragma GCC unroll 4
-    for (int v = 0; v < kTileVectors; v++) acc[i][v] = zero();
+    for (int v = 0; v < V; v++) {
+      acc[i][v] = zero();
+      __builtin_prefetch(c + i * ldc + v * W, 1);
+    }
   for (int64_t p = 0; p < kc; p++) {
-    vf row[kTileVectors];
+    vf row[V];
 #pragma GCC unroll 4
-    for (int v = 0; v < kTileVectors; v++) row[v] = load(b + v * W);
+    for (int v = 0; v < V; v++) row[v] = load(b + v * W);
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) {
       vf value = splat(KMajor ? a[i] : a[i * kRowStride]);
 #pragma GCC unroll 4
-      for (int v = 0; v < kTileVectors; v++) acc[i][v] = fma(value, row[v], acc[i][v]);
+      for (int v = 0; v < V; v++) acc[i][v] = fma(value, row[v], acc[i][v]);
     }
     a += KMajor ? kTileRows : 1;
     b += kTileColumns;
@@ -47,7 +50,7 @@ void tile_product(float* c, int64_t ldc, const float* a, const float* b, int64_t
 #pragma GCC unroll 16
   for (int i = 0; i < M; i++)
 #pragma GCC unroll 4
-    for (int v = 0; v < kTileVectors; v++) {
+    for (int v = 0; v < V; v++) {
       float* at = c + i * ldc + v * W;
       store(at, add ? load(at) + acc[i][v] : acc[i][v]);
     }
@@ -55,15 +58,16 @@ void tile_product(float* c, int64_t ldc, const float* a, const float* b, int64_t
 
 using TileProduct = void (*)(float*, int64_t, const float*, const float*, int64_t, bool);
 
-template <bool KMajor, int... I>
+template <int V, bool KMajor, int... I>
 inline TileProduct tile_product_of(int rows, std::integer_sequence<int, I...>) {
-  static constexpr TileProduct table[] = {tile_product<I + 1, KMajor>...};
+  static constexpr TileProduct table[] = {tile_product<I + 1, V, KMajor>...};
   return table[rows - 1];
 }
-// The tile for `rows` in [1, kTileRows].
-inline TileProduct tile_product_for(int rows, bool k_major) {
+// The tile for `rows` in [1, kTileRows]; a panel whose columns fit into one vector takes a narrow one.
+inline TileProduct tile_product_for(int rows, int64_t columns, bool k_major) {
   constexpr auto each = std::make_integer_sequence<int, kTileRows>{};
-  return k_major ? tile_product_of<true>(rows, each) : tile_product_of<false>(rows, each);
+  if (columns <= W) return k_major ? tile_product_of<1, true>(rows, each) : tile_product_of<1, false>(rows, each);
+  return k_major ? tile_product_of<kTileVectors, true>(rows, each) : tile_product_of<kTileVectors, false>(rows, each);
 }
 
 }  // namespace FATHOM_ISA
