@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -27,6 +29,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kWatchdogExitCode = 124;
 constexpr int kMismatchExitCode = 1;
+constexpr int kDeadExitCode = 137;
 constexpr int kCollectiveTag = 0, kHeaderOffset = 1;  // a user's tag t travels as t + 1
 constexpr size_t kSmallReduction = 4096;              // bytes up to which everyone gathers everything and adds by itself
 constexpr size_t kReductionScratch = size_t(16) << 20;
@@ -116,6 +119,9 @@ class Engine {
   std::deque<Group> groups_;  // addresses stay
   std::vector<Process> processes_;
   std::vector<Notice> notices_;  // the latest of each world rank
+  std::vector<int> neighbours_;  // world ranks whose processes this one can see
+  Clock::time_point next_look_, death_{};
+  bool is_finalizing_ = false, is_dead_known_ = false;
   std::list<std::pair<Notice, MPI_Request>> posted_;
   MPI_Comm watch_ = MPI_COMM_NULL;
   double timeout_ = 0;
@@ -142,8 +148,8 @@ class Engine {
 
   // Sleeps the longer the longer nothing has happened; a new job ends the sleep.
   void rest(int idle, bool nothing_underway) {
-    if (!nothing_underway && idle < 50) return std::this_thread::yield();
-    auto limit = nothing_underway ? std::chrono::microseconds(200'000) : std::chrono::microseconds(std::min(1000, 20 + (idle - 50)));
+    if (!nothing_underway && idle < 1000) return std::this_thread::yield();
+    auto limit = nothing_underway ? std::chrono::microseconds(20'000) : std::chrono::microseconds(std::min(1000, 20 + (idle - 1000)));
     std::unique_lock<std::mutex> lock(mutex_);
     wake_.wait_for(lock, limit, [this] { return !arrived_.empty() || abort_asked_; });
   }
@@ -166,6 +172,7 @@ class Engine {
     if (!ready_) return moved;
     moved = move_messages() || moved;
     read_notices();
+    look_for_dead();
     return moved;
   }
 
@@ -477,6 +484,10 @@ class Engine {
     char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
     int length = 0;
     MPI_Get_library_version(version, &length);
+    for (int r = 0; r < g.size; r++) {
+      const Process& p = processes_[size_t(r)];
+      if (r != g.rank && strcmp(p.host, me.host) == 0 && kill(pid_t(p.pid), 0) == 0) neighbours_.push_back(r);
+    }
     job.text = std::string(version, size_t(length));
     job.rank = g.rank;
     job.size = g.size;
@@ -498,6 +509,7 @@ class Engine {
 
   void finalize(Wait& wait) {
     for (int idle = 0; !sends_.empty() || !receives_.empty(); rest(idle++, false)) progress();
+    is_finalizing_ = true;  // whoever is through may be gone
     meet(groups_[0], wait);
     read_notices();
     for (auto& entry : posted_) MPI_Request_free(&entry.second);
@@ -518,6 +530,25 @@ class Engine {
       Notice notice;
       check(MPI_Recv(&notice, sizeof notice, MPI_BYTE, MPI_ANY_SOURCE, 0, watch_, MPI_STATUS_IGNORE), "a notice");
       notices_[size_t(notice.world_rank)] = notice;
+    }
+  }
+
+  // mpirun ends a job whose process dies, but names the rank only if it started the process itself (not through npx or a shell). Those
+  // of this machine are looked after here, a hundred times a second; mpirun has a moment to end the job with the dead rank's own code.
+  void look_for_dead() {
+    Clock::time_point now = Clock::now();
+    if (is_finalizing_ || now < next_look_) return;
+    next_look_ = now + std::chrono::milliseconds(10);
+    if (is_dead_known_) {
+      if (now - death_ > std::chrono::seconds(2)) end_job(kDeadExitCode);
+      return;
+    }
+    for (int r : neighbours_) {
+      if (kill(pid_t(processes_[size_t(r)].pid), 0) == 0 || errno != ESRCH) continue;
+      fprintf(stderr, "fathom: %s has died, as %s sees; the job ends\n", who(r).c_str(), who(groups_[0].rank).c_str());
+      fflush(stderr);
+      is_dead_known_ = true;
+      death_ = now;
     }
   }
 
@@ -543,7 +574,7 @@ class Engine {
 
   std::string verdict(const Wait& wait) {
     char limit[32];
-    snprintf(limit, sizeof limit, "%.3g", wait.seconds());
+    snprintf(limit, sizeof limit, "%.6g", timeout_);
     std::string text = who(groups_[0].rank) + " waits in " + name_of(wait.kind) + " for " + limit + " s; ";
     if (!wait.group) return text + (wait.kind == Kind::send ? "not received by " : "nothing sent by ") + who(wait.peer);
     std::string missing, elsewhere;

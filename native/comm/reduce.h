@@ -9,6 +9,7 @@ namespace fathom {
 
 template <typename T, typename Combine>
 void reduce_typed(char* out, const char* rows, size_t stride, int count, size_t bytes, Combine combine) {
+  if (bytes == 0) return;
   T* y = reinterpret_cast<T*>(out);
   memcpy(out, rows, bytes);
   for (int r = 1; r < count; r++) {

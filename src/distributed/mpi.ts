@@ -6,7 +6,7 @@
  * Collectives run in the order in which they were asked for; sends and receives move on beside them.
  *
  * No rank fails silently: one that waits longer than the limit names the ranks it waits for and ends the job; one that throws, or ends
- * without `close`, says which rank it is and ends the others; mpirun itself names one that was killed.
+ * without `close`, says which rank it is and ends the others; one that dies is named by those of the same machine, and by mpirun.
  */
 import { existsSync, writeSync } from "node:fs";
 import { constants, hostname } from "node:os";

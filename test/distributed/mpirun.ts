@@ -45,6 +45,8 @@ export function prepareRanks(): void {
 }
 
 export interface RunOptions {
+  /** Puts a shell between mpirun and the program. */
+  readonly isWrapped?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** Called with everything written to standard output so far, whenever that grows. */
   readonly onOutput?: (stdout: string) => void;
@@ -55,7 +57,9 @@ export async function runRanks(ranks: number, program: string, options: RunOptio
   const file = join(compiled, `rank-${process.pid}-${Math.random().toString(36).slice(2)}.mjs`);
   writeFileSync(file, program);
   const started = performance.now();
-  const child = spawn("mpirun", [...mpirunFlags(), "-n", String(ranks), process.execPath, file], {
+  const wrapper = options.isWrapped ? ["sh", "-c", '"$0" "$1"; exit $?'] : [];
+  const command = [...mpirunFlags(), "-n", String(ranks), ...wrapper, process.execPath, file];
+  const child = spawn("mpirun", command, {
     cwd: root,
     env: { ...process.env, ...options.env },
     timeout: 120_000,
