@@ -8,6 +8,7 @@ import { describeInspection, inspectData } from "./inspect.js";
 import { prepareData } from "./prepare.js";
 import { PreparedData } from "./preparedData.js";
 import { parseDataSources } from "./sources.js";
+import { TextData } from "./textData.js";
 
 const tokenizer = Tokenizer.fromJson(buildTokenizerJson([]), buildTokenizerConfig());
 
@@ -23,8 +24,8 @@ test("an inspection counts documents and lengths and shows rows with their borde
   const path = join(folder, "a.jsonl");
   writeFileSync(path, texts.map((text) => `${JSON.stringify({ text })}\n`).join(""));
   const outDir = join(folder, "out");
-  const common = { sources: parseDataSources([path]), tokenizer, outDir, seed: 1, validationFraction: 0 };
-  await prepareData({ ...common, fim: { rate: 0 } });
+  const text = new TextData(parseDataSources([path]), { validationFraction: 0 });
+  await prepareData({ data: text, tokenizer, outDir, seed: 1, fim: { rate: 0 } });
   using data = new PreparedData(outDir);
   const inspection = inspectData(data, tokenizer, { sequenceLength: 9, rows: 3, seed: 1 });
   expect(inspection).toMatchObject({ documents: 5, bytes: 20, tokens: 30, validation: { documents: 0, tokens: 0 } });
@@ -49,17 +50,17 @@ test("an inspection counts documents and lengths and shows rows with their borde
     [[4, 10]],
   ]);
   const [begin, end] = [tokenizer.bosToken, tokenizer.eosToken];
-  const text = describeInspection(inspection);
-  expect(text).toContain(`--- document 3, 6 tokens, starts, ends\n${begin}dddd${end}\n--- document 1, 4 tokens`);
-  expect(text).toContain(`--- document 4, 10 tokens, starts, is cut\n${begin}eeeeeeeee`);
-  expect(text).toContain("5 documents, 20 bytes, 30 tokens");
+  const shown = describeInspection(inspection);
+  expect(shown).toContain(`--- document 3, 6 tokens, starts, ends\n${begin}dddd${end}\n--- document 1, 4 tokens`);
+  expect(shown).toContain(`--- document 4, 10 tokens, starts, is cut\n${begin}eeeeeeeee`);
+  expect(shown).toContain("5 documents, 20 bytes, 30 tokens");
 });
 
 test("a tokenizer of another size is refused", async () => {
   const path = join(folder, "a.jsonl");
   writeFileSync(path, '{"text":"a"}\n{"text":"b"}\n');
   const outDir = join(folder, "out");
-  await prepareData({ sources: parseDataSources([path]), tokenizer, outDir, seed: 1 });
+  await prepareData({ data: new TextData(parseDataSources([path])), tokenizer, outDir, seed: 1 });
   using data = new PreparedData(outDir);
   const other = Tokenizer.fromJson(
     buildTokenizerJson([{ left: Buffer.from("a"), right: Buffer.from("b") }]),

@@ -8,6 +8,7 @@ import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { type PrepareOptions, prepareData } from "./prepare.js";
 import { type DataManifest, PreparedData } from "./preparedData.js";
 import { parseDataSources } from "./sources.js";
+import { TextData, type TextDataOptions } from "./textData.js";
 import type { TokenStream } from "./tokenShards.js";
 
 /** One token a byte, and one for ")\n". */
@@ -31,9 +32,11 @@ function write(path: string, content: string | Uint8Array): string {
   return full;
 }
 
-const prepare = (data: readonly string[], options: Partial<PrepareOptions> = {}): Promise<DataManifest> =>
+type Options = Partial<PrepareOptions> & TextDataOptions;
+
+const prepare = async (data: readonly string[], options: Options = {}): Promise<DataManifest> =>
   prepareData({
-    sources: parseDataSources(data),
+    data: new TextData(parseDataSources(data), options),
     tokenizer,
     outDir: join(folder, "out"),
     seed: 1,
@@ -266,4 +269,35 @@ test("a damaged data.json is refused by file and key", async () => {
   write("out/validation.jsonl", "{}\n");
   using data = new PreparedData(join(folder, "out"));
   expect(() => data.validationDocuments()).toThrow("validation.jsonl: sha-256 is");
+});
+
+test("a tokenizer can be trained on exactly the training documents", async () => {
+  const file = write("a.jsonl", [...many(40), ...many(3)].map((text) => `${JSON.stringify({ text })}\n`).join(""));
+  const text = new TextData(parseDataSources([file]), { validationFraction: 0.2 });
+  await prepareData({ data: text, tokenizer, outDir: join(folder, "out"), seed: 1, fim: { rate: 0 } });
+  using data = new PreparedData(join(folder, "out"));
+  const found: string[] = [];
+  for await (const content of text.trainingTexts()) found.push(Buffer.from(content).toString());
+  expect(found).toEqual(texts(data.streams[0]!));
+});
+
+test("files that change between the two looks are refused", async () => {
+  const file = write(
+    "a.jsonl",
+    many(40)
+      .map((text) => `${JSON.stringify({ text })}\n`)
+      .join(""),
+  );
+  const text = new TextData(parseDataSources([file]));
+  await text.scan();
+  const run = (): Promise<unknown> => prepareData({ data: text, tokenizer, outDir: join(folder, "out"), seed: 1 });
+  write("a.jsonl", '{"text":"another"}\n');
+  await expect(run()).rejects.toThrow("a.jsonl: changed while the data was read");
+  write(
+    "a.jsonl",
+    many(39)
+      .map((content) => `${JSON.stringify({ text: content })}\n`)
+      .join(""),
+  );
+  await expect(run()).rejects.toThrow("a.jsonl: changed while the data was read");
 });

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../files/atomic.js";
 import { EncodePool } from "../tokenizer/encodePool.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import { type Document, defaultReadOptions, type ReadOptions, readDocuments } from "./documents.js";
+import type { Document } from "./documents.js";
 import { checkFimOptions, type FimOptions, fimPassages, type Passage } from "./fim.js";
 import {
   type DataManifest,
@@ -22,12 +22,11 @@ import {
   validationName,
 } from "./preparedData.js";
 import { stream, uniform } from "./random.js";
-import { type Held, type ScannedSource, scanSource } from "./scan.js";
-import { type DataFile, type DataSource, listFiles } from "./sources.js";
+import type { ScanProgress, TextData, TextDataSettings } from "./textData.js";
 import { idBits, type ShardInfo, writeShard } from "./tokenShards.js";
 
 export interface PrepareOptions {
-  readonly sources: readonly DataSource[];
+  readonly data: TextData;
   readonly tokenizer: Tokenizer;
   readonly outDir: string;
   readonly seed: number;
@@ -35,11 +34,6 @@ export interface PrepareOptions {
   readonly fim?: Partial<FimOptions>;
   /** Share of tokens joining punctuation and line breaks that are split. Default 0.1; the report does not say. */
   readonly punctuationSplitRate?: number;
-  /** Share of the bytes to hold out. Default 0.02. */
-  readonly validationFraction?: number;
-  /** Most bytes to hold out. Default 4 MB. */
-  readonly validationMaxBytes?: number;
-  readonly read?: Partial<ReadOptions>;
   /** Tokens per shard file. Default 16M. */
   readonly shardTokens?: number;
   /** Threads that encode. Default 1. */
@@ -48,23 +42,21 @@ export interface PrepareOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface PrepareProgress {
-  readonly phase: "scan" | "encode";
-  readonly source: string;
-  readonly documents: number;
-  readonly bytes: number;
-  /** Bytes of text to encode in all; null while scanning. */
-  readonly totalBytes: number | null;
-}
+export type PrepareProgress =
+  | ScanProgress
+  | {
+      readonly phase: "encode";
+      readonly source: string;
+      readonly documents: number;
+      readonly bytes: number;
+      /** Of text in all sources. */
+      readonly totalBytes: number;
+    };
 
-interface Settings {
-  readonly [key: string]: unknown;
+interface Settings extends TextDataSettings {
   readonly seed: number;
   readonly fim: FimOptions;
   readonly punctuationSplitRate: number;
-  readonly validationFraction: number;
-  readonly validationMaxBytes: number;
-  readonly read: ReadOptions;
   readonly shardTokens: number;
 }
 
@@ -74,48 +66,22 @@ interface Settings {
  * @throws RangeError for bad input or settings, with the file; the abort reason of `signal`
  */
 export async function prepareData(options: PrepareOptions): Promise<DataManifest> {
-  const { sources, tokenizer, outDir, signal } = options;
+  const { data, tokenizer, outDir } = options;
   const settings = resolveSettings(options);
-  if (sources.length === 0) throw new RangeError("no data: give a file or folder (--data PATH)");
-  const files = sources.map(({ paths }) => listFiles(paths));
   const tokenizerHash = sha256(JSON.stringify([tokenizer.json, tokenizer.config]));
-  const listed = files.map((list) => list.map(({ path, sizeBytes, mtimeMs }) => [path, sizeBytes, mtimeMs]));
-  const key = sha256(JSON.stringify({ version: 1, tokenizerHash, settings, sources, listed }));
+  const listed = data.files.map((files) => files.map(({ path, sizeBytes, mtimeMs }) => [path, sizeBytes, mtimeMs]));
+  const key = sha256(JSON.stringify({ version: 1, tokenizerHash, settings, sources: data.sources, listed }));
   if (existsSync(join(outDir, manifestName))) {
     const old = readManifest(outDir);
     if (old.key === key) return old;
   }
-
-  const seen = new Set<string>();
-  const scans: ScannedSource[] = [];
-  for (const [i, source] of sources.entries()) {
-    const list = files[i] ?? [];
-    const totalBytes = list.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const allBytes = files.flat().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    scans.push(
-      await scanSource(source.name, list, {
-        read: settings.read,
-        split: {
-          seed: 0, // the same files for every training seed, so that runs can be compared
-          fraction: settings.validationFraction,
-          maxBytes: allBytes === 0 ? 0 : (settings.validationMaxBytes * totalBytes) / allBytes,
-        },
-        seen,
-        signal: signal ?? null,
-        onDocument: (documents, bytes) =>
-          options.onProgress?.({ phase: "scan", source: source.name, documents, bytes, totalBytes: null }),
-      }),
-    );
-  }
-  if (settings.validationFraction > 0 && scans.every(({ heldDocuments }) => heldDocuments === 0)) {
-    throw new RangeError("the data is one short document, which leaves nothing to validate on; give more text");
-  }
+  await data.scan(options.onProgress, options.signal ?? null);
 
   mkdirSync(outDir, { recursive: true });
   rmSync(join(outDir, manifestName), { force: true });
   const pool = new EncodePool(tokenizer, options.threads ?? 1);
   try {
-    const manifest = await encodeAll(options, settings, files, scans, pool, { key, tokenizerHash });
+    const manifest = await encodeAll(options, settings, pool, { key, tokenizerHash });
     writeFileAtomic(join(outDir, manifestName), `${JSON.stringify(manifest, null, 1)}\n`);
     removeStale(outDir, manifest);
     return manifest;
@@ -127,51 +93,39 @@ export async function prepareData(options: PrepareOptions): Promise<DataManifest
 async function encodeAll(
   options: PrepareOptions,
   settings: Settings,
-  files: readonly (readonly DataFile[])[],
-  scans: readonly ScannedSource[],
   pool: EncodePool,
   { key, tokenizerHash }: { readonly key: string; readonly tokenizerHash: string },
 ): Promise<DataManifest> {
-  const { tokenizer, outDir, signal } = options;
+  const { data, tokenizer, outDir, signal = null } = options;
+  const scans = await data.scan();
   const totalBytes = scans.reduce((sum, { bytes }) => sum + bytes, 0);
   const validation: { readonly file: ValidationFile; readonly content: Uint8Array }[] = [];
   const prepared: PreparedSource[] = [];
   const borders = documentBorders(tokenizer);
   let doneBytes = 0;
   let doneDocuments = 0;
-  for (const [s, source] of options.sources.entries()) {
+  for (const [s, source] of data.sources.entries()) {
     const scan = scans[s]!;
     const writer = new ShardWriter(outDir, `train-${s}`, idBits(tokenizer.vocabSize), settings.shardTokens);
-    let index = 0;
     let fimDocuments = 0;
     const forms: Passage["kind"][] = []; // of texts on their way through the pool
     const texts = async function* (): AsyncGenerator<Uint8Array> {
-      for (const file of files[s] ?? []) {
-        for await (const document of readDocuments(file, scan.read, () => {})) {
-          signal?.throwIfAborted();
-          const side = sideOf(scan, index, document);
-          const at = index++;
-          if (side === "left out") continue;
-          doneBytes += document.content.length;
-          options.onProgress?.({
-            phase: "encode",
-            source: source.name,
-            documents: ++doneDocuments,
-            bytes: doneBytes,
-            totalBytes,
-          });
-          if (side === "validation") {
-            validation.push({ file: validationFile(source.name, document), content: document.content });
-            continue;
-          }
-          for (const passage of fimPassages(document.content, settings.fim, settings.seed + s, at, 0)) {
-            forms.push(passage.kind);
-            if (passage.kind === "plain") yield passage.text;
-            else yield* [passage.prefix, passage.middle, passage.suffix];
-          }
+      for await (const document of data.documents(s, signal)) {
+        const { side, content } = document;
+        if (side === "left out") continue;
+        doneBytes += content.length;
+        const progress = { documents: ++doneDocuments, bytes: doneBytes, totalBytes };
+        options.onProgress?.({ phase: "encode", source: source.name, ...progress });
+        if (side === "validation") {
+          validation.push({ file: validationFile(source.name, document), content });
+          continue;
+        }
+        for (const passage of fimPassages(content, settings.fim, settings.seed + s, document.index, 0)) {
+          forms.push(passage.kind);
+          if (passage.kind === "plain") yield passage.text;
+          else yield* [passage.prefix, passage.middle, passage.suffix];
         }
       }
-      if (index !== scan.sides.length) throw changed(files[s]?.at(-1)?.path ?? source.name);
     };
     let parts: Int32Array[] = [];
     let written = 0;
@@ -192,7 +146,7 @@ async function encodeAll(
       paths,
       weight,
       epochs,
-      files: files[s]?.length ?? 0,
+      files: data.files[s]?.length ?? 0,
       documents: scan.trainDocuments,
       bytes: scan.bytes - scan.heldBytes,
       tokens: shards.reduce((sum, { tokens }) => sum + tokens, 0),
@@ -217,7 +171,7 @@ async function encodeAll(
     version: 1,
     key,
     tokenizer: { sha256: tokenizerHash, vocabSize: tokenizer.vocabSize },
-    settings,
+    settings: { ...settings },
     sources: prepared,
     validation: {
       documents: validation.length,
@@ -228,16 +182,6 @@ async function encodeAll(
       shards,
     },
   };
-}
-
-function sideOf(scan: ScannedSource, index: number, document: Document): Held {
-  const side = scan.sides[index];
-  if (side === undefined || scan.lengths[index] !== document.content.length) throw changed(document.path);
-  return side;
-}
-
-function changed(path: string): RangeError {
-  return new RangeError(`${path}: changed while it was read; run again`);
 }
 
 function validationFile(source: string, { path, part, content }: Document): ValidationFile {
@@ -348,12 +292,10 @@ function removeStale(folder: string, { sources, validation }: DataManifest): voi
 
 function resolveSettings(options: PrepareOptions): Settings {
   const settings: Settings = {
+    ...options.data.settings,
     seed: options.seed,
     fim: { rate: 0.1, spmShare: 0, span: null, ...options.fim },
     punctuationSplitRate: options.punctuationSplitRate ?? 0.1,
-    validationFraction: options.validationFraction ?? 0.02,
-    validationMaxBytes: options.validationMaxBytes ?? 4e6,
-    read: { ...defaultReadOptions, ...options.read },
     shardTokens: options.shardTokens ?? 1 << 24,
   };
   checkFimOptions(settings.fim);

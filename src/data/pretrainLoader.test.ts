@@ -10,6 +10,7 @@ import { PreparedData } from "./preparedData.js";
 import { PretrainLoader } from "./pretrainLoader.js";
 import { permuted } from "./random.js";
 import { parseDataSources } from "./sources.js";
+import { TextData } from "./textData.js";
 
 let folder = "";
 let data: PreparedData;
@@ -23,7 +24,7 @@ beforeAll(async () => {
   };
   const sources = [`a=${write("a.jsonl", 60, "abc ")}:0.75`, `b=${write("b.jsonl", 30, "x")}:0.25`];
   await prepareData({
-    sources: parseDataSources(sources),
+    data: new TextData(parseDataSources(sources)),
     tokenizer: Tokenizer.fromJson(buildTokenizerJson([]), buildTokenizerConfig()),
     outDir: join(folder, "out"),
     seed: 1,
