@@ -1,15 +1,9 @@
 // See engine.h.
 #include "engine.h"
 
-#define OMPI_SKIP_MPICXX 1
-#define MPICH_SKIP_MPICXX 1
-#include <mpi.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -21,54 +15,14 @@
 #include <unistd.h>
 
 #include "reduce.h"
+#include "watch.h"
 
 namespace fathom {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr int kWatchdogExitCode = 124;
-constexpr int kMismatchExitCode = 1;
-constexpr int kDeadExitCode = 137;
 constexpr int kCollectiveTag = 0, kHeaderOffset = 1;  // a user's tag t travels as t + 1
 constexpr size_t kSmallReduction = 4096;              // bytes up to which everyone gathers everything and adds by itself
 constexpr size_t kReductionScratch = size_t(16) << 20;
-
-const char* name_of(Kind kind) {
-  static const char* const names[] = {"init",      "split",         "close",     "close",     "barrier", "broadcast",
-                                      "allReduce", "reduceScatter", "allGather", "allToAllV", "send",    "receive"};
-  return names[int(kind)];
-}
-
-struct Group {
-  MPI_Comm comm = MPI_COMM_NULL;
-  int rank = 0, size = 1;
-  uint64_t id = 1;        // the same on all members
-  uint64_t sequence = 0;  // collectives begun
-  uint64_t splits = 0;
-  std::vector<int> world_ranks;
-};
-
-// "I wait here": sent once to the other members when a collective takes longer than usual.
-struct Notice {
-  uint64_t group, sequence;
-  int32_t kind, world_rank;
-};
-
-struct Process {
-  char host[64];
-  int64_t pid;
-};
-
-// What this rank waits for at the moment, for the watchdog.
-struct Wait {
-  Kind kind = Kind::barrier;
-  const Group* group = nullptr;  // collectives
-  int peer = -1;                 // world rank of the other end of a message
-  Clock::time_point started = Clock::now();
-  bool announced = false;
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - started).count(); }
-};
 
 struct Message {
   Job* job = nullptr;
@@ -116,15 +70,8 @@ class Engine {
   // Of the communication thread:
   std::deque<Job*> collectives_;
   std::list<Message> sends_, receives_;
+  Watch watch_;
   std::deque<Group> groups_;  // addresses stay
-  std::vector<Process> processes_;
-  std::vector<Notice> notices_;  // the latest of each world rank
-  std::vector<int> neighbours_;  // world ranks whose processes this one can see
-  Clock::time_point next_look_, death_{};
-  bool is_finalizing_ = false, is_dead_known_ = false;
-  std::list<std::pair<Notice, MPI_Request>> posted_;
-  MPI_Comm watch_ = MPI_COMM_NULL;
-  double timeout_ = 0;
   size_t part_ = kLargestPart;
   std::vector<char> scratch_;
 
@@ -156,7 +103,7 @@ class Engine {
 
   // ---- what happens beside any wait ----
   bool progress() {
-    if (abort_asked_) end_job(abort_code_);
+    if (abort_asked_) watch_.end_job(abort_code_);
     bool moved = false;
     std::vector<Job*> fresh;
     {
@@ -171,8 +118,7 @@ class Engine {
     }
     if (!ready_) return moved;
     moved = move_messages() || moved;
-    read_notices();
-    look_for_dead();
+    watch_.look_around();
     return moved;
   }
 
@@ -190,7 +136,7 @@ class Engine {
     MPI_Comm comm = groups_[size_t(job->group)].comm;
     m.length = job->input_bytes;
     m.requests.emplace_back();
-    check(MPI_Isend(&m.length, 8, MPI_BYTE, job->peer, job->tag + kHeaderOffset, comm, &m.requests.back()), name_of(job->kind));
+    watch_.check(MPI_Isend(&m.length, 8, MPI_BYTE, job->peer, job->tag + kHeaderOffset, comm, &m.requests.back()), name_of(job->kind));
     post_send(m.requests, {job->input, job->input_bytes}, job->peer, job->tag + kHeaderOffset, comm);
   }
 
@@ -198,7 +144,7 @@ class Engine {
     bool moved = false;
     for (auto it = sends_.begin(); it != sends_.end();) {
       if (!finished(it->requests, nullptr)) {
-        watch(it->wait);
+        watch_.watch(it->wait);
         ++it;
         continue;
       }
@@ -212,7 +158,7 @@ class Engine {
         it = receives_.erase(it);
         moved = true;
       } else {
-        watch(it->wait);
+        watch_.watch(it->wait);
         ++it;
       }
     }
@@ -229,7 +175,7 @@ class Engine {
       for (auto other = receives_.begin(); other != it; ++other)
         if (other->job->group == job.group && other->job->peer == job.peer && other->job->tag == job.tag) return false;
       m.requests.emplace_back();
-      check(MPI_Irecv(&m.length, 8, MPI_BYTE, job.peer, tag, comm, &m.requests.back()), "receive");
+      watch_.check(MPI_Irecv(&m.length, 8, MPI_BYTE, job.peer, tag, comm, &m.requests.back()), "receive");
       m.stage = 1;
     }
     if (m.stage == 1) {
@@ -256,13 +202,13 @@ class Engine {
   void post_send(std::vector<MPI_Request>& requests, Part part, int to, int tag, MPI_Comm comm) {
     for (size_t i = 0; i < parts(part.bytes); i++) {
       requests.emplace_back();
-      check(MPI_Isend(part.data + i * part_, int(part_size(part.bytes, i)), MPI_BYTE, to, tag, comm, &requests.back()), "send");
+      watch_.check(MPI_Isend(part.data + i * part_, int(part_size(part.bytes, i)), MPI_BYTE, to, tag, comm, &requests.back()), "send");
     }
   }
   void post_receive(std::vector<MPI_Request>& requests, char* data, size_t bytes, int from, int tag, MPI_Comm comm) {
     for (size_t i = 0; i < parts(bytes); i++) {
       requests.emplace_back();
-      check(MPI_Irecv(data + i * part_, int(part_size(bytes, i)), MPI_BYTE, from, tag, comm, &requests.back()), "receive");
+      watch_.check(MPI_Irecv(data + i * part_, int(part_size(bytes, i)), MPI_BYTE, from, tag, comm, &requests.back()), "receive");
     }
   }
 
@@ -270,7 +216,7 @@ class Engine {
     int flag = 0;
     int code = MPI_Testall(int(requests.size()), requests.data(), &flag, statuses ? statuses->data() : MPI_STATUSES_IGNORE);
     if (code == MPI_ERR_IN_STATUS && statuses) return true;  // the caller reads which
-    check(code, "a message");
+    watch_.check(code, "a message");
     return flag != 0;
   }
 
@@ -278,7 +224,7 @@ class Engine {
     for (int idle = 0; !finished(requests, statuses);) {
       if (progress()) idle = 0;
       else rest(idle++, false);
-      watch(wait);
+      watch_.watch(wait);
     }
   }
 
@@ -319,7 +265,7 @@ class Engine {
       if (!truncated) MPI_Get_count(&statuses[i], MPI_BYTE, &count);
       if (truncated || size_t(count) != expected[i].bytes) {
         std::string sent = truncated ? "more" : std::to_string(count);
-        fail(std::string(name_of(wait.kind)) + ": " + who(g.world_ranks[size_t(expected[i].from)]) + " sent " + sent + " bytes where " +
+        watch_.fail(std::string(name_of(wait.kind)) + ": " + watch_.who(g.world_ranks[size_t(expected[i].from)]) + " sent " + sent + " bytes where " +
                  std::to_string(expected[i].bytes) + " are expected: the ranks must give arrays of matching lengths",
              kMismatchExitCode);
       }
@@ -426,7 +372,7 @@ class Engine {
       case Kind::split: return split(job, wait);
       case Kind::release:
         meet(g, wait);
-        check(MPI_Comm_free(&g.comm), "close");
+        watch_.check(MPI_Comm_free(&g.comm), "close");
         return;
       case Kind::finalize: return finalize(wait);
       default: return meet(g, wait);
@@ -435,7 +381,7 @@ class Engine {
 
   void meet(const Group& g, Wait& wait) {
     std::vector<MPI_Request> requests(1);
-    check(MPI_Ibarrier(g.comm, &requests[0]), name_of(wait.kind));
+    watch_.check(MPI_Ibarrier(g.comm, &requests[0]), name_of(wait.kind));
     await(requests, nullptr, wait);
   }
 
@@ -461,7 +407,6 @@ class Engine {
   }
 
   void initialize(Job& job) {
-    timeout_ = job.timeout_seconds;
     part_ = job.part_bytes;
     int given = 0;
     if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &given) != MPI_SUCCESS || given < MPI_THREAD_FUNNELED) {
@@ -470,24 +415,13 @@ class Engine {
     }
     MPI_Comm own;
     MPI_Comm_dup(MPI_COMM_WORLD, &own);
-    MPI_Comm_dup(MPI_COMM_WORLD, &watch_);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    MPI_Comm_set_errhandler(watch_, MPI_ERRORS_RETURN);
     add_group(own, 1);
-    Group& g = groups_[0];
-    processes_.resize(size_t(g.size));
-    notices_.resize(size_t(g.size));
-    Process me{};
-    gethostname(me.host, sizeof me.host - 1);
-    me.pid = getpid();
-    MPI_Allgather(&me, sizeof me, MPI_BYTE, processes_.data(), sizeof me, MPI_BYTE, own);
+    watch_.start(own, job.timeout_seconds);
+    const Group& g = groups_[0];
     char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
     int length = 0;
     MPI_Get_library_version(version, &length);
-    for (int r = 0; r < g.size; r++) {
-      const Process& p = processes_[size_t(r)];
-      if (r != g.rank && strcmp(p.host, me.host) == 0 && kill(pid_t(p.pid), 0) == 0) neighbours_.push_back(r);
-    }
     job.text = std::string(version, size_t(length));
     job.rank = g.rank;
     job.size = g.size;
@@ -499,7 +433,7 @@ class Engine {
     // Comm_split blocks, out of the watchdog's sight: everyone meets first.
     meet(parent, wait);
     MPI_Comm comm;
-    check(MPI_Comm_split(parent.comm, job.color, job.key, &comm), "split");
+    watch_.check(MPI_Comm_split(parent.comm, job.color, job.key, &comm), "split");
     uint64_t id = parent.id;
     for (uint64_t value : {++parent.splits, uint64_t(job.color)}) id = (id ^ (value + 0x9e3779b97f4a7c15u)) * 0xff51afd7ed558ccdu, id ^= id >> 32;
     job.result_group = add_group(comm, id);
@@ -509,106 +443,13 @@ class Engine {
 
   void finalize(Wait& wait) {
     for (int idle = 0; !sends_.empty() || !receives_.empty(); rest(idle++, false)) progress();
-    is_finalizing_ = true;  // whoever is through may be gone
+    watch_.expect_leaving();
     meet(groups_[0], wait);
-    read_notices();
-    for (auto& entry : posted_) MPI_Request_free(&entry.second);
     ready_ = false;
+    watch_.stop();
     MPI_Finalize();
   }
 
-  // ---- the watchdog ----
-  std::string who(int world_rank) const {
-    const Process& p = processes_[size_t(world_rank)];
-    return "rank " + std::to_string(world_rank) + " (" + p.host + ", pid " + std::to_string(p.pid) + ")";
-  }
-
-  void read_notices() {
-    for (;;) {
-      int flag = 0;
-      if (MPI_Iprobe(MPI_ANY_SOURCE, 0, watch_, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS || !flag) return;
-      Notice notice;
-      check(MPI_Recv(&notice, sizeof notice, MPI_BYTE, MPI_ANY_SOURCE, 0, watch_, MPI_STATUS_IGNORE), "a notice");
-      notices_[size_t(notice.world_rank)] = notice;
-    }
-  }
-
-  // mpirun ends a job whose process dies, but names the rank only if it started the process itself (not through npx or a shell). Those
-  // of this machine are looked after here, a hundred times a second; mpirun has a moment to end the job with the dead rank's own code.
-  void look_for_dead() {
-    Clock::time_point now = Clock::now();
-    if (is_finalizing_ || now < next_look_) return;
-    next_look_ = now + std::chrono::milliseconds(10);
-    if (is_dead_known_) {
-      if (now - death_ > std::chrono::seconds(2)) end_job(kDeadExitCode);
-      return;
-    }
-    for (int r : neighbours_) {
-      if (kill(pid_t(processes_[size_t(r)].pid), 0) == 0 || errno != ESRCH) continue;
-      fprintf(stderr, "fathom: %s has died, as %s sees; the job ends\n", who(r).c_str(), who(groups_[0].rank).c_str());
-      fflush(stderr);
-      is_dead_known_ = true;
-      death_ = now;
-    }
-  }
-
-  void watch(Wait& wait) {
-    if (timeout_ <= 0) return;
-    double seconds = wait.seconds();
-    if (wait.group && !wait.announced && seconds > std::min(0.25, timeout_ / 8)) {
-      wait.announced = true;
-      for (auto it = posted_.begin(); it != posted_.end();) {
-        int flag = 0;
-        MPI_Test(&it->second, &flag, MPI_STATUS_IGNORE);
-        it = flag ? posted_.erase(it) : std::next(it);
-      }
-      int me = groups_[0].rank;
-      for (int r : wait.group->world_ranks) {
-        if (r == me) continue;
-        posted_.emplace_back(Notice{wait.group->id, wait.group->sequence, int32_t(wait.kind), me}, MPI_REQUEST_NULL);
-        MPI_Isend(&posted_.back().first, sizeof(Notice), MPI_BYTE, r, 0, watch_, &posted_.back().second);
-      }
-    }
-    if (seconds > timeout_) fail(verdict(wait), kWatchdogExitCode);
-  }
-
-  std::string verdict(const Wait& wait) {
-    char limit[32];
-    snprintf(limit, sizeof limit, "%.6g", timeout_);
-    std::string text = who(groups_[0].rank) + " waits in " + name_of(wait.kind) + " for " + limit + " s; ";
-    if (!wait.group) return text + (wait.kind == Kind::send ? "not received by " : "nothing sent by ") + who(wait.peer);
-    std::string missing, elsewhere;
-    for (int r : wait.group->world_ranks) {
-      if (r == groups_[0].rank) continue;
-      const Notice& n = notices_[size_t(r)];
-      bool here = n.group == wait.group->id && n.sequence == wait.group->sequence;
-      if (!here) missing += (missing.empty() ? "" : ", ") + who(r);
-      else if (n.kind != int32_t(wait.kind)) elsewhere += (elsewhere.empty() ? "" : ", ") + who(r) + " is in " + name_of(Kind(n.kind));
-    }
-    if (!missing.empty()) text += "not arrived: " + missing;
-    if (!elsewhere.empty()) text += (missing.empty() ? "" : "; ") + elsewhere;
-    if (missing.empty() && elsewhere.empty()) text += "all ranks arrived: the network or the MPI library is stuck";
-    return text;
-  }
-
-  void check(int code, const char* what) {
-    if (code == MPI_SUCCESS) return;
-    char text[MPI_MAX_ERROR_STRING] = "";
-    int length = 0;
-    MPI_Error_string(code, text, &length);
-    fail((ready_ ? who(groups_[0].rank) + ": " : std::string()) + what + ": " + text, kMismatchExitCode);
-  }
-
-  [[noreturn]] void fail(const std::string& text, int code) {
-    fprintf(stderr, "fathom: %s; the job ends\n", text.c_str());
-    end_job(code);
-  }
-
-  [[noreturn]] void end_job(int code) {
-    fflush(stderr);
-    if (ready_) MPI_Abort(MPI_COMM_WORLD, code);
-    _exit(code);
-  }
 };
 
 // Never destroyed: its thread may still poll while the process leaves.
