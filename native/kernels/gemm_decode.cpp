@@ -1,6 +1,7 @@
 // Products of few rows with a large weight, as dot products along k: w is read once, in order, and each load of it serves up to
 // kRows rows of x. Every output is one vector of partial sums in ascending k, added up in a fixed tree, whatever the number of rows.
 #include "../parallel.h"
+#include "gemm_pack.h"
 #include "kernels.h"
 
 namespace fathom {
@@ -44,7 +45,7 @@ void pack_row(float* y, const X* x, int64_t k) {
     }
 }
 
-// y[i, j] for R packed rows of x, `steps` apart, and N rows of w.
+// y[i, j] for R packed rows of x, ldx apart, and N rows of w.
 template <int R, int N, typename Y, typename T>
 void dots(Y* y, int64_t ldy, const float* x, int64_t ldx, const T* w, int64_t k) {
   vf acc[R][N];
@@ -59,22 +60,30 @@ void dots(Y* y, int64_t ldy, const float* x, int64_t ldx, const T* w, int64_t k)
       acc[i][j] = fma(load(x + i * ldx + p + W), weight.second, acc[i][j]);
     }
   };
+  // The next N rows of w are fetched ahead in order: rows are short, and the hardware starts anew at each.
+  constexpr int bytes = N * kStep * int(sizeof(T)), line = 64;
+  const char* ahead = reinterpret_cast<const char*>(w + N * k);
   int64_t p = 0;
-  for (; p + kStep <= k; p += kStep)
+  for (; p + kStep <= k; p += kStep, ahead += bytes) {
+#pragma GCC unroll 32
+    for (int i = 0; i < bytes; i += line) __builtin_prefetch(ahead + i, 0, 2);
 #pragma GCC unroll 8
     for (int j = 0; j < N; j++) take(j, load_pair(w + j * k + p), p);
+  }
   if (p < k)
 #pragma GCC unroll 8
     for (int j = 0; j < N; j++) take(j, load_pair_part(w + j * k + p, k - p), p);
-#pragma GCC unroll 8
+  float sums[R * N];
+  constexpr int together = R * N < W ? R * N : W;
+#pragma GCC unroll 4
+  for (int i = 0; i < R * N; i += together) sum_each<together>(sums + i, &acc[i / N][i % N]);
   for (int i = 0; i < R; i++)
-#pragma GCC unroll 8
-    for (int j = 0; j < N; j++) y[i * ldy + j] = from_f32<Y>(sum(acc[i][j]));
+    for (int j = 0; j < N; j++) y[i * ldy + j] = from_f32<Y>(sums[i * N + j]);
 }
 
 template <int R, typename Y, typename T>
 void dots_over(Y* y, int64_t ldy, const float* x, int64_t ldx, const T* w, int64_t weights, int64_t k) {
-  constexpr int N = R == 1 ? 8 : R <= 4 ? 4 : 2;
+  constexpr int sums = W == 16 ? 16 : 8, N = R == 1 || sums / R > 8 ? 8 : sums / R;
   int64_t j = 0;
   for (; j + N <= weights; j += N) dots<R, N>(y + j, ldy, x, ldx, w + j * k, k);
   for (; j < weights; j++) dots<R, 1>(y + j, ldy, x, ldx, w + j * k, k);

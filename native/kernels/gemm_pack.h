@@ -26,6 +26,19 @@ inline void exchange(vf& a, vf& b, std::integer_sequence<int, J...>) {
   b = __builtin_shufflevector(a, b, ((J & S) ? W + J : J + S)...);
   a = upper;
 }
+// Leaves in each vector the sums of lanes S apart of two vectors, then goes on with S / 2, until the lanes of x[0] are whole sums.
+template <int Count, int S>
+inline void sum_halves(vf* x) {
+  constexpr int left = Count > 1 ? Count / 2 : 1;
+#pragma GCC unroll 8
+  for (int i = 0; i < left; i++) {
+    vf a = x[i], b = x[i + (Count > 1 ? left : 0)];
+    exchange<S>(a, b, std::make_integer_sequence<int, W>{});
+    x[i] = a + b;
+  }
+  if constexpr (S > 1) sum_halves<left, S / 2>(x);
+}
+
 template <int S>
 inline void exchange_all(vf* x) {
 #pragma GCC unroll 16
@@ -33,6 +46,22 @@ inline void exchange_all(vf* x) {
     if (!(i & S)) exchange<S>(x[i], x[i + S], std::make_integer_sequence<int, W>{});
 }
 #endif
+
+// y[i] = sum(x[i]) of simd.h, to the bit, for Count vectors (a power of 2, at most W) that share the steps of one tree.
+template <int Count>
+inline void sum_each(float* y, const vf* x) {
+#if defined(FATHOM_HAS_SHUFFLE)
+  vf part[Count];
+#pragma GCC unroll 16
+  for (int i = 0; i < Count; i++) part[i] = x[i];
+  sum_halves<Count, W / 2>(part);
+  constexpr int apart = W / Count;
+#pragma GCC unroll 16
+  for (int i = 0; i < Count; i++) y[i] = part[0][i * apart];
+#else
+  for (int i = 0; i < Count; i++) y[i] = sum(x[i]);
+#endif
+}
 
 // Turns W vectors of W words around: blocks of half the size change places, then quarters, down to single words.
 inline void transpose(vf* x) {
