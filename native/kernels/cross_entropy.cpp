@@ -51,11 +51,12 @@ LogSum log_sum(const T* x, int64_t n) {
   return s;
 }
 
+// The maximum is taken off first and the logarithm of the sum second: their sum, rounded to f32, would cost large logits their digits.
 template <typename T>
-void gradient_row(T* x, int64_t n, int64_t target, float log_total, float grad_scale) {
+void gradient_row(T* x, int64_t n, int64_t target, float largest, float log_total, float grad_scale) {
   float hit = to_f32(x[target]);
-  for_lanes(n, [&](int64_t i, auto lane) { lane.store(x + i, vexp(lane.load(x + i) - log_total) * grad_scale); });
-  x[target] = from_f32<T>((vexp(splat(hit - log_total))[0] - 1.0f) * grad_scale);
+  for_lanes(n, [&](int64_t i, auto lane) { lane.store(x + i, vexp(lane.load(x + i) - largest - log_total) * grad_scale); });
+  x[target] = from_f32<T>((vexp(splat(hit - largest - log_total))[0] - 1.0f) * grad_scale);
 }
 
 template <typename T>
@@ -68,14 +69,14 @@ void row(float* loss, int32_t* correct, T* x, int64_t target, int64_t vocab, boo
   }
   LogSum s = log_sum(x, vocab);
   float hit = to_f32(x[target]);
-  double log_total = std::log(s.total) + double(s.largest);
-  *loss = float(log_total - double(hit));
+  double log_total = std::log(s.total);
+  *loss = float(log_total + (double(s.largest) - double(hit)));
   if (correct) {
     bool is_best = hit == s.largest;
     for (int64_t i = 0; is_best && i < target; i++) is_best = to_f32(x[i]) != hit;
     *correct = is_best;
   }
-  if (gradient) gradient_row(x, vocab, target, float(log_total), grad_scale);
+  if (gradient) gradient_row(x, vocab, target, s.largest, float(log_total), grad_scale);
 }
 
 template <typename T>

@@ -16,9 +16,12 @@ void look_up(T* y, const U* table, const int32_t* ids, int64_t rows, int64_t dim
   parallel_ranges(rows, rows_per_chunk(dim, kChunkElements), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; r++) {
       T* out = y + r * dim;
+      if (ids[r] < 0 || ids[r] >= vocab) {
+        for_lanes(dim, [&](int64_t i, auto lane) { lane.store(out + i, zero()); });
+        continue;
+      }
       const U* row = table + ids[r] * dim;
-      if (ids[r] < 0 || ids[r] >= vocab) for_lanes(dim, [&](int64_t i, auto lane) { lane.store(out + i, zero()); });
-      else for_lanes(dim, [&](int64_t i, auto lane) { lane.store(out + i, lane.load(row + i)); });
+      for_lanes(dim, [&](int64_t i, auto lane) { lane.store(out + i, lane.load(row + i)); });
     }
   });
 }
