@@ -8,7 +8,6 @@ import { describeInspection, inspectData } from "./inspect.js";
 import { prepareData } from "./prepare.js";
 import { PreparedData } from "./preparedData.js";
 import { parseDataSources } from "./sources.js";
-import { TextData } from "./textData.js";
 
 const tokenizer = Tokenizer.fromJson(buildTokenizerJson([]), buildTokenizerConfig());
 
@@ -24,8 +23,8 @@ test("an inspection counts documents and lengths and shows rows with their borde
   const path = join(folder, "a.jsonl");
   writeFileSync(path, texts.map((text) => `${JSON.stringify({ text })}\n`).join(""));
   const outDir = join(folder, "out");
-  const text = new TextData(parseDataSources([path]), { validationFraction: 0 });
-  await prepareData({ data: text, tokenizer, outDir, seed: 1, fim: { rate: 0 } });
+  const sources = parseDataSources([path]);
+  await prepareData({ sources, tokenizer, outDir, seed: 1, validationFraction: 0, fim: { rate: 0 } });
   using data = new PreparedData(outDir);
   const inspection = inspectData(data, tokenizer, { sequenceLength: 9, rows: 3, seed: 1 });
   expect(inspection).toMatchObject({ documents: 5, bytes: 20, tokens: 30, validation: { documents: 0, tokens: 0 } });
@@ -60,7 +59,7 @@ test("a tokenizer of another size is refused", async () => {
   const path = join(folder, "a.jsonl");
   writeFileSync(path, '{"text":"a"}\n{"text":"b"}\n');
   const outDir = join(folder, "out");
-  await prepareData({ data: new TextData(parseDataSources([path])), tokenizer, outDir, seed: 1 });
+  await prepareData({ sources: parseDataSources([path]), tokenizer, outDir, seed: 1 });
   using data = new PreparedData(outDir);
   const other = Tokenizer.fromJson(
     buildTokenizerJson([{ left: Buffer.from("a"), right: Buffer.from("b") }]),

@@ -8,7 +8,7 @@ import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { type PrepareOptions, prepareData } from "./prepare.js";
 import { type DataManifest, PreparedData } from "./preparedData.js";
 import { parseDataSources } from "./sources.js";
-import { TextData, type TextDataOptions } from "./textData.js";
+import { TextData } from "./textData.js";
 import type { TokenStream } from "./tokenShards.js";
 
 /** One token a byte, and one for ")\n". */
@@ -32,11 +32,9 @@ function write(path: string, content: string | Uint8Array): string {
   return full;
 }
 
-type Options = Partial<PrepareOptions> & TextDataOptions;
-
-const prepare = async (data: readonly string[], options: Options = {}): Promise<DataManifest> =>
+const prepare = async (data: readonly string[], options: Partial<PrepareOptions> = {}): Promise<DataManifest> =>
   prepareData({
-    data: new TextData(parseDataSources(data), options),
+    sources: parseDataSources(data),
     tokenizer,
     outDir: join(folder, "out"),
     seed: 1,
@@ -274,7 +272,7 @@ test("a damaged data.json is refused by file and key", async () => {
 test("a tokenizer can be trained on exactly the training documents", async () => {
   const file = write("a.jsonl", [...many(40), ...many(3)].map((text) => `${JSON.stringify({ text })}\n`).join(""));
   const text = new TextData(parseDataSources([file]), { validationFraction: 0.2 });
-  await prepareData({ data: text, tokenizer, outDir: join(folder, "out"), seed: 1, fim: { rate: 0 } });
+  await prepareData({ sources: text, tokenizer, outDir: join(folder, "out"), seed: 1, fim: { rate: 0 } });
   using data = new PreparedData(join(folder, "out"));
   const found: string[] = [];
   for await (const content of text.trainingTexts()) found.push(Buffer.from(content).toString());
@@ -290,7 +288,7 @@ test("files that change between the two looks are refused", async () => {
   );
   const text = new TextData(parseDataSources([file]));
   await text.scan();
-  const run = (): Promise<unknown> => prepareData({ data: text, tokenizer, outDir: join(folder, "out"), seed: 1 });
+  const run = (): Promise<unknown> => prepareData({ sources: text, tokenizer, outDir: join(folder, "out"), seed: 1 });
   write("a.jsonl", '{"text":"another"}\n');
   await expect(run()).rejects.toThrow("a.jsonl: changed while the data was read");
   write(
@@ -300,4 +298,6 @@ test("files that change between the two looks are refused", async () => {
       .join(""),
   );
   await expect(run()).rejects.toThrow("a.jsonl: changed while the data was read");
+  const options = { sources: text, tokenizer, outDir: join(folder, "out"), seed: 1, validationFraction: 0.5 };
+  await expect(prepareData(options)).rejects.toThrow("validationFraction belongs to the TextData");
 });

@@ -22,11 +22,13 @@ import {
   validationName,
 } from "./preparedData.js";
 import { stream, uniform } from "./random.js";
-import type { ScanProgress, TextData, TextDataSettings } from "./textData.js";
+import type { DataSource } from "./sources.js";
+import { type ScanProgress, TextData, type TextDataOptions, type TextDataSettings } from "./textData.js";
 import { idBits, type ShardInfo, writeShard } from "./tokenShards.js";
 
-export interface PrepareOptions {
-  readonly data: TextData;
+export interface PrepareOptions extends TextDataOptions {
+  /** What to prepare; a TextData comes with its own options for holding out and reading. */
+  readonly sources: readonly DataSource[] | TextData;
   readonly tokenizer: Tokenizer;
   readonly outDir: string;
   readonly seed: number;
@@ -66,8 +68,9 @@ interface Settings extends TextDataSettings {
  * @throws RangeError for bad input or settings, with the file; the abort reason of `signal`
  */
 export async function prepareData(options: PrepareOptions): Promise<DataManifest> {
-  const { data, tokenizer, outDir } = options;
-  const settings = resolveSettings(options);
+  const { tokenizer, outDir } = options;
+  const data = textDataOf(options);
+  const settings = resolveSettings(data, options);
   const tokenizerHash = sha256(JSON.stringify([tokenizer.json, tokenizer.config]));
   const listed = data.files.map((files) => files.map(({ path, sizeBytes, mtimeMs }) => [path, sizeBytes, mtimeMs]));
   const key = sha256(JSON.stringify({ version: 1, tokenizerHash, settings, sources: data.sources, listed }));
@@ -81,7 +84,7 @@ export async function prepareData(options: PrepareOptions): Promise<DataManifest
   rmSync(join(outDir, manifestName), { force: true });
   const pool = new EncodePool(tokenizer, options.threads ?? 1);
   try {
-    const manifest = await encodeAll(options, settings, pool, { key, tokenizerHash });
+    const manifest = await encodeAll(options, data, settings, pool, { key, tokenizerHash });
     writeFileAtomic(join(outDir, manifestName), `${JSON.stringify(manifest, null, 1)}\n`);
     removeStale(outDir, manifest);
     return manifest;
@@ -92,11 +95,12 @@ export async function prepareData(options: PrepareOptions): Promise<DataManifest
 
 async function encodeAll(
   options: PrepareOptions,
+  data: TextData,
   settings: Settings,
   pool: EncodePool,
   { key, tokenizerHash }: { readonly key: string; readonly tokenizerHash: string },
 ): Promise<DataManifest> {
-  const { data, tokenizer, outDir, signal = null } = options;
+  const { tokenizer, outDir, signal = null } = options;
   const scans = await data.scan();
   const totalBytes = scans.reduce((sum, { bytes }) => sum + bytes, 0);
   const validation: { readonly file: ValidationFile; readonly content: Uint8Array }[] = [];
@@ -290,9 +294,17 @@ function removeStale(folder: string, { sources, validation }: DataManifest): voi
   }
 }
 
-function resolveSettings(options: PrepareOptions): Settings {
+function textDataOf({ sources, validationFraction, validationMaxBytes, read }: PrepareOptions): TextData {
+  const given = { validationFraction, validationMaxBytes, read };
+  const named = Object.entries(given).filter(([, value]) => value !== undefined);
+  if (!(sources instanceof TextData)) return new TextData(sources, Object.fromEntries(named));
+  if (named.length === 0) return sources;
+  throw new TypeError(`prepareData: ${named[0]?.[0]} belongs to the TextData, which has its own`);
+}
+
+function resolveSettings(data: TextData, options: PrepareOptions): Settings {
   const settings: Settings = {
-    ...options.data.settings,
+    ...data.settings,
     seed: options.seed,
     fim: { rate: 0.1, spmShare: 0, span: null, ...options.fim },
     punctuationSplitRate: options.punctuationSplitRate ?? 0.1,

@@ -10,7 +10,6 @@ import { PreparedData } from "./preparedData.js";
 import { PretrainLoader } from "./pretrainLoader.js";
 import { permuted } from "./random.js";
 import { parseDataSources } from "./sources.js";
-import { TextData } from "./textData.js";
 
 let folder = "";
 let data: PreparedData;
@@ -24,7 +23,7 @@ beforeAll(async () => {
   };
   const sources = [`a=${write("a.jsonl", 60, "abc ")}:0.75`, `b=${write("b.jsonl", 30, "x")}:0.25`];
   await prepareData({
-    data: new TextData(parseDataSources(sources)),
+    sources: parseDataSources(sources),
     tokenizer: Tokenizer.fromJson(buildTokenizerJson([]), buildTokenizerConfig()),
     outDir: join(folder, "out"),
     seed: 1,

@@ -8,10 +8,10 @@ import { type DataFile, type DataSource, listFiles } from "./sources.js";
 
 export interface TextDataOptions {
   /** Share of the bytes to hold out. Default 0.02. */
-  readonly validationFraction?: number;
+  readonly validationFraction?: number | undefined;
   /** Most bytes to hold out. Default 4 MB. */
-  readonly validationMaxBytes?: number;
-  readonly read?: Partial<ReadOptions>;
+  readonly validationMaxBytes?: number | undefined;
+  readonly read?: Partial<ReadOptions> | undefined;
 }
 
 export interface TextDataSettings {
