@@ -100,7 +100,21 @@ void Watch::watch(Wait& wait) {
     wait.announced = true;
     announce(*wait.group, wait.kind);
   }
+  if (wait.announced && !elsewhere(wait).empty()) {
+    fail(who(rank_) + " waits in " + name_of(wait.kind) + " while " + elsewhere(wait) + ": all ranks must call the same operations", kMismatchExitCode);
+  }
   if (seconds > timeout_) fail(verdict(wait), kWatchdogExitCode);
+}
+
+// Members that wait in the same place in another operation: that can never end.
+std::string Watch::elsewhere(const Wait& wait) const {
+  std::string list;
+  for (int r : wait.group->world_ranks) {
+    const Notice& n = notices_[size_t(r)];
+    if (r == rank_ || n.group != wait.group->id || n.sequence != wait.group->sequence || n.kind == int32_t(wait.kind)) continue;
+    list += (list.empty() ? "" : ", ") + who(r) + " waits in " + name_of(Kind(n.kind));
+  }
+  return list;
 }
 
 std::string Watch::verdict(const Wait& wait) const {
@@ -108,18 +122,13 @@ std::string Watch::verdict(const Wait& wait) const {
   snprintf(limit, sizeof limit, "%.6g", timeout_);
   std::string text = who(rank_) + " waits in " + name_of(wait.kind) + " for " + limit + " s; ";
   if (!wait.group) return text + (wait.kind == Kind::send ? "not received by " : "nothing sent by ") + who(wait.peer);
-  std::string missing, elsewhere;
+  std::string missing;
   for (int r : wait.group->world_ranks) {
-    if (r == rank_) continue;
     const Notice& n = notices_[size_t(r)];
     bool is_here = n.group == wait.group->id && n.sequence == wait.group->sequence;
-    if (!is_here) missing += (missing.empty() ? "" : ", ") + who(r);
-    else if (n.kind != int32_t(wait.kind)) elsewhere += (elsewhere.empty() ? "" : ", ") + who(r) + " is in " + name_of(Kind(n.kind));
+    if (r != rank_ && !is_here) missing += (missing.empty() ? "" : ", ") + who(r);
   }
-  if (!missing.empty()) text += "not arrived: " + missing;
-  if (!elsewhere.empty()) text += (missing.empty() ? "" : "; ") + elsewhere;
-  if (missing.empty() && elsewhere.empty()) text += "all ranks arrived: the network or the MPI library is stuck";
-  return text;
+  return text + (missing.empty() ? "all ranks arrived: the network or the MPI library is stuck" : "not arrived: " + missing);
 }
 
 void Watch::check(int code, const char* what) const {

@@ -1,6 +1,7 @@
 // Who waits for whom: a rank that waits longer than the limit names the ranks it waits for and ends the job, and so does one that sees
 // another process of its machine die. How it knows who is missing: a rank that waits longer than usual in a collective tells the other
-// members so, once, on a communicator of its own; whoever has not told is not there. Used by the communication thread alone.
+// members so, once, on a communicator of its own; whoever has not told is not there, and two that wait in the same place in different
+// operations end the job at once. Used by the communication thread alone.
 #pragma once
 #define OMPI_SKIP_MPICXX 1
 #define MPICH_SKIP_MPICXX 1
@@ -82,6 +83,7 @@ class Watch {
 
   void look_for_dead();
   void announce(const Group& group, Kind kind);
+  std::string elsewhere(const Wait& wait) const;
   std::string verdict(const Wait& wait) const;
 };
 
