@@ -78,3 +78,11 @@ test("checkFimOptions refuses rates outside [0, 1]", () => {
   expect(() => checkFimOptions({ ...always, spmShare: -1 })).toThrow("got -1");
   expect(() => checkFimOptions({ ...always, span: 0 })).toThrow("got 0");
 });
+
+test("passages of one document are drawn one by one", () => {
+  const document = bytesOf("0123456789".repeat(400));
+  const passages = fimPassages(document, { ...always, rate: 0.25, span: 10 }, 5, 0, 0);
+  const rearranged = passages.filter(({ kind }) => kind === "psm").length;
+  expect(rearranged).toBeGreaterThan(65); // 100 +- 4 standard deviations of 8.7
+  expect(rearranged).toBeLessThan(135);
+});

@@ -18,8 +18,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 test("an inspection counts documents and lengths and shows rows with their borders", async () => {
-  // One token a byte, and one before and one after: documents of 3, 4, 5, 6 and 12 tokens.
-  const texts = ["a", "bb", "ccc", "dddd", "eeeeeeeeee"];
+  // One token a byte, and one before and one after: documents of 12, 3, 6, 4 and 5 tokens.
+  const texts = ["eeeeeeeeee", "a", "dddd", "bb", "ccc"];
   const path = join(folder, "a.jsonl");
   writeFileSync(path, texts.map((text) => `${JSON.stringify({ text })}\n`).join(""));
   const outDir = join(folder, "out");
@@ -37,21 +37,21 @@ test("an inspection counts documents and lengths and shows rows with their borde
   // 12 = 10 + 2; then 6 + 4, 5 + 3 + 2.
   const rows = inspection.rows.map(({ parts }) => parts.map(({ document, tokens }) => [document, tokens])).sort();
   expect(rows).toEqual([
+    [[0, 10]],
     [
-      [2, 5],
-      [0, 3],
-      [4, 2],
+      [2, 6],
+      [3, 4],
     ],
     [
-      [3, 6],
-      [1, 4],
+      [4, 5],
+      [1, 3],
+      [0, 2],
     ],
-    [[4, 10]],
   ]);
   const [begin, end] = [tokenizer.bosToken, tokenizer.eosToken];
   const shown = describeInspection(inspection);
-  expect(shown).toContain(`--- document 3, 6 tokens, starts, ends\n${begin}dddd${end}\n--- document 1, 4 tokens`);
-  expect(shown).toContain(`--- document 4, 10 tokens, starts, is cut\n${begin}eeeeeeeee`);
+  expect(shown).toContain(`--- document 2, 6 tokens, starts, ends\n${begin}dddd${end}\n--- document 3, 4 tokens`);
+  expect(shown).toContain(`--- document 0, 10 tokens, starts, is cut\n${begin}eeeeeeeee`);
   expect(shown).toContain("5 documents, 20 bytes, 30 tokens");
 });
 

@@ -117,7 +117,7 @@ test("shards of a few tokens hold the same documents as one shard", async () => 
       .map((text) => `${JSON.stringify({ text })}\n`)
       .join(""),
   );
-  await prepare([join(folder, "a.jsonl")]);
+  await prepare([join(folder, "a.jsonl")], { shardTokens: 100 }); // leaves more shards than are made below
   const whole = join(folder, "whole");
   await prepare([join(folder, "a.jsonl")], { outDir: whole });
   const manifest = await prepare([join(folder, "a.jsonl")], { shardTokens: 300 });
@@ -295,6 +295,13 @@ test("files that change between the two looks are refused", async () => {
     "a.jsonl",
     many(39)
       .map((content) => `${JSON.stringify({ text: content })}\n`)
+      .join(""),
+  );
+  await expect(run()).rejects.toThrow("a.jsonl: changed while the data was read");
+  write(
+    "a.jsonl",
+    many(40)
+      .map((content) => `${JSON.stringify({ text: `${content}.` })}\n`)
       .join(""),
   );
   await expect(run()).rejects.toThrow("a.jsonl: changed while the data was read");

@@ -24,24 +24,25 @@ test("a shard of two documents has the bytes its header comment says", () => {
 });
 
 test("a stream over several shards reads across their borders", () => {
-  const paths = ["a", "b", "c"].map((name) => join(folder, name));
+  const paths = ["a", "b", "c", "d"].map((name) => join(folder, name));
   const infos = [
     writeShard(paths[0]!, 32, [Int32Array.of(1, 2, 3), Int32Array.of()]),
     writeShard(paths[1]!, 32, []),
     writeShard(paths[2]!, 32, [Int32Array.of(4), Int32Array.of(70000, 6)]),
+    writeShard(paths[3]!, 32, [Int32Array.of(7)]),
   ];
   using stream = new TokenStream(paths);
-  expect(stream.numTokens).toBe(6);
-  expect([...stream.documentStarts]).toEqual([0, 3, 3, 4, 6]);
+  expect(stream.numTokens).toBe(7);
+  expect([...stream.documentStarts]).toEqual([0, 3, 3, 4, 6, 7]);
   expect([...stream.document(3)]).toEqual([70000, 6]);
-  for (let start = 0; start <= 6; start++) {
-    for (let end = start; end <= 6; end++) {
+  for (let start = 0; start <= 7; start++) {
+    for (let end = start; end <= 7; end++) {
       const out = new Int32Array(end - start);
       stream.read(start, out);
-      expect([...out]).toEqual([1, 2, 3, 4, 70000, 6].slice(start, end));
+      expect([...out]).toEqual([1, 2, 3, 4, 70000, 6, 7].slice(start, end));
     }
   }
-  expect(() => stream.read(5, new Int32Array(2))).toThrow("[5, 7) are outside the stream of 6");
+  expect(() => stream.read(6, new Int32Array(2))).toThrow("[6, 8) are outside the stream of 7");
   stream.verify(infos.map((info, i) => ({ ...info, file: paths[i]! })));
 });
 
