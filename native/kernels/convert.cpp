@@ -5,6 +5,7 @@
 
 #include "../parallel.h"
 #include "kernels.h"
+#include "lanes.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
@@ -149,12 +150,12 @@ void convert_range(void* y, const void* x, int64_t begin, int64_t end, int32_t y
 }
 
 float largest(const float* x, int64_t n) {
-  float most = 0;
-  for (int64_t i = 0; i < n; i++) {
-    float a = std::fabs(x[i]);
-    most = a > most ? a : most;
-  }
-  return most;
+  vf most = zero();
+  for_lanes(n, [&](int64_t i, auto lane) {
+    vf v = lane.load(x + i);
+    most = vmax(vmax(v, -v), most);
+  });
+  return max_of(most);
 }
 
 // Calls body(element, run, values, column block) for the runs of one row, none of which crosses a block.

@@ -3,6 +3,7 @@
 // product of cache rows and all heads' queries, its result is a partial softmax (maximum, sum, weighted latents), and the pieces of a
 // row are merged in order (flash decoding). The length of a piece follows from the row's own length, so a row alone gives the same
 // bits as the row in a batch.
+#include <atomic>
 #include <vector>
 
 #include "attention_tiles.h"
@@ -11,8 +12,9 @@ namespace fathom {
 namespace FATHOM_ISA {
 namespace {
 
-constexpr int64_t kPiece = 256;      // positions a piece; more where a row would have more than kMostPieces of them
+constexpr int64_t kPiece = 128;      // positions a piece; more where a row would have more than kMostPieces of them
 constexpr int64_t kMostPieces = 64;
+constexpr int64_t kWorthSharing = 300000;  // multiply-adds (some 10 us) below which waking other threads costs more than it saves
 constexpr int64_t kHeadTile = kQueryTile;
 constexpr int64_t kPartialFloats = int64_t(1) << 24;  // partial results held at a time: 64 MiB, or one row
 
@@ -38,6 +40,16 @@ struct Decode {
     return kPiece * (factor > 1 ? factor : 1);
   }
 
+  // y[count, ldy] = the cached rows of positions [at, at + count), a run within a page at a time.
+  void pack_latents(float* y, int64_t ldy, int64_t row, int64_t at, int64_t count) const {
+    const int32_t* pages = block_table + row * max_pages;
+    for (int64_t i = 0, run; i < count; i += run) {
+      int64_t page = pages[(at + i) / page_size], slot = (at + i) % page_size;
+      run = smaller(page_size - slot, count - i);
+      tiles::pack(y + i * ldy, ldy, cache + (page * page_size + slot) * width(), width(), run, width(), ldy);
+    }
+  }
+
   // partial: [heads, latent_width] sums, then [heads] maxima, then [heads] totals.
   void run(const Piece& piece, float* partial) const {
     int64_t kw = padded(width()), lw = latent_width();
@@ -56,11 +68,7 @@ struct Decode {
       softmax.start();
       for (int64_t at = piece.begin; at < piece.end; at += kKeyTile) {
         int64_t found = smaller(kKeyTile, piece.end - at);
-        for (int64_t i = 0; i < found; i++) {
-          int64_t page = block_table[piece.row * max_pages + (at + i) / page_size];
-          tiles::widen(keys + i * kw, cache + (page * page_size + (at + i) % page_size) * width(), width());
-          tiles::clear(keys + i * kw + width(), kw - width());
-        }
+        pack_latents(keys, kw, piece.row, at, found);
         tiles::scores(scores, lanes, keys, kw, queries, found, width(), false);
         bool changed = softmax.add(scores, correction, found, false);
         bool first = at == piece.begin;
@@ -95,6 +103,29 @@ struct Decode {
     tiles::narrow(out, sums, c, share);
   }
 
+  // Runs the pieces of rows [begin, end), `partials` being their results; whoever finishes a row's last piece merges the row.
+  void run_all(const std::vector<Piece>& pieces, const std::vector<int64_t>& first, int64_t begin, int64_t end, float* partials) const {
+    std::vector<std::atomic<int64_t>> left(size_t(end - begin));
+    auto merge_row = [&](int64_t r) {
+      for (int64_t h = 0; h < heads; h++)
+        merge(begin + r, h, partials + first[size_t(r)] * partial_floats(), first[size_t(r + 1)] - first[size_t(r)]);
+    };
+    for (int64_t r = 0; r < end - begin; r++) {
+      left[size_t(r)].store(first[size_t(r + 1)] - first[size_t(r)]);
+      if (first[size_t(r + 1)] == first[size_t(r)]) merge_row(r);
+    }
+    auto task = [&](int64_t p) {
+      const Piece& piece = pieces[size_t(p)];
+      run(piece, partials + p * partial_floats());
+      if (left[size_t(piece.row - begin)].fetch_sub(1) == 1) merge_row(piece.row - begin);
+    };
+    int64_t positions = 0;
+    for (const Piece& piece : pieces) positions += piece.end - piece.begin;
+    if (positions * heads * (width() + c) < kWorthSharing)
+      for (size_t p = 0; p < pieces.size(); p++) task(int64_t(p));
+    else parallel_for(int64_t(pieces.size()), task);
+  }
+
   void all(int64_t rows) const {
     std::vector<Piece> pieces;
     std::vector<int64_t> first;
@@ -103,16 +134,10 @@ struct Decode {
       first.assign(1, 0);
       for (end = begin; end < rows && (end == begin || int64_t(pieces.size()) * partial_floats() < kPartialFloats); end++) {
         int64_t step = piece_length(lengths[end]);
-        for (int64_t at = 0; at < lengths[end]; at += step)
-          pieces.push_back({end, at, smaller(at + step, lengths[end])});
+        for (int64_t at = 0; at < lengths[end]; at += step) pieces.push_back({end, at, smaller(at + step, lengths[end])});
         first.push_back(int64_t(pieces.size()));
       }
-      float* partials = scratch_of<float>(5, int64_t(pieces.size()) * partial_floats());
-      parallel_for(int64_t(pieces.size()), [&](int64_t p) { run(pieces[size_t(p)], partials + p * partial_floats()); });
-      parallel_for((end - begin) * heads, [&](int64_t chunk) {
-        int64_t r = chunk / heads;
-        merge(begin + r, chunk % heads, partials + first[size_t(r)] * partial_floats(), first[size_t(r + 1)] - first[size_t(r)]);
-      });
+      run_all(pieces, first, begin, end, scratch_of<float>(5, int64_t(pieces.size()) * partial_floats()));
     }
   }
 };
