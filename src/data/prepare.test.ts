@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -198,7 +207,13 @@ test("what is prepared is kept until tokenizer, settings or files change", async
   const time = statSync(join(folder, "out/data.json")).mtimeMs;
   expect(await prepare([file])).toEqual(first);
   expect(statSync(join(folder, "out/data.json")).mtimeMs).toBe(time);
-  expect((await prepare([file], { seed: 2 })).key).not.toBe(first.key);
+  utimesSync(file, 1, 1);
+  const touched = await prepare([file]);
+  expect(touched.key).not.toBe(first.key);
+  expect(touched.contentKey).toBe(first.contentKey);
+  const rearranged = { fim: { rate: 1 } };
+  expect((await prepare([file], rearranged)).contentKey).not.toBe(first.contentKey);
+  expect((await prepare([file], { seed: 2 })).key).not.toBe(touched.key);
   write("a.jsonl", `${readFileSync(file, "utf8")}{"text":"more"}\n`);
   const later = await prepare([file]);
   expect(later.key).not.toBe(first.key);
@@ -259,6 +274,8 @@ test("a damaged data.json is refused by file and key", async () => {
   const text = readFileSync(path, "utf8");
   writeFileSync(path, text.replace(/"tokens": \d+/, '"tokens": -1'));
   expect(() => new PreparedData(join(folder, "out"))).toThrow("data.json: sources[0].tokens: expected a count, got -1");
+  writeFileSync(path, text.replace(/"tokens": \d+/, '"tokens": 7'));
+  expect(() => new PreparedData(join(folder, "out"))).toThrow('source "data" has');
   writeFileSync(path, text.replaceAll("train-0-00000.tokens", "../train-0-00000.tokens"));
   expect(() => new PreparedData(join(folder, "out"))).toThrow("not a plain file name");
   writeFileSync(path, text.slice(0, 100));

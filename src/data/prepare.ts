@@ -174,6 +174,7 @@ async function encodeAll(
   return {
     version: 1,
     key,
+    contentKey: sha256(JSON.stringify(prepared.map(({ name, shards }) => [name, shards.map((shard) => shard.sha256)]))),
     tokenizer: { sha256: tokenizerHash, vocabSize: tokenizer.vocabSize },
     settings: { ...settings },
     sources: prepared,

@@ -57,6 +57,8 @@ export interface DataManifest {
   readonly version: 1;
   /** Hash of everything the shards depend on: tokenizer, settings, and path, size and time of each file. */
   readonly key: string;
+  /** Hash of what the shards hold: the same whenever the same text was prepared in the same way, files copied or touched or not. */
+  readonly contentKey: string;
   readonly tokenizer: { readonly sha256: string; readonly vocabSize: number };
   readonly settings: Readonly<Record<string, unknown>>;
   readonly sources: readonly PreparedSource[];
@@ -168,6 +170,7 @@ const shardShape: Shape = {
 const manifestShape: Shape = {
   fields: {
     key: "text",
+    contentKey: "text",
     tokenizer: { fields: { sha256: "text", vocabSize: "count" } },
     settings: "object",
     sources: {

@@ -160,7 +160,7 @@ test("bad arguments and states of other data are refused", () => {
   expect(() => loader().next(1, 2, 2)).toThrow("rank 2 is outside a world of 2");
   const state = loader().state();
   expect(() => loader(16, 8).restore(state)).toThrow("seed is 7, expected 8");
-  expect(() => loader().restore({ ...state, dataKey: "x" })).toThrow("hash of the prepared data is x");
+  expect(() => loader().restore({ ...state, dataKey: "x" })).toThrow("hash of the prepared tokens is x");
   expect(() => loader().restore({ ...state, rows: { a: 1 } })).toThrow('rows of source "b" is undefined');
   expect(() => loader().packedRow("c", 0)).toThrow('no source "c"; there are a, b');
 });

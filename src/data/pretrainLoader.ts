@@ -22,7 +22,7 @@ export interface LoaderState {
   readonly version: 1;
   readonly seed: number;
   readonly sequenceLength: number;
-  /** Hash of the prepared data, which a resumed run must have too. */
+  /** Hash of the prepared tokens, which a resumed run must have too. */
   readonly dataKey: string;
   /** Rows taken at this sequence length, by source. */
   readonly rows: Readonly<Record<string, number>>;
@@ -143,7 +143,7 @@ export class PretrainLoader {
       version: 1,
       seed: this.#seed,
       sequenceLength: this.#sequenceLength,
-      dataKey: this.#data.manifest.key,
+      dataKey: this.#data.manifest.contentKey,
       rows: each(({ rowsTaken }) => rowsTaken),
       tokens: each(({ tokensTaken }) => tokensTaken),
     };
@@ -157,7 +157,7 @@ export class PretrainLoader {
     };
     expect("version", state.version, 1);
     expect("seed", state.seed, this.#seed);
-    expect("the hash of the prepared data", state.dataKey, this.#data.manifest.key);
+    expect("the hash of the prepared tokens", state.dataKey, this.#data.manifest.contentKey);
     const counts = this.#sources.map(({ name }) => {
       const taken = { rows: state.rows[name], tokens: state.tokens[name] };
       for (const [what, count] of Object.entries(taken)) {
