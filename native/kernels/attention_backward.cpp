@@ -1,9 +1,9 @@
 // Causal attention backward. See kernels.h. The probabilities are recomputed from lse (Dao et al. 2022):
 //   delta = rowsum(do * o), p = exp(scale * q k^T - lse), dp = do v^T, ds = p * (dp - delta)
 //   dv = p^T do, dk = scale * ds^T q, dq = scale * ds k.
-// One task is one key-value head of one sequence: it walks blocks of query tiles, and for each the key tiles up to the diagonal, adding into
-// f32 sums of dk and dv that it alone owns. dk_rope sums over heads: every task keeps its own part, and the parts of kWave heads at a
-// time are added in the order of the heads.
+// One task is one key-value head of one sequence: it walks blocks of query tiles, and for each the key tiles up to the diagonal, adding
+// into f32 sums of dk and dv that it alone owns. dk_rope sums over heads: every task keeps its own part, and the parts of kWave heads
+// at a time are added in the order of the heads.
 #include "attention_tiles.h"
 
 namespace fathom {

@@ -70,7 +70,8 @@ struct Float16 {
 struct Float8 {
   typedef uint8_t type;
   static vf decode(const uint8_t* p) {
-    vu b = __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const vb_unaligned*>(p), vh), vu);  // in two steps, which compilers know
+    // Widening in two steps, which compilers have instructions for.
+    vu b = __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const vb_unaligned*>(p), vh), vu);
     vu magnitude = b & 0x7fu;
     vf tiny = __builtin_convertvector((vi)magnitude, vf) * 0x1p-9f;  // denormals are whole multiples of 2^-9
     vu finite = select(magnitude < 8u, bits_of(tiny), (magnitude << 20) + (120u << 23));

@@ -4,6 +4,7 @@
 // row are merged in order (flash decoding). The length of a piece follows from the row's own length, so a row alone gives the same
 // bits as the row in a batch.
 #include <atomic>
+#include <type_traits>
 #include <vector>
 
 #include "attention_tiles.h"
@@ -148,9 +149,9 @@ void mla_decode(void* o, const void* q, const void* cache, const int32_t* block_
                 int64_t heads, int64_t c, int64_t dr, int64_t page_size, int64_t max_pages, float scale, int32_t type,
                 int32_t cache_type) {
   auto with_types = [&](auto* out, const auto* cached) {
-    Decode<typename std::remove_pointer<decltype(out)>::type, typename std::remove_const<typename std::remove_pointer<decltype(cached)>::type>::type>{
-        out, (decltype(out))q, cached, block_table, lengths, heads, c, dr, page_size, max_pages, scale}
-        .all(rows);
+    using T = std::remove_reference_t<decltype(*out)>;
+    using C = std::remove_const_t<std::remove_reference_t<decltype(*cached)>>;
+    Decode<T, C>{out, (const T*)q, cached, block_table, lengths, heads, c, dr, page_size, max_pages, scale}.all(rows);
   };
   if (type == BF16 && cache_type == BF16) with_types((bf16*)o, (const bf16*)cache);
   else if (type == BF16) with_types((bf16*)o, (const float*)cache);
