@@ -198,7 +198,7 @@ inline vf exp_negative(vf x) {
 }
 
 inline vi lane_numbers(int64_t first) {
-  vi index;
+  vi index = {};
   for (int i = 0; i < W; i++) index[i] = int32_t(first) + i;
   return index;
 }
