@@ -1,0 +1,218 @@
+/**
+ * A model as a directory that Hugging Face transformers, vLLM and SGLang open: config.json and safetensors under the published names, MTP
+ * layers with their copies of embedding and head included (model.md B). Weights of any floating type are read, FP8 blocks too; what is
+ * written is never quantised.
+ *
+ * Processes that share the experts write a file each, the first everything but the experts too; no weights travel.
+ */
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { writeFileAtomic } from "../files/atomic.js";
+import { readJson } from "../files/json.js";
+import { type ModelConfig, parseModelConfig, serializeModelConfig, type TorchDtype } from "../model/config.js";
+import type { DeepseekV3 } from "../model/deepseekV3.js";
+import type { Parameter } from "../tensor/parameter.js";
+import { hfTensors, isExpertArray, sharedCopies } from "./hfNames.js";
+import { byteLength, type TensorSource, writeSafetensors } from "./safetensors.js";
+import { hasTensorFiles, indexName, singleName, TensorFiles } from "./tensorFiles.js";
+import { type FloatDtype, fileDtypeOf, readTensor, sliceChunks } from "./tensorIo.js";
+
+/** This process among those that deal out the experts: it holds [rank * E / size, (rank + 1) * E / size). */
+export interface ExpertShare {
+  readonly rank: number;
+  readonly size: number;
+}
+
+const alone: ExpertShare = { rank: 0, size: 1 };
+const configName = "config.json";
+export const defaultShardBytes = 5e9;
+
+type ModelWeights = Pick<DeepseekV3, "config" | "dtype" | "parameters">;
+
+export interface SourceOptions {
+  /** Type in the file, but for the routing bias, which stays float32; null = as each parameter is held, which loses nothing. */
+  readonly dtype: TorchDtype | null;
+  readonly share: ExpertShare;
+}
+
+/**
+ * The checkpoint tensors of a share of the experts, and of everything else if `withDense`.
+ * Shapes and names of another process's share can be asked for too; its bytes cannot.
+ */
+export function tensorSources(
+  model: ModelWeights,
+  { dtype, share }: SourceOptions,
+  withDense: boolean,
+): TensorSource[] {
+  const own = model.parameters
+    .filter((parameter) => withDense || isExpertArray(parameter))
+    .flatMap((parameter) => parameterSources(model.config, parameter, dtype, share.rank));
+  if (!withDense) return own;
+  const byName = new Map(own.map((source) => [source.name, source]));
+  const copies = sharedCopies(model.config).map(({ name, of }) => {
+    const source = byName.get(of);
+    if (!source) throw new Error(`internal: no tensor ${of} to copy`);
+    return { ...source, name };
+  });
+  return [...own, ...copies];
+}
+
+function parameterSources(
+  config: ModelConfig,
+  parameter: Parameter,
+  dtype: TorchDtype | null,
+  expertRank: number,
+): TensorSource[] {
+  const { data, isTrained } = parameter;
+  if (data.dtype === "int32") throw new Error(`internal: parameter ${parameter.name} of int32`);
+  const target: FloatDtype = dtype === null || !isTrained ? data.dtype : dtype;
+  return hfTensors(config, parameter, expertRank).map(({ name, shape, slices }) => ({
+    name,
+    shape,
+    dtype: fileDtypeOf(target),
+    chunks: () => sliceChunks(data, slices, target),
+  }));
+}
+
+export function shardName(index: number, count: number): string {
+  const digits = (n: number): string => String(n).padStart(5, "0");
+  return `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
+}
+
+/** Writes the tensors in one file, or in as many as `maxShardBytes` (of tensors) asks for, with an index. */
+export function writeShards(directory: string, tensors: readonly TensorSource[], maxShardBytes: number): void {
+  if (!(maxShardBytes > 0)) throw new RangeError(`the size of a shard must be positive, got ${maxShardBytes}`);
+  const shards: TensorSource[][] = [];
+  let left = 0;
+  for (const tensor of tensors) {
+    const bytes = byteLength(tensor);
+    if (shards.length === 0 || bytes > left) {
+      shards.push([]);
+      left = maxShardBytes;
+    }
+    shards.at(-1)?.push(tensor);
+    left -= bytes;
+  }
+  if (shards.length === 1) {
+    writeSafetensors(join(directory, singleName), tensors);
+    return;
+  }
+  const named = shards.map((ofShard, i) => ({ file: shardName(i, shards.length), tensors: ofShard }));
+  for (const { file, tensors: ofShard } of named) writeSafetensors(join(directory, file), ofShard);
+  writeIndex(directory, named);
+}
+
+export function writeIndex(
+  directory: string,
+  shards: readonly { readonly file: string; readonly tensors: readonly TensorSource[] }[],
+): void {
+  const entries = shards.flatMap(({ file, tensors }) => tensors.map((tensor) => ({ file, tensor })));
+  writeJson(join(directory, indexName), {
+    metadata: { total_size: entries.reduce((sum, { tensor }) => sum + byteLength(tensor), 0) },
+    weight_map: Object.fromEntries(entries.map(({ file, tensor }) => [tensor.name, file])),
+  });
+}
+
+/** config.json of weights written in `dtype` (null: as held), which are not quantised whatever they were read from. */
+export function writeConfig(directory: string, model: ModelWeights, dtype: TorchDtype | null): void {
+  const torchDtype: TorchDtype = dtype ?? model.dtype;
+  const config = { ...model.config, torchDtype, quantizationConfig: null };
+  writeJson(join(directory, configName), serializeModelConfig(config));
+}
+
+function writeJson(path: string, value: unknown): void {
+  writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+export interface SaveModelOptions {
+  readonly dtype?: TorchDtype | null;
+  readonly maxShardBytes?: number;
+}
+
+/** Writes a whole model, held by this process alone, with its config. @throws the system's error; every file is whole or absent */
+export function saveModel(directory: string, model: ModelWeights, options: SaveModelOptions = {}): void {
+  const { dtype = null, maxShardBytes = defaultShardBytes } = options;
+  mkdirSync(directory, { recursive: true });
+  writeShards(directory, tensorSources(model, { dtype, share: alone }, true), maxShardBytes);
+  writeConfig(directory, model, dtype);
+}
+
+/**
+ * Reads config.json. MTP modules that it announces and the files lack are left out, as after a save by a program that drops them.
+ * @throws RangeError naming what is wrong
+ */
+export function readConfig(directory: string): ModelConfig {
+  if (!existsSync(directory)) throw new RangeError(`${directory}: no such directory`);
+  if (!statSync(directory).isDirectory()) throw new RangeError(`${directory}: not a directory`);
+  const path = join(directory, configName);
+  const config = parseModelConfig(readJson(path), path, { allowUnknown: true });
+  if (config.numNextnPredictLayers === 0 || !hasTensorFiles(directory)) return config;
+  const found = new Set<number>();
+  for (const name of new TensorFiles(directory).tensors.keys()) {
+    found.add(Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1));
+  }
+  let depths = 0;
+  while (depths < config.numNextnPredictLayers && found.has(config.numHiddenLayers + depths)) depths++;
+  return { ...config, numNextnPredictLayers: depths };
+}
+
+export interface LoadResult {
+  /** Tensors of the files that no parameter takes. */
+  readonly unexpected: readonly string[];
+}
+
+/**
+ * Fills the model's parameters from a directory, converting to their types.
+ * @param share this process's part of the experts
+ * @throws RangeError for missing tensors (how many, and the first of them), or one of another shape or type
+ */
+export function loadWeights(
+  model: Pick<DeepseekV3, "config" | "parameters">,
+  directory: string,
+  share: ExpertShare = alone,
+): LoadResult {
+  const { config, parameters } = model;
+  const files = new TensorFiles(directory);
+  const wanted = parameters.flatMap((parameter) =>
+    hfTensors(config, parameter, share.rank).map((tensor) => ({ parameter, tensor })),
+  );
+  const missing = wanted.map(({ tensor }) => tensor.name).filter((name) => !files.tensors.has(name));
+  if (missing.length > 0) {
+    const first = missing.slice(0, 3).join(", ") + (missing.length > 3 ? ", ..." : "");
+    throw new RangeError(`${directory}: ${missing.length} of ${wanted.length} tensors are missing: ${first}`);
+  }
+  const block = fp8Block(config, directory);
+  for (const { parameter, tensor } of wanted) readTensor(files, tensor, parameter.data, block);
+  return { unexpected: unexpectedNames(model, files, share.size) };
+}
+
+/** Edge of the quantised blocks. */
+function fp8Block({ quantizationConfig }: ModelConfig, directory: string): number {
+  const size: unknown = quantizationConfig?.weight_block_size ?? [128, 128];
+  const [rows, columns]: unknown[] = Array.isArray(size) && size.length === 2 ? size : [];
+  if (typeof rows !== "number" || rows !== columns || !Number.isInteger(rows) || rows < 1) {
+    throw new RangeError(
+      `${join(directory, configName)}: quantization_config.weight_block_size must be two equal positive integers, got ${JSON.stringify(size)}`,
+    );
+  }
+  return rows;
+}
+
+/** What files hold beyond the model: not the copies of MTP layers, scales of FP8 weights, other shares' experts, or old files' tables. */
+function unexpectedNames(
+  { config, parameters }: Pick<DeepseekV3, "config" | "parameters">,
+  files: TensorFiles,
+  shares: number,
+): string[] {
+  const known = new Set(sharedCopies(config).map(({ name }) => name));
+  for (const parameter of parameters) {
+    const ranks = isExpertArray(parameter) ? shares : 1;
+    for (let rank = 0; rank < ranks; rank++) {
+      for (const { name } of hfTensors(config, parameter, rank)) known.add(name);
+    }
+  }
+  return Array.from(files.tensors.keys()).filter((name) => {
+    if (name.endsWith(".rotary_emb.inv_freq")) return false;
+    return !known.has(name.replace(/_scale_inv$/, ""));
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * Elements between files and tensors: every floating type that a checkpoint has into every one that a parameter has, FP8 weights by their
+ * blocks' scales (model.md B4), and back in chunks, so that writing takes a few megabytes whatever the model's size.
+ */
+import { bytesPerElement, type Dtype } from "../tensor/dtype.js";
+import { type Block, type DtypeCode, native } from "../tensor/native.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { HfTensor, Slice } from "./hfNames.js";
+import { byteLength, type FileDtype } from "./safetensors.js";
+import type { FoundTensor, TensorFiles } from "./tensorFiles.js";
+
+export type FloatDtype = Exclude<Dtype, "int32">;
+
+const fileDtypes: Readonly<Record<FloatDtype, FileDtype>> = {
+  float32: "F32",
+  bfloat16: "BF16",
+  float16: "F16",
+  float8_e4m3fn: "F8_E4M3",
+};
+const codes: Readonly<Record<FloatDtype, DtypeCode>> = { float32: 0, bfloat16: 1, float8_e4m3fn: 2, float16: 3 };
+
+export function fileDtypeOf(dtype: FloatDtype): FileDtype {
+  return fileDtypes[dtype];
+}
+
+function floatDtypeOf({ name, dtype, file }: FoundTensor): FloatDtype {
+  switch (dtype) {
+    case "F32":
+      return "float32";
+    case "BF16":
+      return "bfloat16";
+    case "F16":
+      return "float16";
+    case "F8_E4M3":
+      return "float8_e4m3fn";
+    default:
+      throw new RangeError(
+        `${file.path}: ${name} is ${dtype}, expected one of ${Object.values(fileDtypes).join(", ")}`,
+      );
+  }
+}
+
+/** Elements from one address to another; the same bits where the types are equal. */
+function copyElements(to: number, toDtype: Dtype, from: number, fromDtype: FloatDtype, count: number): void {
+  if (toDtype === "int32") throw new TypeError("internal: floats read into an int32 tensor");
+  if (toDtype === fromDtype) copyBytes(to, from, count * bytesPerElement[toDtype]);
+  else native().convert(to, from, count, codes[toDtype], codes[fromDtype]);
+}
+
+function copyBytes(to: number, from: number, bytes: number): void {
+  native().copyRows(to, from, 1, bytes, bytes, bytes, 1);
+}
+
+/**
+ * Copies elements [first, first + count) of a stored tensor to elements from `start` on of `target`, converting between floating types.
+ * @throws RangeError for a stored type that is not floating
+ */
+export function readElements(found: FoundTensor, first: number, target: Tensor, start: number, count: number): void {
+  const dtype = floatDtypeOf(found);
+  const width = bytesPerElement[dtype];
+  const source = aligned(found.file.address(found) + first * width, count * width, width);
+  copyElements(target.address + start * bytesPerElement[target.dtype], target.dtype, source.address, dtype, count);
+  source.release();
+}
+
+interface AlignedSource {
+  readonly address: number;
+  readonly release: () => void;
+}
+
+/** A place in a file as kernels can read it: itself, or a copy where the file puts it at an odd address. */
+function aligned(address: number, bytes: number, width: number): AlignedSource {
+  if (address % width === 0 || bytes === 0) return { address, release: () => {} };
+  const block: Block = native().alloc(bytes);
+  copyBytes(block.address, address, bytes);
+  return { address: block.address, release: () => native().release(block.address, block.bytes) };
+}
+
+/**
+ * Fills the slices of `target` that a checkpoint tensor is.
+ * @param block edge of the square blocks of FP8 weights
+ * @throws RangeError for a tensor of another shape or type, or FP8 without its scales
+ */
+export function readTensor(files: TensorFiles, part: HfTensor, target: Tensor, block: number): void {
+  const found = files.need(part.name);
+  checkShape(found, part.shape);
+  if (found.dtype === "F8_E4M3") {
+    const values = native().alloc(4 * byteLength(found));
+    dequantize(files, found, values.address, block);
+    let at = values.address;
+    for (const { start, length } of part.slices) {
+      const to = target.address + start * bytesPerElement[target.dtype];
+      copyElements(to, target.dtype, at, "float32", length);
+      at += 4 * length;
+    }
+    native().release(values.address, values.bytes);
+    return;
+  }
+  let first = 0;
+  for (const { start, length } of part.slices) {
+    readElements(found, first, target, start, length);
+    first += length;
+  }
+}
+
+/** @throws RangeError naming file, tensor, both shapes */
+function checkShape({ name, shape, file }: FoundTensor, expected: readonly number[]): void {
+  if (shape.length === expected.length && shape.every((extent, i) => extent === expected[i])) return;
+  throw new RangeError(
+    `${file.path}: ${name} has shape [${shape.join(", ")}], expected [${expected.join(", ")}] by config.json`,
+  );
+}
+
+/** @param to address of as many float32 */
+function dequantize(files: TensorFiles, found: FoundTensor, to: number, block: number): void {
+  const where = `${found.file.path}: ${found.name} is F8_E4M3`;
+  const [rows = 0, columns = 0] = found.shape;
+  if (found.shape.length !== 2) throw new RangeError(`${where} and not a matrix, which its blocks need`);
+  const scale = files.get(`${found.name}_scale_inv`);
+  if (!scale) throw new RangeError(`${where}, but ${found.name}_scale_inv is missing`);
+  checkShape(scale, [Math.ceil(rows / block), Math.ceil(columns / block)]);
+  if (scale.dtype !== "F32") throw new RangeError(`${scale.file.path}: ${scale.name} is ${scale.dtype}, expected F32`);
+  const scales = aligned(scale.file.address(scale), byteLength(scale), 4);
+  native().dequantizeFp8Blocks(to, found.file.address(found), scales.address, rows, columns, block, 0);
+  scales.release();
+}
+
+const chunkElements = 1 << 20;
+
+/** The bytes of a tensor's slices in another type, a few megabytes at a time; a chunk is overwritten when the next is asked for. */
+export function* sliceChunks(source: Tensor, slices: readonly Slice[], dtype: FloatDtype): Iterable<Uint8Array> {
+  if (source.dtype === "int32") throw new TypeError("internal: int32 tensor written as floats");
+  const width = bytesPerElement[source.dtype];
+  if (source.dtype === dtype) {
+    const bytes = source.bytes();
+    for (const { start, length } of slices) {
+      const end = (start + length) * width;
+      for (let at = start * width; at < end; at += chunkElements * width) {
+        yield bytes.subarray(at, Math.min(end, at + chunkElements * width));
+      }
+    }
+    return;
+  }
+  const longest = slices.reduce((most, { length }) => Math.max(most, length), 0);
+  const scratch = native().alloc(Math.min(chunkElements, longest) * bytesPerElement[dtype]);
+  for (const { start, length } of slices) {
+    for (let done = 0; done < length; done += chunkElements) {
+      const count = Math.min(chunkElements, length - done);
+      copyElements(scratch.address, dtype, source.address + (start + done) * width, source.dtype, count);
+      yield new Uint8Array(scratch.buffer, 0, count * bytesPerElement[dtype]);
+    }
+  }
+}
