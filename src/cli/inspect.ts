@@ -55,7 +55,20 @@ interface TensorSummary {
   readonly bytesByDtype: Readonly<Record<string, number>>;
 }
 
+/** A preset by name; else a directory, with what its files hold. */
 async function open(model: string): Promise<{ readonly config: ModelConfig; readonly files: TensorSummary | null }> {
+  const { existsSync } = await import("node:fs");
   const { loadPreset } = await import("../model/presets.js");
-  return { config: loadPreset(model), files: null };
+  if (!existsSync(model)) return { config: loadPreset(model), files: null };
+  const { resolveModelDirectory } = await import("../checkpoint/runDirectory.js");
+  const { readConfig } = await import("../checkpoint/modelFiles.js");
+  const { TensorFiles } = await import("../checkpoint/tensorFiles.js");
+  const directory = resolveModelDirectory(model);
+  const config = readConfig(directory);
+  const bytesByDtype: Record<string, number> = {};
+  const { tensors } = new TensorFiles(directory);
+  for (const { dtype, begin, end } of tensors.values()) {
+    bytesByDtype[dtype] = (bytesByDtype[dtype] ?? 0) + end - begin;
+  }
+  return { config, files: { count: tensors.size, bytesByDtype } };
 }

@@ -7,7 +7,13 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { benchCommand } from "./bench.js";
 import { doctorCommand } from "./doctor.js";
+import { generateCommand } from "./generate.js";
+import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
+import { pretrainCommand } from "./pretrain.js";
+import { quickstartCommand } from "./quickstart.js";
+import { scoreCommand } from "./score.js";
+import { tokenizerCommand } from "./tokenizer.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -20,6 +26,17 @@ const program = new Command("fathom")
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "fathom: ")) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-for (const command of [inspectCommand(), benchCommand(), doctorCommand()]) program.addCommand(command.copyInheritedSettings(program));
+const commands = [
+  quickstartCommand(),
+  pretrainCommand(),
+  generateCommand(),
+  scoreCommand(),
+  inspectCommand(),
+  initCommand(),
+  tokenizerCommand(),
+  benchCommand(),
+  doctorCommand(),
+];
+for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 
 await program.parseAsync();

@@ -32,7 +32,8 @@ export function fail(error: unknown): never {
   const isUsers =
     error instanceof RangeError ||
     error instanceof TypeError ||
-    (error instanceof Error && "code" in error && typeof error.code === "string" && error.code.startsWith("E"));
+    // Of the system (ENOSPC, EACCES) or a tool that is not there (FATHOM_MPI_UNAVAILABLE).
+    (error instanceof Error && "code" in error && typeof error.code === "string" && /^(E|FATHOM_)/.test(error.code));
   const isInternal = error instanceof Error && error.message.startsWith("internal:");
   const text = error instanceof Error ? (isUsers && !isInternal ? error.message : error.stack) : String(error);
   process.stderr.write(`fathom: ${text}\n`);

@@ -6,33 +6,40 @@
 import { native } from "../tensor/native.js";
 import type { Parameter } from "../tensor/parameter.js";
 import { Tensor } from "../tensor/tensor.js";
+import type { ModelConfig } from "./config.js";
 import type { DeepseekV3 } from "./deepseekV3.js";
 
 /** Overwrites all parameters. @param seed integer below 2^53 @param expertRank rank of this process among those that share experts */
 export function initialize(model: DeepseekV3, seed: number, expertRank = 0): void {
-  for (const parameter of model.parameters) initializeParameter(model, parameter, seed, expertRank);
+  for (const parameter of model.parameters) {
+    const { data, shape } = parameter;
+    // Experts of rank r are elements [r * size, (r + 1) * size) of the whole array.
+    const start = shape.length === 3 ? expertRank * data.size : 0;
+    const target = data.dtype === "float32" ? data : Tensor.empty(model.arena, shape, "float32");
+    drawParameter(target.address, data.size, start, parameter, model.config, seed);
+    if (target !== data) {
+      native().convert(data.address, target.address, data.size, data.code, 0);
+      target.free();
+    }
+  }
 }
 
-function initializeParameter(model: DeepseekV3, parameter: Parameter, seed: number, expertRank: number): void {
-  const { data, shape } = parameter;
-  if (!parameter.isTrained || shape.length === 1) {
-    data.fill(parameter.isTrained ? 1 : 0);
-    return;
-  }
-  // Experts of rank r are elements [r * size, (r + 1) * size) of the whole array.
-  const start = shape.length === 3 ? expertRank * data.size : 0;
-  const std = model.config.initializerRange;
-  const stream = streamOf(parameter.name);
-  const target = data.dtype === "float32" ? data : Tensor.empty(model.arena, shape, "float32");
-  native().randomNormal(target.address, data.size, seed, stream, start, std);
-  if (target !== data) {
-    native().convert(data.address, target.address, data.size, data.code, 0);
-    target.free();
-  }
+/** Initial values of elements [start, start + count) of a parameter, as float32 at `address`. */
+export function drawParameter(
+  address: number,
+  count: number,
+  start: number,
+  { name, shape, isTrained }: Parameter,
+  config: ModelConfig,
+  seed: number,
+): void {
+  if (!isTrained) native().fill(address, 0, count);
+  else if (shape.length === 1) native().fill(address, 1, count);
+  else native().randomNormal(address, count, seed, streamOf(name), start, config.initializerRange);
 }
 
 /** FNV-1a over the name: 32 bits, equal on every machine. */
-export function streamOf(name: string): number {
+function streamOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   return hash >>> 0;

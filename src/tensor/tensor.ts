@@ -40,9 +40,8 @@ export class Tensor {
   }
 
   static zeros(arena: Arena, shape: Shape, dtype: Dtype): Tensor {
-    const tensor = Tensor.empty(arena, shape, dtype);
-    tensor.bytes().fill(0);
-    return tensor;
+    const bytes = sizeOf(shape) * bytesPerElement[dtype];
+    return new Tensor(shape, dtype, arena.takeZeroed(bytes), arena, 0);
   }
 
   static fromFloats(arena: Arena, shape: Shape, values: ArrayLike<number>, dtype: Dtype = "float32"): Tensor {

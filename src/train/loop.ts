@@ -16,7 +16,7 @@ import type { MicroBatch, StepSettings, Trainer } from "./trainer.js";
 
 /** Rows of the whole job's batches; every process takes its share of each. */
 export interface RowSource {
-  /** @returns [sequences of this process, sequenceLength + 1] for a batch of `sequences` over all processes */
+  /** @returns [sequences, sequenceLength + 1]: this rank's part of a batch of sequences x world rows */
   next(sequences: number, rank: number, world: number): Int32Array;
 }
 
@@ -81,7 +81,11 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
     const at = stepSettings(schedule, step, tokens);
     const batchSize = batchSizeAt(schedule.batch, tokens);
     const started = performance.now();
-    const batches = microBatches(rows.next(batchSize, world.rank, world.size), length, settings.microBatchSize);
+    const batches = microBatches(
+      rows.next(batchSize / world.size, world.rank, world.size),
+      length,
+      settings.microBatchSize,
+    );
     const result = await trainer.step(batches, at);
     const elapsed = (performance.now() - started) / 1000;
     step++;

@@ -1,0 +1,74 @@
+/** `fathom generate`: completes a prompt, or fills the gap between a prompt and a suffix. */
+import { Command, Option } from "commander";
+import type { ComputeDtype } from "../tensor/dtype.js";
+import { act, integerOption, numberOption, type Outcome, threadsOption } from "./output.js";
+
+interface Flags {
+  readonly model: string;
+  readonly prompt?: string;
+  readonly promptFile?: string;
+  readonly suffix?: string;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly dtype?: ComputeDtype;
+  readonly json?: boolean;
+}
+
+export function generateCommand(): Command {
+  const command = new Command("generate")
+    .description("Complete a prompt; with --suffix, write what belongs between the two.")
+    .requiredOption("--model <dir>", "a run, a checkpoint or any directory with config.json")
+    .option("--prompt <text>", "text to go on from")
+    .option("--prompt-file <path>", "the same from a UTF-8 file")
+    .option("--suffix <text>", "text after the gap: fill in the middle")
+    .addOption(integerOption("--max-tokens <n>", "most tokens to write (default 128)", 1, 2 ** 24))
+    .addOption(numberOption("--temperature <t>", "0 = always the likeliest token (default 0.6)", 0, 100))
+    .addOption(
+      numberOption("--top-p <p>", "choose among the tokens that make up this probability (default 0.95)", 1e-9, 1),
+    )
+    .addOption(integerOption("--top-k <k>", "choose among the k likeliest (default 0 = all)", 0, 2 ** 31))
+    .addOption(integerOption("--seed <n>", "seed of the choices (default 0)", 0, Number.MAX_SAFE_INTEGER))
+    .addOption(threadsOption())
+    .addOption(new Option("--dtype <type>", "arithmetic (default: the checkpoint's)").choices(["float32", "bfloat16"]))
+    .addHelpText(
+      "after",
+      '\nExamples:\n  fathom generate --model runs/quickstart --prompt "export function "\n  fathom generate --model runs/quickstart --prompt "const x = " --suffix ";" --temperature 0',
+    );
+  return act<Flags>(command, (_, flags) => generate(flags, command.opts<Flags>().json ?? false));
+}
+
+async function generate(flags: Flags, isQuiet: boolean): Promise<Outcome> {
+  const { generateText } = await import("../generate/generate.js");
+  const { openModel } = await import("./models.js");
+  const { readFile } = await import("node:fs/promises");
+  if ((flags.prompt === undefined) === (flags.promptFile === undefined)) {
+    throw new RangeError("generate: give either --prompt or --prompt-file");
+  }
+  const prompt = flags.prompt ?? (await readFile(flags.promptFile ?? "", "utf8"));
+  const { model, tokenizer, directory } = await openModel(flags.model, flags);
+  if (!tokenizer) throw new RangeError(`${directory}: no tokenizer.json; text needs one`);
+  const stop = new AbortController();
+  process.once("SIGINT", () => stop.abort());
+  const stream = generateText(model, tokenizer, {
+    prompt,
+    suffix: flags.suffix ?? null,
+    maxTokens: flags.maxTokens ?? 128,
+    temperature: flags.temperature ?? 0.6,
+    topP: flags.topP ?? 0.95,
+    topK: flags.topK ?? 0,
+    seed: flags.seed ?? 0,
+    signal: stop.signal,
+  });
+  for (;;) {
+    const { value, done } = await stream.next();
+    if (done) {
+      model.free();
+      return { result: value, text: "" };
+    }
+    if (!isQuiet) process.stdout.write(value);
+  }
+}

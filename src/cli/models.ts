@@ -1,0 +1,60 @@
+/** Opening what a user names as a model: a run, a checkpoint, or a directory in Hugging Face layout. */
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import { loadWeights, readConfig } from "../checkpoint/modelFiles.js";
+import { resolveModelDirectory } from "../checkpoint/runDirectory.js";
+import { singleCommunicator } from "../distributed/single.js";
+import { isObject } from "../files/json.js";
+import { DeepseekV3 } from "../model/deepseekV3.js";
+import type { ComputeDtype } from "../tensor/dtype.js";
+import { native } from "../tensor/native.js";
+import { Tokenizer } from "../tokenizer/tokenizer.js";
+import { readRunRecord } from "../train/runFiles.js";
+
+export interface OpenOptions {
+  /** Default: the checkpoint's own. */
+  readonly dtype?: ComputeDtype;
+  readonly threads?: number;
+}
+
+export interface OpenedModel {
+  readonly directory: string;
+  readonly model: DeepseekV3;
+  readonly tokenizer: Tokenizer | null;
+  /** Tokens that the model's run validated with; else the model's positions. */
+  readonly window: number;
+}
+
+/** @throws RangeError for a path without a model, or files that do not fit together */
+export async function openModel(path: string, options: OpenOptions): Promise<OpenedModel> {
+  const directory = resolveModelDirectory(path);
+  const config = readConfig(directory);
+  native().setThreads(options.threads ?? availableParallelism());
+  const dtype = options.dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
+  const model = new DeepseekV3(config, dtype, singleCommunicator());
+  loadWeights(model, directory);
+  const hasTokenizer = existsSync(join(directory, "tokenizer.json"));
+  const tokenizer = hasTokenizer ? Tokenizer.fromDirectory(directory) : null;
+  if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
+    throw new RangeError(
+      `${directory}: the tokenizer has ${tokenizer.vocabSize} ids, the model's vocab_size is ${config.vocabSize}`,
+    );
+  }
+  return { directory, model, tokenizer, window: trainedWindow(directory) ?? config.maxPositionEmbeddings };
+}
+
+/** sequenceLength of the run that a checkpoint lies in. */
+function trainedWindow(directory: string): number | null {
+  const settings = readRunRecord(dirname(dirname(directory)))?.settings;
+  const length = isObject(settings) ? settings.sequenceLength : null;
+  return typeof length === "number" ? length : null;
+}
+
+/** The directory with tokenizer.json that a user means. @throws RangeError if there is none */
+export function findTokenizer(path: string): string {
+  for (const folder of [path, join(path, "tokenizer"), join(path, "checkpoints", "latest")]) {
+    if (existsSync(join(folder, "tokenizer.json"))) return folder;
+  }
+  throw new RangeError(`${path}: no tokenizer.json here`);
+}

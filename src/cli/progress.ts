@@ -1,0 +1,52 @@
+/** Training events as lines on standard error: one a step at first and then a few a second at most, with what is left to do. */
+import type { StepEvent, TrainEvent } from "../train/events.js";
+import { grouped, say } from "./output.js";
+
+/** @param linesEvery seconds between step lines */
+export function printer(linesEvery = 2): (event: TrainEvent) => void {
+  let told = Number.NEGATIVE_INFINITY;
+  let first: { at: number; tokens: number } | null = null;
+  return (event) => {
+    if (event.kind === "start") {
+      const { total, activated, mtp } = event.parameters;
+      say(
+        `${event.stage}: ${grouped(total)} parameters (${grouped(activated)} a token${mtp > 0 ? `, ${grouped(mtp)} in MTP` : ""}), ` +
+          `${grouped(event.totalTokens)} tokens to train on${event.step > 0 ? `, going on from step ${event.step}` : ""}` +
+          `${event.world > 1 ? `, ${event.world} processes` : ""}`,
+      );
+    } else if (event.kind === "step") {
+      const now = performance.now() / 1000;
+      first ??= { at: now, tokens: event.tokens };
+      for (const name of event.skipped) say(`step ${event.step}: ${name} is not finite; the step was left out`);
+      if (now - told < linesEvery && event.tokens < event.totalTokens) return;
+      told = now;
+      const rate = now > first.at ? (event.tokens - first.tokens) / (now - first.at) : event.tokensPerSecond;
+      say(stepLine(event, rate));
+    } else if (event.kind === "validation") {
+      say(
+        `step ${event.step}: held-out ${event.valBitsPerByte.toFixed(4)} bits per byte, loss ${event.loss.toFixed(4)} (${event.seconds.toFixed(1)} s)`,
+      );
+    } else if (event.kind === "checkpoint") {
+      say(`step ${event.step}: saved ${event.path}`);
+    }
+  };
+}
+
+function stepLine(event: StepEvent, rate: number): string {
+  const mtp = event.mtpLosses.map((loss) => loss.toFixed(3)).join("/");
+  const vio =
+    event.layers.length > 0 ? ` maxvio ${Math.max(...event.layers.map(({ maxVio }) => maxVio)).toFixed(2)}` : "";
+  const left = rate > 0 ? duration((event.totalTokens - event.tokens) / rate) : "?";
+  return (
+    `step ${String(event.step).padStart(5)} ${((100 * event.tokens) / event.totalTokens).toFixed(1).padStart(5)} % ` +
+    `loss ${event.loss.toFixed(3)}${mtp === "" ? "" : ` mtp ${mtp}`} lr ${event.learningRate.toExponential(2)} ` +
+    `norm ${event.gradNorm.toFixed(2)}${vio} ${grouped(event.tokensPerSecond)} tok/s ${(100 * event.peakFraction).toFixed(0)} % of peak, ${left} left`
+  );
+}
+
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  const two = (value: number): string => String(value).padStart(2, "0");
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}

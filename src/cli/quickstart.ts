@@ -1,0 +1,216 @@
+/**
+ * `fathom quickstart`, the main job: real text from this machine, a tokenizer, a small DeepSeek-V3 with everything in it, its held-out bits per
+ * byte beside compressors, completions beside the truth, and a report, within a given number of minutes.
+ */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import type { DataSource } from "../data/sources.js";
+import type { SampleEvent, TrainResult } from "../train/events.js";
+import type { TrainSettings } from "../train/settings.js";
+import {
+  act,
+  grouped,
+  integerOption,
+  numberOption,
+  type Outcome,
+  repeated,
+  say,
+  table,
+  threadsOption,
+} from "./output.js";
+import { duration } from "./progress.js";
+
+interface Flags {
+  readonly minutes?: number;
+  readonly data?: readonly string[];
+  readonly out?: string;
+  readonly threads?: number;
+  readonly seed?: number;
+  readonly resume?: boolean;
+  readonly fresh?: boolean;
+}
+
+const preset = "tiny";
+
+export function quickstartCommand(): Command {
+  const command = new Command("quickstart")
+    .description("Train a small DeepSeek-V3 on text of this machine and see what it learned.")
+    .addOption(numberOption("--minutes <n>", "for all stages together (default 8)", 0.5, 1e5))
+    .option("--data <path>", "text of your own: files, folders, patterns; may be repeated", repeated)
+    .option("--out <dir>", "the run directory (default runs/quickstart)")
+    .addOption(threadsOption())
+    .addOption(integerOption("--seed <n>", "of weights and order (default 1)", 0, Number.MAX_SAFE_INTEGER))
+    .option("--resume", "go on with a run that was stopped")
+    .option("--fresh", "throw the run in --out away and start again")
+    .addHelpText("after", "\nExamples:\n  npm run quickstart\n  npm run quickstart -- --data ~/notes --minutes 20");
+  return act<Flags>(command, (_, flags) => quickstart(flags));
+}
+
+async function quickstart(flags: Flags): Promise<Outcome> {
+  const run = flags.out ?? join("runs", "quickstart");
+  const wish = await askAboutOldRun(run, flags);
+  if (wish === "leave") return { result: { run, reason: "left as it is" }, text: "" };
+  const begun = performance.now();
+  const minutes = flags.minutes ?? 8;
+  const { parseDataSources } = await import("../data/sources.js");
+  const { loadPreset } = await import("../model/presets.js");
+  const { printer } = await import("./progress.js");
+  const { drawSamples } = await import("./samples.js");
+  const { train } = await import("./training.js");
+  const { useThreads } = await import("./bench.js");
+  const config = loadPreset(preset);
+  await useThreads(flags.threads);
+  const sources = flags.data ? parseDataSources(flags.data) : defaultSources();
+  const isResumed = wish === "resume";
+  const tokensPerSecond = isResumed ? 0 : await calibrate(config);
+  const result = await train({
+    run,
+    stage: "pretrain",
+    config,
+    settings: (defaults) => {
+      if (isResumed) return defaults;
+      // What is left after everything before, less the time to evaluate, draw samples and write the report.
+      const seconds = 60 * minutes - (performance.now() - begun) / 1000;
+      return quickstartSettings(defaults, tokensPerSecond * Math.max(10, 0.94 * seconds - 45), flags.seed ?? 1);
+    },
+    sources: isResumed ? null : sources,
+    tokenizer: null,
+    prepare: { fim: { rate: 0.1 }, validationFraction: 0.03, validationMaxBytes: 400_000 },
+    threads: flags.threads ?? null,
+    expertParallel: 1,
+    resume: isResumed,
+    onEvent: printer(),
+    sample: (model, tokenizer, data, step) =>
+      drawSamples(
+        model,
+        tokenizer,
+        data.validationDocuments().map(({ content }) => content),
+        4,
+        "pretrain",
+        step,
+      ),
+  });
+  return finish(run, result, (performance.now() - begun) / 1000);
+}
+
+/** What to do about a run that is there already; without a terminal the flags must say. */
+async function askAboutOldRun(run: string, flags: Flags): Promise<"start" | "resume" | "leave"> {
+  const { rmSync } = await import("node:fs");
+  const { readEvents, readRunRecord } = await import("../train/runFiles.js");
+  const record = readRunRecord(run);
+  if (record === null) return "start";
+  const steps = readEvents(run).filter((event) => event.kind === "step");
+  const last = steps.at(-1);
+  say(
+    `${run}: a run of ${record.startedAt} is there, ${last ? `${grouped(last.step)} steps, ${grouped(last.tokens)} of ${grouped(last.totalTokens)} tokens` : "without a step"}.`,
+  );
+  const isFinished = last !== undefined && last.tokens >= last.totalTokens;
+  const restart = (): "start" => {
+    rmSync(run, { recursive: true, force: true });
+    return "start";
+  };
+  if (flags.fresh) return restart();
+  if (flags.resume) return "resume";
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    say(`Its report is ${join(run, "report.html")}. --resume goes on with it, --fresh starts again.`);
+    return "leave";
+  }
+  const { isCancel, select } = await import("@clack/prompts");
+  const answer = await select({
+    message: "What now?",
+    options: [
+      { value: "leave", label: "Leave it as it is" },
+      ...(isFinished ? [] : [{ value: "resume", label: "Go on with it" }]),
+      { value: "fresh", label: "Throw it away and start again" },
+    ],
+  });
+  if (isCancel(answer) || answer === "leave") return "leave";
+  return answer === "resume" ? "resume" : restart();
+}
+
+/** TypeScript and JavaScript that npm has installed here. */
+function defaultSources(): DataSource[] {
+  const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "node_modules");
+  const paths = ["ts", "mts", "cts", "js", "mjs", "cjs"].map((ending) => join(root, "**", `*.${ending}`));
+  return [{ name: "code", paths, weight: null, epochs: null }];
+}
+
+/** Tokens per second of the model on this machine, from a few steps. */
+async function calibrate(config: import("../model/config.js").ModelConfig): Promise<number> {
+  const { measureTraining } = await import("../train/measure.js");
+  const speed = await measureTraining(config, {
+    steps: 3,
+    dtype: "float32",
+    seed: 1,
+    sequenceLength: 256,
+    batchSize: 16,
+    recompute: false,
+  });
+  say(`this machine trains ${preset} at about ${grouped(speed.tokensPerSecond)} tokens per second`);
+  return speed.tokensPerSecond;
+}
+
+function quickstartSettings(defaults: TrainSettings, tokens: number, seed: number): TrainSettings {
+  const [sequenceLength, batchSize] = [256, 16];
+  const steps = Math.max(10, Math.floor(tokens / (sequenceLength * batchSize)));
+  return {
+    ...defaults,
+    seed,
+    sequenceLength,
+    microBatchSize: 16,
+    totalTokens: steps * sequenceLength * batchSize,
+    schedule: {
+      ...defaults.schedule,
+      shape: "cosine",
+      learningRate: 3e-3,
+      minLearningRate: 1e-4,
+      warmupSteps: Math.min(100, Math.ceil(steps / 10)),
+      batchSize,
+      initialBatchSize: batchSize,
+    },
+    validateEvery: Math.max(5, Math.ceil(steps / 6)),
+    saveEvery: Math.max(5, Math.ceil(steps / 4)),
+  };
+}
+
+/** Prints what came of it and writes the report. */
+async function finish(run: string, result: TrainResult, seconds: number): Promise<Outcome> {
+  const { compressorBitsPerByte } = await import("../eval/compressors.js");
+  const { PreparedData } = await import("../data/preparedData.js");
+  const { writeRunReport } = await import("./reportFile.js");
+  const { readEvents } = await import("../train/runFiles.js");
+  using data = new PreparedData(join(run, "data"));
+  const compressors = compressorBitsPerByte(data.validationDocuments().map(({ content }) => content));
+  const report = writeRunReport(run, compressors);
+  const events = readEvents(run);
+  const samples = events.filter((event): event is SampleEvent => event.kind === "sample");
+  const lastStep = events.filter((event) => event.kind === "step").at(-1);
+  for (const sample of samples) say(sampleText(sample));
+  const layers = lastStep?.layers ?? [];
+  const dead = layers.reduce((sum, { counts }) => sum + counts.filter((count) => count === 0).length, 0);
+  const text = table([
+    [
+      "held-out bits per byte",
+      result.valBitsPerByte === null ? "not measured: stopped" : result.valBitsPerByte.toFixed(4),
+    ],
+    ...compressors.map(({ name, bitsPerByte }) => [`  ${name} on the same files`, bitsPerByte.toFixed(4)]),
+    ["MTP accuracy", lastStep?.mtpAccuracy.map((share) => `${(100 * share).toFixed(1)} %`).join(", ") ?? "none"],
+    ["MaxVio, experts unused", `${Math.max(0, ...layers.map(({ maxVio }) => maxVio)).toFixed(2)}, ${dead}`],
+    [
+      "training",
+      `${grouped(result.steps)} steps, ${grouped(result.tokens)} tokens, ${grouped(result.tokensPerSecond)} tokens/s`,
+    ],
+    ["time in all", duration(seconds)],
+    ["report", report],
+    ["try it", `npx fathom generate --model ${run} --prompt "export function "`],
+  ]);
+  return { result: { ...result, seconds, compressors, report }, text };
+}
+
+function sampleText({ prompt, suffix, text, truth }: SampleEvent): string {
+  const rule = "-".repeat(72);
+  const head = suffix === null ? "completion" : "fill in the middle";
+  const tail = suffix === null ? "" : `\n... then follows: ${JSON.stringify(suffix.slice(0, 60))}`;
+  return `${rule}\n${head} of a held-out file, after:\n${prompt.slice(-300)}\n--- model:\n${text}\n--- file:\n${truth}${tail}`;
+}

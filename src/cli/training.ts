@@ -1,0 +1,227 @@
+/**
+ * What `pretrain`, `extend` and `quickstart` do around the training loop: lock the run directory, find or train the tokenizer, prepare the
+ * data, join the other processes, and report.
+ */
+import { existsSync, mkdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { findCheckpoint, lockRun, truncateMetrics } from "../checkpoint/runDirectory.js";
+import { defaultReadOptions, type ReadOptions, readDocuments } from "../data/documents.js";
+import { type PrepareOptions, prepareData } from "../data/prepare.js";
+import { PreparedData } from "../data/preparedData.js";
+import { type DataSource, listFiles } from "../data/sources.js";
+import type { Communicator } from "../distributed/communicator.js";
+import { createGrid } from "../distributed/grid.js";
+import { openWorld } from "../distributed/open.js";
+import { isObject } from "../files/json.js";
+import { type ModelConfig, parseModelConfig, serializeModelConfig } from "../model/config.js";
+import type { DeepseekV3 } from "../model/deepseekV3.js";
+import { native } from "../tensor/native.js";
+import { tokenizerTraining } from "../tokenizer/bpeTrainer.js";
+import { Tokenizer } from "../tokenizer/tokenizer.js";
+import type { SampleEvent, TrainEvent, TrainResult } from "../train/events.js";
+import { pretrain } from "../train/pretrain.js";
+import { metricsFile, readRunRecord } from "../train/runFiles.js";
+import type { Schedule } from "../train/schedule.js";
+import { defaultSettings, type TrainSettings } from "../train/settings.js";
+import { grouped, say } from "./output.js";
+
+export interface TrainingJob {
+  readonly run: string;
+  readonly stage?: string;
+  /** Null: of the run to go on with. */
+  readonly config: ModelConfig | null;
+  /** Changes to the defaults, or to the settings of the run to go on with. */
+  readonly settings: (defaults: TrainSettings) => TrainSettings;
+  readonly schedule?: Schedule;
+  readonly sources: readonly DataSource[] | null;
+  /** Directory with tokenizer.json; null = train one of the config's vocabulary size. */
+  readonly tokenizer: string | null;
+  readonly prepare: Pick<
+    PrepareOptions,
+    "fim" | "validationFraction" | "validationMaxBytes" | "punctuationSplitRate" | "read"
+  >;
+  readonly threads: number | null;
+  readonly expertParallel: number;
+  readonly resume: boolean;
+  readonly startFrom?: string;
+  readonly onEvent: (event: TrainEvent) => void;
+  readonly sample?: (
+    model: DeepseekV3,
+    tokenizer: Tokenizer,
+    data: PreparedData,
+    step: number,
+  ) => Promise<SampleEvent[]>;
+}
+
+/** Runs a job to its end, or until SIGINT or SIGTERM, after which it is saved and can go on. */
+export async function train(job: TrainingJob): Promise<TrainResult> {
+  const world = await openWorld();
+  const threads = job.threads ?? Math.max(1, Math.floor(availableParallelism() / world.size));
+  native().setThreads(threads);
+  const grid = await createGrid(world, job.expertParallel);
+  const isFirst = world.rank === 0;
+  if (isFirst) mkdirSync(job.run, { recursive: true });
+  const unlock = isFirst ? lockRun(job.run) : () => {};
+  const stop = new AbortController();
+  const onSignal = (): void => {
+    if (isFirst && !stop.signal.aborted) say("stopping after this step; the run will be saved");
+    stop.abort();
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  try {
+    const record = readRunRecord(job.run);
+    const resumeFrom = job.resume ? findCheckpoint(job.run) : null;
+    if (!job.resume && record !== null) {
+      throw new RangeError(`${job.run}: there is a run already; --resume goes on with it, or choose another --out`);
+    }
+    const goesOn = job.resume && record !== null;
+    const config = chooseConfig(job, goesOn ? record.model : null);
+    const settings = job.settings(
+      goesOn ? mergedSettings(defaultSettings(config), record.settings) : defaultSettings(config),
+    );
+    await inOrder(world, async () => {
+      const tokenizer = await findOrTrainTokenizer(job, config, threads);
+      await prepare(job, tokenizer, goesOn ? record.data.folder : null, threads, settings.seed);
+    });
+    const tokenizer = Tokenizer.fromDirectory(join(job.run, "tokenizer"));
+    using data = new PreparedData(dataFolder(job.run));
+    if (isFirst && resumeFrom !== null) truncateMetrics(join(job.run, metricsFile), resumeFrom.step);
+    const { sample } = job;
+    const events = pretrain({
+      run: job.run,
+      stage: job.stage ?? "pretrain",
+      config,
+      settings,
+      tokenizer,
+      data,
+      grid,
+      resumeFrom: resumeFrom?.path ?? null,
+      ...(job.schedule ? { schedule: job.schedule } : {}),
+      ...(job.startFrom === undefined ? {} : { startFrom: job.startFrom }),
+      ...(sample ? { sample: (model, step) => sample(model, tokenizer, data, step) } : {}),
+      signal: stop.signal,
+    });
+    for (;;) {
+      const { value, done } = await events.next();
+      if (done) {
+        unlock();
+        await world.close();
+        return value;
+      }
+      if (isFirst) job.onEvent(value);
+    }
+  } catch (error) {
+    unlock();
+    // The other processes would wait for this one: they are ended with it, after it has said why.
+    if (world.size > 1) {
+      say(`fathom: rank ${world.rank}: ${error instanceof Error ? error.message : String(error)}`);
+      world.abort(1);
+    }
+    throw error;
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+const dataFolder = (run: string): string => join(run, "data");
+
+function chooseConfig(job: TrainingJob, recorded: Readonly<Record<string, unknown>> | null): ModelConfig {
+  const old = recorded && parseModelConfig(recorded, `${job.run}/run.json: model`, { allowUnknown: true });
+  if (!job.config) {
+    if (old) return old;
+    throw new RangeError("give --preset or --config: there is no run to go on with");
+  }
+  if (!old) return job.config;
+  const [was, is] = [serializeModelConfig(old), serializeModelConfig(job.config)];
+  for (const key of new Set([...Object.keys(was), ...Object.keys(is)])) {
+    const [a, b] = [JSON.stringify(was[key]), JSON.stringify(is[key])];
+    if (a !== b) {
+      throw new RangeError(
+        `${job.run}: cannot resume with another model: ${key} is ${a} in the run, ${b} in the config given`,
+      );
+    }
+  }
+  return old;
+}
+
+/** The run's own settings over the defaults: keys that a later version added keep their default. */
+function mergedSettings(defaults: TrainSettings, recorded: Readonly<Record<string, unknown>>): TrainSettings {
+  const merge = (base: Readonly<Record<string, unknown>>, over: Readonly<Record<string, unknown>>): object =>
+    Object.fromEntries(
+      Object.entries(base).map(([key, value]) => {
+        const given = over[key];
+        if (given === undefined) return [key, value];
+        return [key, isObject(value) && isObject(given) ? merge(value, given) : given];
+      }),
+    );
+  return merge({ ...defaults }, recorded) as unknown as TrainSettings;
+}
+
+/** Rank 0 first, since it writes what the others read. */
+async function inOrder(world: Communicator, body: () => Promise<void>): Promise<void> {
+  if (world.rank === 0) await body();
+  await world.barrier();
+}
+
+async function findOrTrainTokenizer(job: TrainingJob, config: ModelConfig, threads: number): Promise<Tokenizer> {
+  const folder = join(job.run, "tokenizer");
+  if (job.tokenizer !== null) {
+    const tokenizer = Tokenizer.fromDirectory(job.tokenizer);
+    tokenizer.save(folder);
+    return tokenizer;
+  }
+  if (existsSync(join(folder, "tokenizer.json"))) return Tokenizer.fromDirectory(folder);
+  const sources = needSources(job);
+  const read: ReadOptions = { ...defaultReadOptions, ...job.prepare.read };
+  async function* texts(): AsyncGenerator<Uint8Array> {
+    for (const { paths } of sources) {
+      for (const file of listFiles(paths)) {
+        for await (const { content } of readDocuments(file, read, () => {})) yield content;
+      }
+    }
+  }
+  for await (const event of tokenizerTraining(texts(), { vocabSize: config.vocabSize, threads })) {
+    if (event.stage !== "done") continue;
+    event.tokenizer.save(folder);
+    const { bytes, documents, vocabSize } = event.summary;
+    say(`tokenizer: ${grouped(vocabSize)} ids from ${grouped(documents)} documents, ${grouped(bytes)} bytes`);
+    return event.tokenizer;
+  }
+  throw new Error("internal: tokenizer training ended without a result");
+}
+
+function needSources(job: TrainingJob): readonly DataSource[] {
+  if (job.sources === null || job.sources.length === 0)
+    throw new RangeError("no data: give a file or folder (--data PATH)");
+  return job.sources;
+}
+
+async function prepare(
+  job: TrainingJob,
+  tokenizer: Tokenizer,
+  recorded: string | null,
+  threads: number,
+  seed: number,
+): Promise<void> {
+  // A run that goes on keeps its data unless other data is given; then the loader refuses what does not match.
+  if (job.sources === null && recorded !== null) return;
+  const outDir = dataFolder(job.run);
+  const manifest = await prepareData({
+    sources: needSources(job),
+    tokenizer,
+    outDir,
+    seed,
+    threads,
+    ...job.prepare,
+  });
+  for (const { name, documents, bytes, tokens, duplicates, skipped } of manifest.sources) {
+    const left = skipped.binary + skipped.invalidUtf8 + skipped.empty;
+    say(
+      `data ${name}: ${grouped(documents)} documents, ${grouped(bytes)} bytes, ${grouped(tokens)} tokens; ` +
+        `${grouped(duplicates)} duplicates, ${left} skipped`,
+    );
+  }
+  const { validation } = manifest;
+  say(`held out: ${grouped(validation.documents)} documents, ${grouped(validation.bytes)} bytes`);
+}

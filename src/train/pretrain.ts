@@ -1,0 +1,119 @@
+/**
+ * Pre-training: a model from random weights, or a run that goes on. Yields events; the commands print them. Everything the run needs to go
+ * on lies in its checkpoint, so a resumed run sees the same batches and makes the same bits as one that was never interrupted.
+ */
+import { createHash } from "node:crypto";
+import { loadWeights } from "../checkpoint/modelFiles.js";
+import type { PreparedData, ValidationDocument } from "../data/preparedData.js";
+import { PretrainLoader } from "../data/pretrainLoader.js";
+import type { ProcessGrid } from "../distributed/grid.js";
+import { type ModelConfig, serializeModelConfig } from "../model/config.js";
+import { DeepseekV3 } from "../model/deepseekV3.js";
+import { initialize } from "../model/init.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import type { SampleEvent, TrainEvent, TrainResult } from "./events.js";
+import { trainLoop } from "./loop.js";
+import { type RunRecord, RunRecorder, writeRunRecord } from "./runFiles.js";
+import type { Schedule } from "./schedule.js";
+import { checkSettings, type TrainSettings } from "./settings.js";
+import { Trainer } from "./trainer.js";
+import { loadTrainingCheckpoint, saveTrainingCheckpoint } from "./trainingCheckpoint.js";
+
+export interface PretrainInput {
+  /** Run directory; this process has its lock. */
+  readonly run: string;
+  readonly stage?: string;
+  readonly config: ModelConfig;
+  readonly settings: TrainSettings;
+  readonly schedule?: Schedule;
+  readonly tokenizer: Tokenizer;
+  readonly data: PreparedData;
+  readonly grid: ProcessGrid;
+  /** Checkpoint to go on from; null = random weights. */
+  readonly resumeFrom: string | null;
+  /** Checkpoint whose weights to start from with a fresh optimizer; used where `resumeFrom` is null. */
+  readonly startFrom?: string;
+  /** Completions to show when training is done. */
+  readonly sample?: (model: DeepseekV3, step: number) => Promise<SampleEvent[]>;
+  readonly signal?: AbortSignal;
+}
+
+/** @throws RangeError for settings or data that do not fit the model or the checkpoint */
+export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent, TrainResult> {
+  const { run, config, settings, tokenizer, data, grid, resumeFrom, stage = "pretrain" } = input;
+  checkSettings(settings, config);
+  if (config.vocabSize < tokenizer.vocabSize) {
+    throw new RangeError(
+      `the model has a vocabulary of ${config.vocabSize}, the tokenizer one of ${tokenizer.vocabSize}: vocab_size must be at least that`,
+    );
+  }
+  const { world } = grid;
+  const model = new DeepseekV3(config, settings.dtype, grid.expertGroup);
+  const trainer = new Trainer(model, settings, grid);
+  const loader = new PretrainLoader(data, { sequenceLength: settings.sequenceLength, seed: settings.seed });
+  const start = { step: 0, tokens: 0 };
+  if (resumeFrom !== null) {
+    const state = loadTrainingCheckpoint(resumeFrom, trainer, grid);
+    loader.restore(state.loader);
+    Object.assign(start, { step: state.step, tokens: state.tokens });
+  } else {
+    if (input.startFrom === undefined) initialize(model, settings.seed, grid.expertGroup.rank);
+    else loadWeights(model, input.startFrom, grid.expertGroup);
+    trainer.optimizer.adoptWeights();
+  }
+  const documents = data.validationDocuments();
+  if (world.rank === 0) writeRunRecord(run, describe(input, stage, documents));
+  const recorder = world.rank === 0 ? new RunRecorder(run) : null;
+  const { sample } = input;
+  const loop = trainLoop({
+    stage,
+    run,
+    settings,
+    schedule: input.schedule ?? null,
+    trainer,
+    world,
+    rows: loader,
+    tokenizer,
+    validation: documents.map(({ content }) => content),
+    start,
+    save: (step, tokens) =>
+      saveTrainingCheckpoint(run, trainer, grid, {
+        state: { stage, step, tokens, loader: loader.state() },
+        tokenizer,
+        keepLast: settings.keepLast,
+      }),
+    ...(sample ? { sample: (step: number) => sample(model, step) } : {}),
+    ...(input.signal ? { signal: input.signal } : {}),
+  });
+  try {
+    for (;;) {
+      const { value, done } = await loop.next();
+      if (done) return value;
+      recorder?.see(value);
+      yield value;
+    }
+  } finally {
+    model.free();
+  }
+}
+
+function describe(input: PretrainInput, stage: string, documents: readonly ValidationDocument[]): RunRecord {
+  const { config, settings, data, tokenizer } = input;
+  return {
+    version: 1,
+    stage,
+    startedAt: new Date().toISOString(),
+    model: serializeModelConfig(config),
+    settings: { ...settings },
+    tokenizer: {
+      sha256: createHash("sha256").update(JSON.stringify(tokenizer.json)).digest("hex"),
+      vocabSize: tokenizer.vocabSize,
+    },
+    data: { key: data.manifest.key, folder: data.folder },
+    validation: {
+      bytes: data.manifest.validation.bytes,
+      documents: documents.length,
+      files: documents.map(({ path, part, sha256, bytes }) => ({ path, part, sha256, bytes })),
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * What a run leaves beside its checkpoints: run.json (what it is), metrics.jsonl (one line an event), TensorBoard files, samples. Appending a
+ * line at a time is safe: a torn last line is cut when the run goes on.
+ */
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { writeFileAtomic } from "../files/atomic.js";
+import { isObject, readJson } from "../files/json.js";
+import type { TrainEvent } from "./events.js";
+import { EventFile } from "./tensorboard.js";
+
+export interface RunRecord {
+  readonly version: 1;
+  readonly stage: string;
+  readonly startedAt: string;
+  /** config.json of the model. */
+  readonly model: Readonly<Record<string, unknown>>;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly tokenizer: { readonly sha256: string; readonly vocabSize: number };
+  readonly data: { readonly key: string; readonly folder: string };
+  /** The held-out documents, whose bits per byte the run reports. */
+  readonly validation: {
+    readonly bytes: number;
+    readonly documents: number;
+    readonly files: readonly {
+      readonly path: string;
+      readonly part: number | null;
+      readonly sha256: string;
+      readonly bytes: number;
+    }[];
+  };
+}
+
+export const runFile = "run.json";
+export const metricsFile = "metrics.jsonl";
+
+export function writeRunRecord(run: string, record: RunRecord): void {
+  writeFileAtomic(join(run, runFile), `${JSON.stringify(record, null, 1)}\n`);
+}
+
+/** @returns null where there is no run @throws RangeError for a file of another version */
+export function readRunRecord(run: string): RunRecord | null {
+  const path = join(run, runFile);
+  if (!existsSync(path)) return null;
+  const value = readJson(path);
+  if (!isObject(value) || value.version !== 1 || !isObject(value.model) || !isObject(value.settings)) {
+    throw new RangeError(`${path}: not a run of this program's version`);
+  }
+  return value as unknown as RunRecord;
+}
+
+/** Writes events as they pass. */
+export class RunRecorder {
+  readonly #run: string;
+  #events: EventFile | null = null;
+
+  constructor(run: string) {
+    this.#run = run;
+  }
+
+  see(event: TrainEvent): void {
+    appendFileSync(join(this.#run, metricsFile), `${JSON.stringify(event)}\n`);
+    const scalars = scalarsOf(event);
+    if (!scalars || !("step" in event)) return;
+    this.#events ??= new EventFile(
+      join(this.#run, "tensorboard", `events.out.tfevents.${Math.floor(Date.now() / 1000)}.${process.pid}.fathom`),
+    );
+    this.#events.scalars(event.step, scalars);
+  }
+}
+
+function scalarsOf(event: TrainEvent): Record<string, number> | null {
+  if (event.kind === "validation") {
+    return { "validation/loss": event.loss, "validation/bits_per_byte": event.valBitsPerByte };
+  }
+  if (event.kind !== "step") return null;
+  const scalars: Record<string, number> = {
+    "train/loss": event.loss,
+    "train/balance_loss": event.balanceLoss,
+    "train/learning_rate": event.learningRate,
+    "train/grad_norm": event.gradNorm,
+    "train/tokens_per_second": event.tokensPerSecond,
+    "train/peak_fraction": event.peakFraction,
+  };
+  event.mtpLosses.forEach((loss, k) => {
+    scalars[`train/mtp_loss_${k + 1}`] = loss;
+  });
+  for (const { layer, maxVio } of event.layers) scalars[`experts/max_vio_layer_${layer}`] = maxVio;
+  return scalars;
+}
+
+/** The events of a run so far; a torn last line is left out. */
+export function readEvents(run: string): TrainEvent[] {
+  const path = join(run, metricsFile);
+  if (!existsSync(path)) return [];
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .flatMap((line): TrainEvent[] => {
+      try {
+        return [JSON.parse(line) as TrainEvent];
+      } catch {
+        return [];
+      }
+    });
+}

@@ -1,0 +1,74 @@
+/** What of a trainer goes into a checkpoint, and back: moments, masters where they are not the weights themselves, the average. */
+import type { StatePiece } from "../checkpoint/trainState.js";
+import { loadTrainState, saveTrainState } from "../checkpoint/trainState.js";
+import type { LoaderState } from "../data/pretrainLoader.js";
+import type { ProcessGrid } from "../distributed/grid.js";
+import { isObject } from "../files/json.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import type { Trainer } from "./trainer.js";
+
+/** Where a run stands. */
+export interface RunState {
+  readonly stage: string;
+  readonly step: number;
+  readonly tokens: number;
+  readonly loader: LoaderState;
+}
+
+export interface CheckpointOptions {
+  readonly state: RunState;
+  readonly tokenizer: Tokenizer;
+  readonly keepLast: number;
+}
+
+function piecesOf(trainer: Trainer, grid: ProcessGrid): StatePiece[] {
+  return trainer.optimizer.shards.map(({ parameter, start, length, master, m, v }, i) => {
+    // Experts of rank r are elements [r * size, (r + 1) * size) of the whole array.
+    const offset = parameter.shape.length === 3 ? grid.expertGroup.rank * parameter.data.size : 0;
+    const average = trainer.ema?.averages[i];
+    const arrays = {
+      m,
+      v,
+      ...(parameter.data.dtype === "float32" ? {} : { master }),
+      ...(average ? { ema: average } : {}),
+    };
+    return { parameter: parameter.name, start: offset + start, length, arrays };
+  });
+}
+
+/** @returns the checkpoint's path */
+export function saveTrainingCheckpoint(
+  run: string,
+  trainer: Trainer,
+  grid: ProcessGrid,
+  { state, tokenizer, keepLast }: CheckpointOptions,
+): Promise<string> {
+  return saveTrainState({
+    run,
+    step: state.step,
+    model: trainer.model,
+    pieces: piecesOf(trainer, grid),
+    state: { ...state, optimizerSteps: trainer.optimizer.stepsApplied },
+    groups: grid,
+    keepLast,
+    extras: (folder) => tokenizer.save(folder),
+  });
+}
+
+/** Restores weights, optimizer and average. @throws RangeError for a damaged or unfitting checkpoint */
+export function loadTrainingCheckpoint(folder: string, trainer: Trainer, grid: ProcessGrid): RunState {
+  const share = { rank: grid.expertGroup.rank, size: grid.expertGroup.size };
+  const { state } = loadTrainState(folder, trainer.model, share, piecesOf(trainer, grid));
+  const { stage, step, tokens, loader, optimizerSteps } = state;
+  if (
+    typeof stage !== "string" ||
+    typeof step !== "number" ||
+    typeof tokens !== "number" ||
+    typeof optimizerSteps !== "number" ||
+    !isObject(loader)
+  ) {
+    throw new RangeError(`${folder}: trainer.json lacks stage, step, tokens, optimizerSteps or loader`);
+  }
+  trainer.optimizer.stepsApplied = optimizerSteps;
+  return { stage, step, tokens, loader: loader as unknown as LoaderState };
+}
