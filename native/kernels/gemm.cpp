@@ -22,7 +22,7 @@ constexpr int64_t kSharedRows = 256;                 // ... if more rows than th
 constexpr int64_t kPanelsPerPack = 4;
 constexpr int64_t kPackedRows = 12 * kTileRows;      // rows of A packed at a time
 constexpr int64_t kMaxRows = 512, kMaxColumns = 1024, kMaxSums = 256 << 10;  // of a block of C; kMaxSums = rows * columns
-constexpr int64_t kMinRows = 6 * kTileRows, kMinColumns = 64;
+constexpr int64_t kMinRows = 10 * kTileRows, kMinColumns = 128;
 constexpr double kBlockFlops = 256e6;                // what a block should at least hold once there are kEnoughBlocks
 constexpr int64_t kEnoughBlocks = 8, kManyBlocks = 64;
 
@@ -107,7 +107,7 @@ void compute_block(const Form& form, const Plan& plan, int64_t block) {
     return;
   }
   float* packed_a = scratch_of<float>(kPackedA, kPackedRows * kRowStride + W);
-  float* packed_b = plan.shared ? nullptr : scratch_of<float>(kPackedB, width * kDepth);
+  float* packed_b = plan.shared ? nullptr : scratch_of<float>(kPackedB, width * least(kDepth, q.k));
   for (int64_t p = 0; p < q.k; p += kDepth) {
     int64_t depth = least(kDepth, q.k - p);
     if (packed_b) pack_b(packed_b, form, q, column, columns, p, depth);

@@ -10,8 +10,8 @@ namespace {
 
 enum { kPackedX = 0 };  // scratch slot
 
-constexpr int kRows = W == 16 ? 8 : 4;    // rows of x that share a load of w
-constexpr int64_t kWeightsPerChunk = 32;  // rows of w in a chunk
+constexpr int kRows = W == 16 ? 8 : 4;   // rows of x that share a load of w
+constexpr int64_t kChunkValues = 32768;   // of w in a chunk, about
 
 // Values of k that one step takes: two vectors. A bf16 step gives its even values first, then its odd ones (a shift and a mask of one
 // load), and packed x has the same order; f32 keeps its order. Packed rows are filled up with zeros to whole steps.
@@ -107,10 +107,10 @@ void grouped(Y* y, const X* x, const T* w, const int32_t* offsets, int64_t group
   parallel_ranges(rows, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) pack_row<T>(packed + i * ldx, x + i * k, k);
   });
-  int64_t pieces = (n + kWeightsPerChunk - 1) / kWeightsPerChunk;
+  int64_t in_piece = k * 16 < kChunkValues ? kChunkValues / (k > 0 ? k : 1) / 16 * 16 : 16, pieces = (n + in_piece - 1) / in_piece;
   parallel_for(groups * pieces, [&](int64_t chunk) {
-    int64_t e = chunk / pieces, j = chunk % pieces * kWeightsPerChunk;
-    int64_t weights = n - j < kWeightsPerChunk ? n - j : kWeightsPerChunk;
+    int64_t e = chunk / pieces, j = chunk % pieces * in_piece;
+    int64_t weights = n - j < in_piece ? n - j : in_piece;
     int64_t row = offsets[e];
     stream(y + row * n + j, n, packed + row * ldx, ldx, w + (e * n + j) * k, offsets[e + 1] - row, weights, k);
   });

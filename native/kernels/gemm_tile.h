@@ -14,7 +14,7 @@ namespace FATHOM_ISA {
 #if defined(__AVX512F__)
 constexpr int kTileRows = 14, kTileVectors = 2;  // 28 accumulators, 2 of B, 1 of A, of 32 registers
 #elif defined(__aarch64__)
-constexpr int kTileRows = 8, kTileVectors = 3;
+constexpr int kTileRows = 7, kTileVectors = 3;  // 21 accumulators, 3 of B, 7 of A, of 32
 #else
 constexpr int kTileRows = 6, kTileVectors = 2;  // 12 of 16 registers
 #endif
