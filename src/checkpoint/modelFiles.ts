@@ -216,3 +216,18 @@ function unexpectedNames(
     return !known.has(name.replace(/_scale_inv$/, ""));
   });
 }
+
+/** Checks that a directory holds this model, whatever its precision. @throws RangeError naming the first key that differs */
+export function checkSameModel(directory: string, config: ModelConfig): void {
+  const comparable = (c: ModelConfig): Record<string, unknown> =>
+    serializeModelConfig({ ...c, torchDtype: "float32", quantizationConfig: null });
+  const [found, expected] = [comparable(readConfig(directory)), comparable(config)];
+  for (const key of new Set([...Object.keys(found), ...Object.keys(expected)])) {
+    const [is, was] = [JSON.stringify(found[key]), JSON.stringify(expected[key])];
+    if (is !== was) {
+      throw new RangeError(
+        `${join(directory, configName)}: ${key} is ${is}, expected ${was} of the model to go on with`,
+      );
+    }
+  }
+}

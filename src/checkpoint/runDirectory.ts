@@ -4,6 +4,7 @@
  */
 import {
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -15,8 +16,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fsyncFolder, writeFileAtomic } from "../files/atomic.js";
+import { isObject } from "../files/json.js";
 
 export const checkpointsFolder = "checkpoints";
 const lockName = "lock.json";
@@ -24,63 +26,93 @@ const lockName = "lock.json";
 interface LockHolder {
   readonly pid: number;
   readonly host: string;
+  /** Tells a process from a later one of the same number; null where the system does not say. */
+  readonly started: string | null;
 }
 
+/** Locks of this very process, whose number alone could be that of a dead one. */
+const held = new Set<string>();
+
 /**
- * Takes the directory for this process; a lock whose process is gone is taken over.
+ * Takes the directory for this process and removes what interrupted saves left in it; a lock whose process is gone is taken over.
  * @returns gives it back
  * @throws RangeError naming the process that has it
  */
 export function lockRun(run: string): () => void {
   mkdirSync(run, { recursive: true });
-  const path = join(run, lockName);
-  const mine = JSON.stringify({ pid: process.pid, host: hostname() });
-  for (;;) {
-    try {
-      writeFileSync(path, mine, { flag: "wx" });
-      break;
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  const path = resolve(run, lockName);
+  const fresh = join(run, `.${lockName}.${process.pid}`);
+  const mine: LockHolder = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
+  writeFileSync(fresh, JSON.stringify(mine));
+  try {
+    while (!linked(fresh, path)) {
+      const holder = readLock(path);
+      if (holder && (held.has(path) || isAlive(holder))) {
+        throw new RangeError(
+          `${run}: run directory in use by process ${holder.pid} on ${holder.host}; wait for it, or choose another ` +
+            `directory (if no such process is running, remove ${path})`,
+        );
+      }
+      rmSync(path, { force: true });
     }
-    const holder = readLock(path);
-    if (holder && isAlive(holder)) {
-      throw new RangeError(
-        `${run}: in use by process ${holder.pid} on ${holder.host}; wait for it, or choose another directory`,
-      );
-    }
-    rmSync(path, { force: true });
+  } finally {
+    rmSync(fresh, { force: true });
   }
-  let isHeld = true;
+  held.add(path);
   const release = (): void => {
-    if (isHeld) rmSync(path, { force: true });
-    isHeld = false;
+    if (held.delete(path)) rmSync(path, { force: true });
     process.off("exit", release);
   };
   process.on("exit", release);
+  removeUnfinished(run);
   return release;
+}
+
+/** Gives a file its second name, with its whole content at once. @returns false if the name is taken */
+function linked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
 }
 
 function readLock(path: string): LockHolder | null {
   try {
     const value: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (typeof value === "object" && value !== null && "pid" in value && "host" in value) {
-      return { pid: Number(value.pid), host: String(value.host) };
+    if (isObject(value) && typeof value.pid === "number" && typeof value.host === "string") {
+      return { pid: value.pid, host: value.host, started: typeof value.started === "string" ? value.started : null };
     }
   } catch {
-    // Gone meanwhile, or torn by a crash: nobody's.
+    // Gone meanwhile, or torn by a power cut: nobody's.
   }
   return null;
 }
 
 /** A process of another machine cannot be asked; it is taken to be alive. */
-function isAlive({ pid, host }: LockHolder): boolean {
+function isAlive({ pid, host, started }: LockHolder): boolean {
   if (host !== hostname()) return true;
-  if (pid === process.pid) return true;
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) return false;
+  }
+  const now = startOf(pid);
+  return started === null || now === null || now === started;
+}
+
+/** Boot and moment at which a process started, where the system has /proc. */
+function startOf(pid: number): string | null {
+  try {
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // Field 22; the second, the command's name, is in brackets and may hold spaces.
+    const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    return ticks === undefined ? null : `${boot} ${ticks}`;
+  } catch {
+    return null;
   }
 }
 
@@ -110,31 +142,47 @@ export function checkpointName(step: number): string {
   return `step-${String(step).padStart(8, "0")}`;
 }
 
-/** Removes what interrupted saves have left. */
+/** The folder in which a checkpoint is written before it has its name. */
+export function unfinishedFolder(run: string, step: number): string {
+  return join(run, checkpointsFolder, `.${checkpointName(step)}`);
+}
+
+/** Removes what interrupted saves have left; a checkpoint that was being replaced gets its name back. */
 export function removeUnfinished(run: string): void {
   const folder = join(run, checkpointsFolder);
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder)) {
-    if (name.startsWith(".step-")) rmSync(join(folder, name), { recursive: true, force: true });
+    const path = join(folder, name);
+    const replaced = /^\.replaced-(step-\d+)$/.exec(name)?.[1];
+    if (replaced !== undefined && !existsSync(join(folder, replaced))) renameSync(path, join(folder, replaced));
+    else if (/^\.(step|replaced|removed|latest)[-.]/.test(name)) rmSync(path, { recursive: true, force: true });
   }
 }
 
-/** Makes a finished folder the checkpoint of a step, points `latest` at it, and removes all but the newest `keepLast`. */
+/**
+ * Makes a finished folder the checkpoint of a step, points `latest` at it, and removes all but the newest `keepLast` (0 keeps all).
+ * Whenever it is interrupted, a complete checkpoint is there.
+ */
 export function publishCheckpoint(run: string, unfinished: string, step: number, keepLast: number): string {
   const folder = join(run, checkpointsFolder);
   const name = checkpointName(step);
   const path = join(folder, name);
+  const replaced = join(folder, `.replaced-${name}`);
   fsyncFolder(unfinished);
-  if (existsSync(path)) rmSync(path, { recursive: true, force: true });
+  if (existsSync(path)) renameSync(path, replaced);
   renameSync(unfinished, path);
-  const link = join(folder, "latest");
   const fresh = join(folder, `.latest.${process.pid}`);
   rmSync(fresh, { force: true });
   symlinkSync(name, fresh);
-  renameSync(fresh, link);
+  renameSync(fresh, join(folder, "latest"));
   fsyncFolder(folder);
-  for (const old of listCheckpoints(run).slice(0, -keepLast)) {
-    if (old.step < step) rmSync(old.path, { recursive: true, force: true });
+  rmSync(replaced, { recursive: true, force: true });
+  const others = listCheckpoints(run).filter((other) => other.step < step);
+  for (const old of keepLast > 0 ? others.slice(0, Math.max(0, others.length + 1 - keepLast)) : []) {
+    // Under its name a checkpoint is whole, also while it is being removed.
+    const removed = join(folder, `.removed-${checkpointName(old.step)}`);
+    renameSync(old.path, removed);
+    rmSync(removed, { recursive: true, force: true });
   }
   return path;
 }
@@ -159,20 +207,35 @@ export function resolveModelDirectory(path: string): string {
   );
 }
 
-/** Cuts the lines of later steps, and a torn last line, from a metrics file. */
-export function truncateMetrics(path: string, step: number): void {
+/**
+ * Cuts the lines of later steps, and torn ones, from a metrics file.
+ * @param stage cuts lines of this stage alone; default all
+ */
+export function truncateMetrics(path: string, step: number, stage: string | null = null): void {
   if (!existsSync(path)) return;
-  const kept = readFileSync(path, "utf8")
-    .split("\n")
-    .filter((line) => {
-      if (line === "") return false;
-      try {
-        const value: unknown = JSON.parse(line);
-        const at = typeof value === "object" && value !== null && "step" in value ? value.step : 0;
-        return typeof at === "number" && at <= step;
-      } catch {
-        return false;
-      }
-    });
-  writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
+  const content = readFileSync(path);
+  const kept: Uint8Array[] = [];
+  let length = 0;
+  for (let begin = 0; begin < content.length; ) {
+    const newline = content.indexOf(10, begin);
+    if (newline < 0) break;
+    const line = content.subarray(begin, newline + 1);
+    if (isUpTo(line.toString("utf8"), step, stage)) {
+      kept.push(line);
+      length += line.length;
+    }
+    begin = newline + 1;
+  }
+  if (length < content.length) writeFileAtomic(path, kept);
+}
+
+function isUpTo(line: string, step: number, stage: string | null): boolean {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return false;
+  }
+  if (!isObject(value)) return false;
+  return typeof value.step !== "number" || value.step <= step || (stage !== null && value.stage !== stage);
 }

@@ -61,6 +61,7 @@ function shardsOf(directory: string): Map<string, string[]> {
   if (!existsSync(index)) {
     const path = join(directory, singleName);
     if (existsSync(path)) return new Map([[path, []]]);
+    if (!existsSync(directory)) throw new RangeError(`${directory}: no such directory`);
     throw new RangeError(`${directory}: neither ${singleName} nor ${indexName}${pickleHint(directory)}`);
   }
   const json = readStrictJson(index);
@@ -94,6 +95,6 @@ function readStrictJson(path: string): unknown {
 }
 
 function pickleHint(directory: string): string {
-  const pickle = existsSync(directory) && readdirSync(directory).find((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
-  return pickle ? `; ${pickle} is a pickle, which can run code and is never read: convert it to safetensors` : "";
+  const pickle = readdirSync(directory).find((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
+  return pickle ? `; ${pickle} is a pickle, which can run code and is never read: convert it to safetensors first` : "";
 }

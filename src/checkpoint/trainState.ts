@@ -5,16 +5,17 @@
  * All processes write into one unfinished folder; the first names it when everyone is done.
  */
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Communicator } from "../distributed/communicator.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import { isObject, readJson } from "../files/json.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
-import { bytesPerElement } from "../tensor/dtype.js";
-import { native } from "../tensor/native.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { Tensor } from "../tensor/tensor.js";
+import { hfTensors, isExpertArray } from "./hfNames.js";
 import { verifyManifest, writeManifest } from "./manifest.js";
 import {
+  checkSameModel,
+  defaultShardBytes,
   type ExpertShare,
   loadWeights,
   shardName,
@@ -23,8 +24,17 @@ import {
   writeIndex,
   writeShards,
 } from "./modelFiles.js";
-import { checkpointName, checkpointsFolder, publishCheckpoint, removeUnfinished } from "./runDirectory.js";
-import { SafetensorsFile, type TensorEntry, type TensorSource, writeSafetensors } from "./safetensors.js";
+import {
+  checkpointName,
+  checkpointsFolder,
+  listCheckpoints,
+  publishCheckpoint,
+  removeUnfinished,
+  unfinishedFolder,
+} from "./runDirectory.js";
+import { SafetensorsFile, type TensorSource, writeSafetensors } from "./safetensors.js";
+import { type FoundTensor, TensorFiles } from "./tensorFiles.js";
+import { readElements, readTensor } from "./tensorIo.js";
 
 /** This process's piece of one parameter: arrays of `length` values each, under names such as `m` and `v`. */
 export interface StatePiece {
@@ -60,38 +70,56 @@ export interface SaveInput {
 const stateName = "trainer.json";
 const kinds = { float32: "F32", bfloat16: "BF16" } as const;
 
-/** @returns the checkpoint's path @throws the system's error; the checkpoints before stay as they were */
+/**
+ * Called by every process. @returns the checkpoint's path
+ * @throws the system's error (a full disk), or on the other processes that one of them failed; the checkpoints before stay as they were
+ */
 export async function saveTrainState(input: SaveInput): Promise<string> {
   const { run, step, model, groups } = input;
   const { world, expertGroup, experts } = groups;
-  const folder = join(run, checkpointsFolder, `.${checkpointName(step)}`);
-  if (world.rank === 0) {
-    removeUnfinished(run);
-    mkdirSync(folder, { recursive: true });
-  }
-  await world.barrier();
+  const folder = unfinishedFolder(run, step);
+  const path = join(run, checkpointsFolder, checkpointName(step));
   try {
-    const share: ExpertShare = { rank: expertGroup.rank, size: expertGroup.size };
-    // The first replica of each expert share writes it.
-    if (experts.rank === 0) writeModelPart(folder, model, share);
-    const name = `optimizer-${digits(world.rank)}-of-${digits(world.size)}.safetensors`;
-    writeSafetensors(join(folder, name), input.pieces.flatMap(pieceSources));
-    if (world.rank === 0) {
+    await together(world, path, () => {
+      if (world.rank !== 0) return;
+      removeUnfinished(run);
+      mkdirSync(folder, { recursive: true });
+    });
+    await together(world, path, () => {
+      const share: ExpertShare = { rank: expertGroup.rank, size: expertGroup.size };
+      // The first replica of each expert share writes it.
+      if (experts.rank === 0) writeModelPart(folder, model, share);
+      const name = `optimizer-${digits(world.rank)}-of-${digits(world.size)}.safetensors`;
+      writeSafetensors(join(folder, name), input.pieces.flatMap(pieceSources));
+      if (world.rank !== 0) return;
       writeConfig(folder, model, null);
       writeFileAtomic(join(folder, stateName), `${JSON.stringify({ version: 1, ...input.state }, null, 1)}\n`);
       input.extras(folder);
-    }
-    await world.barrier();
-    if (world.rank === 0) {
+    });
+    await together(world, path, () => {
+      if (world.rank !== 0) return;
       writeManifest(folder);
       publishCheckpoint(run, folder, step, input.keepLast);
-    }
-    await world.barrier();
+    });
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
+    if (world.rank === 0) rmSync(folder, { recursive: true, force: true });
     throw error;
   }
-  return join(run, checkpointsFolder, checkpointName(step));
+  return path;
+}
+
+/** Does a process's part and waits for the others; if one fails, all do, and none waits for it in vain. */
+async function together(world: Communicator, path: string, part: () => void): Promise<void> {
+  let failure: unknown = null;
+  try {
+    part();
+  } catch (error) {
+    failure = error ?? new Error("unknown");
+  }
+  const failed = new Int32Array([failure === null ? -1 : world.rank]);
+  await world.allReduce(failed, "max");
+  if (failure !== null) throw failure;
+  if (failed[0] !== -1) throw new Error(`${path}: not saved, for process ${failed[0]} failed`);
 }
 
 function digits(value: number): string {
@@ -101,7 +129,7 @@ function digits(value: number): string {
 function writeModelPart(folder: string, model: DeepseekV3, share: ExpertShare): void {
   const sources = tensorSources(model, { dtype: null, share }, share.rank === 0);
   if (share.size === 1) {
-    writeShards(folder, sources, 5e9);
+    writeShards(folder, sources, defaultShardBytes);
     return;
   }
   writeSafetensors(join(folder, shardName(share.rank, share.size)), sources);
@@ -134,73 +162,117 @@ export interface LoadedState {
 }
 
 /**
- * Reads weights and, where `pieces` are given, the state of these pieces.
- * @throws RangeError for a damaged checkpoint, or one without a piece that is asked for
+ * Reads weights and the state of `pieces`. A run that goes on in another precision takes its float32 weights from wherever the checkpoint
+ * has them: the masters, or weights that were float32 themselves.
+ * @throws RangeError for a damaged checkpoint (naming the newest good one before it), another model's, or one without what is asked for
  */
 export function loadTrainState(
   folder: string,
   model: DeepseekV3,
   share: ExpertShare,
-  pieces: readonly StatePiece[] | null,
+  pieces: readonly StatePiece[],
 ): LoadedState {
-  verifyManifest(folder);
+  verifyOrNameOlder(folder);
+  checkSameModel(folder, model.config);
   loadWeights(model, folder, share);
   const path = join(folder, stateName);
   const state = readJson(path);
   if (!isObject(state) || state.version !== 1) throw new RangeError(`${path}: not of this program's version`);
-  if (pieces) {
-    const stored = storedPieces(folder);
-    for (const piece of pieces) readPiece(folder, piece, stored);
+  const stored = storedPieces(folder);
+  const files = new TensorFiles(folder);
+  const parameters = new Map(model.parameters.map((parameter) => [parameter.name, parameter]));
+  for (const { parameter: name, start, length, arrays } of pieces) {
+    const parameter = parameters.get(name);
+    if (!parameter) throw new Error(`internal: state of unknown parameter ${name}`);
+    const { data } = parameter;
+    // A piece counts from the whole parameter's first element, a process's memory from that of its experts.
+    const offset = isExpertArray(parameter) ? share.rank * data.size : 0;
+    const wanted = Object.entries(arrays);
+    const masters = stored.get(`master/${name}`);
+    if (arrays.master && !masters) {
+      const exact = Tensor.empty(model.arena, parameter.shape, "float32");
+      for (const part of hfTensors(model.config, parameter, share.rank)) readTensor(files, part, exact, 128);
+      arrays.master.floats().set(exact.floats().subarray(start - offset, start - offset + length));
+      exact.free();
+    } else if (!arrays.master && masters) wanted.push(["master", data]);
+    for (const [kind, tensor] of wanted) {
+      if (kind === "master" && !masters) continue;
+      const begin = tensor === data ? offset : start;
+      readPiece(folder, `${kind}/${name}`, begin, tensor, stored);
+    }
   }
   return { state };
 }
 
+/** @throws RangeError of verifyManifest, with the newest older checkpoint of the run that is good */
+function verifyOrNameOlder(folder: string): void {
+  try {
+    verifyManifest(folder);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const step = Number(/^step-(\d+)$/.exec(basename(folder))?.[1] ?? Number.NaN);
+    const older = listCheckpoints(dirname(dirname(folder))).filter((checkpoint) => checkpoint.step < step);
+    const good = older.reverse().find(({ path }) => isGood(path));
+    const advice = good ? `; ${good.path} is good: remove the damaged one to go on from there` : "";
+    throw new RangeError(error.message + advice);
+  }
+}
+
+function isGood(folder: string): boolean {
+  try {
+    verifyManifest(folder);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 interface StoredPiece {
-  readonly file: SafetensorsFile;
-  readonly entry: TensorEntry;
+  readonly found: FoundTensor;
   readonly start: number;
   readonly end: number;
 }
 
+/** What the optimizer files hold, by `kind/parameter`, in the order of the elements. */
 function storedPieces(folder: string): Map<string, StoredPiece[]> {
   const stored = new Map<string, StoredPiece[]>();
   for (const name of readdirSync(folder).filter((file) => /^optimizer-.*\.safetensors$/.test(file))) {
     const file = new SafetensorsFile(join(folder, name));
     for (const entry of file.header.entries.values()) {
       const match = /^(.+)\/(\d+)-(\d+)$/.exec(entry.name);
-      if (!match) throw new RangeError(`${file.path}: ${entry.name} is not a piece of a parameter`);
-      const [, key = "", start, end] = match;
+      const [start, end] = [Number(match?.[2]), Number(match?.[3])];
+      if (!match || entry.shape.length !== 1 || end - start !== entry.shape[0]) {
+        throw new RangeError(
+          `${file.path}: ${entry.name} of shape [${entry.shape.join(", ")}] is not a piece of a parameter`,
+        );
+      }
+      const key = match[1] ?? "";
       const list = stored.get(key) ?? [];
-      list.push({ file, entry, start: Number(start), end: Number(end) });
+      list.push({ found: { ...entry, file }, start, end });
       stored.set(key, list);
     }
   }
+  for (const list of stored.values()) list.sort((a, b) => a.start - b.start);
   return stored;
 }
 
-function readPiece(folder: string, piece: StatePiece, stored: ReadonlyMap<string, readonly StoredPiece[]>): void {
-  const end = piece.start + piece.length;
-  for (const [kind, tensor] of Object.entries(piece.arrays)) {
-    const key = `${kind}/${piece.parameter}`;
-    let covered = 0;
-    for (const part of stored.get(key) ?? []) {
-      const from = Math.max(part.start, piece.start);
-      const to = Math.min(part.end, end);
-      if (to <= from) continue;
-      const code = part.entry.dtype === "F32" ? 0 : 1;
-      native().convert(
-        tensor.address + (from - piece.start) * bytesPerElement[tensor.dtype],
-        part.file.address(part.entry) + (from - part.start) * (code === 0 ? 4 : 2),
-        to - from,
-        tensor.code,
-        code,
-      );
-      covered += to - from;
-    }
-    if (covered !== piece.length) {
-      throw new RangeError(
-        `${folder}: ${key} has ${covered} of the ${piece.length} values from ${piece.start} on: not a checkpoint of this kind of run`,
-      );
-    }
+/** Fills a tensor with elements from `begin` on of the whole array `key`, from however many pieces hold them. */
+function readPiece(
+  folder: string,
+  key: string,
+  begin: number,
+  target: Tensor,
+  stored: ReadonlyMap<string, readonly StoredPiece[]>,
+): void {
+  const end = begin + target.size;
+  let at = begin;
+  for (const piece of stored.get(key) ?? []) {
+    const to = Math.min(piece.end, end);
+    if (piece.start > at || to <= at) continue;
+    readElements(piece.found, at - piece.start, target, at - begin, to - at);
+    at = to;
+  }
+  if (at < end) {
+    throw new RangeError(`${folder}: the optimizer's state lacks elements ${at} to ${end} of ${key}`);
   }
 }

@@ -56,7 +56,7 @@ async function generate(flags: Flags, isQuiet: boolean): Promise<Outcome> {
   const stream = generateText(model, tokenizer, {
     prompt,
     suffix: flags.suffix ?? null,
-    maxTokens: flags.maxTokens ?? 128,
+    maxTokens: flags.maxTokens ?? null,
     temperature: flags.temperature ?? 0.6,
     topP: flags.topP ?? 0.95,
     topK: flags.topK ?? 0,

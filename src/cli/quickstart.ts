@@ -61,7 +61,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
   const { useThreads } = await import("./bench.js");
   const config = loadPreset(preset);
   await useThreads(flags.threads);
-  const sources = flags.data ? parseDataSources(flags.data) : defaultSources();
+  const sources = flags.data ? parseDataSources(flags.data) : await defaultSources();
   const isResumed = wish === "resume";
   const tokensPerSecond = isResumed ? 0 : await calibrate(config);
   const result = await train({
@@ -76,7 +76,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
     },
     sources: isResumed ? null : sources,
     tokenizer: null,
-    prepare: { fim: { rate: 0.1 }, validationFraction: 0.03, validationMaxBytes: 400_000 },
+    prepare: { fim: { rate: 0.1, span: 600 }, validationFraction: 0.03, validationMaxBytes: 150_000 },
     threads: flags.threads ?? null,
     expertParallel: 1,
     resume: isResumed,
@@ -129,10 +129,12 @@ async function askAboutOldRun(run: string, flags: Flags): Promise<"start" | "res
   return answer === "resume" ? "resume" : restart();
 }
 
-/** TypeScript and JavaScript that npm has installed here. */
-function defaultSources(): DataSource[] {
+/** TypeScript and JavaScript that npm has installed here, without copies and minified files. */
+async function defaultSources(): Promise<DataSource[]> {
+  const { codeCorpus } = await import("../data/codeCorpus.js");
   const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "node_modules");
-  const paths = ["ts", "mts", "cts", "js", "mjs", "cjs"].map((ending) => join(root, "**", `*.${ending}`));
+  const { paths, bytes } = codeCorpus({ roots: [root], maxBytes: 40e6 });
+  say(`text: ${grouped(paths.length)} source files that npm installed here, ${grouped(bytes)} bytes`);
   return [{ name: "code", paths, weight: null, epochs: null }];
 }
 
@@ -169,7 +171,7 @@ function quickstartSettings(defaults: TrainSettings, tokens: number, seed: numbe
       batchSize,
       initialBatchSize: batchSize,
     },
-    validateEvery: Math.max(5, Math.ceil(steps / 6)),
+    validateEvery: Math.max(5, Math.ceil(steps / 5)),
     saveEvery: Math.max(5, Math.ceil(steps / 4)),
   };
 }

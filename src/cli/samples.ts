@@ -4,7 +4,9 @@ import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { SampleEvent } from "../train/events.js";
 
-const promptLines = 8;
+const promptLines = 6;
+const promptCharacters = 360;
+const suffixCharacters = 120;
 const truthCharacters = 160;
 const gapCharacters = 60;
 
@@ -30,9 +32,9 @@ export async function drawSamples(
     const isFim = i % 2 === 1 && tokenizer.fim !== null;
     const begin = lineStart(text, Math.floor(text.length / 3));
     const cut = lineStart(text, begin, promptLines) + (isFim ? 12 : 0);
-    const prompt = text.slice(begin, cut);
+    const prompt = text.slice(Math.max(begin, cut - promptCharacters), cut);
     const truth = text.slice(cut, cut + (isFim ? gapCharacters : truthCharacters));
-    const suffix = isFim ? text.slice(cut + gapCharacters, cut + gapCharacters + 200) : null;
+    const suffix = isFim ? text.slice(cut + gapCharacters, cut + gapCharacters + suffixCharacters) : null;
     const stream = generateText(model, tokenizer, {
       prompt,
       suffix,

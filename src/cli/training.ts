@@ -6,10 +6,10 @@ import { existsSync, mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { findCheckpoint, lockRun, truncateMetrics } from "../checkpoint/runDirectory.js";
-import { defaultReadOptions, type ReadOptions, readDocuments } from "../data/documents.js";
 import { type PrepareOptions, prepareData } from "../data/prepare.js";
 import { PreparedData } from "../data/preparedData.js";
-import { type DataSource, listFiles } from "../data/sources.js";
+import type { DataSource } from "../data/sources.js";
+import { TextData } from "../data/textData.js";
 import type { Communicator } from "../distributed/communicator.js";
 import { createGrid } from "../distributed/grid.js";
 import { openWorld } from "../distributed/open.js";
@@ -81,8 +81,11 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
       goesOn ? mergedSettings(defaultSettings(config), record.settings) : defaultSettings(config),
     );
     await inOrder(world, async () => {
-      const tokenizer = await findOrTrainTokenizer(job, config, threads);
-      await prepare(job, tokenizer, goesOn ? record.data.folder : null, threads, settings.seed);
+      // A run that goes on keeps the data it has, unless other data is given; the loader refuses what does not match.
+      const text = job.sources && new TextData(job.sources, job.prepare);
+      const tokenizer = await findOrTrainTokenizer(job, config, text, threads);
+      if (text) await prepare(job, text, tokenizer, threads, settings.seed);
+      else if (!goesOn) throw new RangeError(noData);
     });
     const tokenizer = Tokenizer.fromDirectory(join(job.run, "tokenizer"));
     using data = new PreparedData(dataFolder(job.run));
@@ -164,7 +167,12 @@ async function inOrder(world: Communicator, body: () => Promise<void>): Promise<
   await world.barrier();
 }
 
-async function findOrTrainTokenizer(job: TrainingJob, config: ModelConfig, threads: number): Promise<Tokenizer> {
+async function findOrTrainTokenizer(
+  job: TrainingJob,
+  config: ModelConfig,
+  text: TextData | null,
+  threads: number,
+): Promise<Tokenizer> {
   const folder = join(job.run, "tokenizer");
   if (job.tokenizer !== null) {
     const tokenizer = Tokenizer.fromDirectory(job.tokenizer);
@@ -172,16 +180,9 @@ async function findOrTrainTokenizer(job: TrainingJob, config: ModelConfig, threa
     return tokenizer;
   }
   if (existsSync(join(folder, "tokenizer.json"))) return Tokenizer.fromDirectory(folder);
-  const sources = needSources(job);
-  const read: ReadOptions = { ...defaultReadOptions, ...job.prepare.read };
-  async function* texts(): AsyncGenerator<Uint8Array> {
-    for (const { paths } of sources) {
-      for (const file of listFiles(paths)) {
-        for await (const { content } of readDocuments(file, read, () => {})) yield content;
-      }
-    }
-  }
-  for await (const event of tokenizerTraining(texts(), { vocabSize: config.vocabSize, threads })) {
+  if (!text) throw new RangeError(noData);
+  await text.scan();
+  for await (const event of tokenizerTraining(text.trainingTexts(), { vocabSize: config.vocabSize, threads })) {
     if (event.stage !== "done") continue;
     event.tokenizer.save(folder);
     const { bytes, documents, vocabSize } = event.summary;
@@ -191,29 +192,24 @@ async function findOrTrainTokenizer(job: TrainingJob, config: ModelConfig, threa
   throw new Error("internal: tokenizer training ended without a result");
 }
 
-function needSources(job: TrainingJob): readonly DataSource[] {
-  if (job.sources === null || job.sources.length === 0)
-    throw new RangeError("no data: give a file or folder (--data PATH)");
-  return job.sources;
-}
+const noData = "no data: give a file or folder (--data PATH)";
 
 async function prepare(
   job: TrainingJob,
+  text: TextData,
   tokenizer: Tokenizer,
-  recorded: string | null,
   threads: number,
   seed: number,
 ): Promise<void> {
-  // A run that goes on keeps its data unless other data is given; then the loader refuses what does not match.
-  if (job.sources === null && recorded !== null) return;
-  const outDir = dataFolder(job.run);
+  const { fim, punctuationSplitRate } = job.prepare;
   const manifest = await prepareData({
-    sources: needSources(job),
+    sources: text,
     tokenizer,
-    outDir,
+    outDir: dataFolder(job.run),
     seed,
     threads,
-    ...job.prepare,
+    ...(fim ? { fim } : {}),
+    ...(punctuationSplitRate === undefined ? {} : { punctuationSplitRate }),
   });
   for (const { name, documents, bytes, tokens, duplicates, skipped } of manifest.sources) {
     const left = skipped.binary + skipped.invalidUtf8 + skipped.empty;

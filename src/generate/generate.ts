@@ -100,7 +100,8 @@ export interface TextRequest extends Sampling {
   readonly prompt: string;
   /** Text after the gap: fill in the middle. */
   readonly suffix: string | null;
-  readonly maxTokens: number;
+  /** Null: up to 128, as far as the model has positions. */
+  readonly maxTokens: number | null;
   readonly signal?: AbortSignal;
 }
 
@@ -133,7 +134,9 @@ export async function* generateText(
   const prompt = promptIds(tokenizer, request.prompt, request.suffix);
   const stopIds = tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId];
   const usableIds = Math.min(tokenizer.vocabSize, model.config.vocabSize);
-  const stream = generateIds(model, prompt, { ...request, stopIds, usableIds });
+  const room = Math.max(1, model.config.maxPositionEmbeddings - prompt.length);
+  const maxTokens = request.maxTokens ?? Math.min(128, room);
+  const stream = generateIds(model, prompt, { ...request, maxTokens, stopIds, usableIds });
   const decoder = tokenizer.decoder({ skipSpecialTokens: true });
   const ids: number[] = [];
   let text = "";
