@@ -92,6 +92,7 @@ test.each([
   [1, 7, 9, 8],
   [5, 7, 7, 7],
   [3, 4, 9, 6],
+  [6, 5, 5, 8],
   [200, 33, 40, 33],
 ])("copyRows copies %i rows of %i between strides %i and %i and nothing between them", (rows, cols, to, from) => {
   const source = i32(Array.from({ length: rows * from }, (_, i) => i + 1));

@@ -270,10 +270,82 @@ function attention(r: Recorder): void {
   }
 }
 
+/** Ids, targets and experts outside their range, numbers that are not finite: legal, and never a reason to leave a buffer. */
+function strangeInput(r: Recorder): void {
+  const bad = [-1, 2_000_000_000, 2, -2_000_000_000, 3, 0, -1];
+  const n = bad.length;
+  for (const type of storages) {
+    const ids = input(bad, "i32");
+    r.record("embeddingForward", made(n * 9, type), given(27, type), ids, n, 9, 3, type, type);
+    r.record("embeddingBackward", made(27), given(n * 9, type), ids, n, 9, 3, type);
+    r.record("crossEntropy", made(n), madeInts(n), made(n * 3, type), ids, n, 3, 1, 1, type);
+    const lost = input([-1, 1, 0, -1, -1, -1], "i32"); // the second of three rows has no expert at all
+    const [x, y, w] = [given(27, type), given(18, type), given(6)];
+    r.record("permuteBackward", made(27, type), y, lost, 3, 2, 9, 0, type);
+    r.record("combineForward", made(27, type), y, w, lost, null, 3, 2, 9, type);
+    r.record("combineBackward", made(18, type), made(6), x, y, w, lost, 3, 2, 9, type);
+  }
+  r.record("moeSort", madeInts(4), madeInts(n), madeInts(n), input(bad, "i32"), n, 1, 3);
+  const logits = fresh(5 * 12, 3);
+  logits.set([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], 10);
+  logits.fill(Number.NaN, 24, 36);
+  for (const method of [0, 1, 2])
+    for (const scoring of [0, 1]) {
+      const rules = [5, 12, 4, 3, 2, scoring, method, 1, 2.5];
+      r.record("routerForward", madeInts(20), made(20), made(60), input(logits), null, ...rules);
+    }
+}
+
+/** No rows, or rows of nothing: null pointers and buffers of no bytes. */
+function emptySizes(r: Recorder): void {
+  for (const type of storages) {
+    const none = given(0, type);
+    r.record("add", made(0, type), none, null, 0, type);
+    r.record("sumSquares", output([5], "f64", 0, 0), none, 0, type);
+    r.record("rmsNormBackward", null, made(5), null, null, given(5), null, 0, 5, 5, 1, type);
+    r.record("swigluForward", made(0, type), none, 0, 3, type);
+    r.record("embeddingBackward", made(6), none, null, 0, 2, 3, type);
+    r.record("crossEntropy", made(0), null, made(0, type), null, 0, 3, 1, 1, type);
+    r.record("permuteForward", made(0, type), none, null, 0, 2, 3, type);
+    r.record("combineForward", made(0, type), none, null, null, null, 0, 2, 3, type);
+    r.record("gemm", made(0, type), none, none, 0, 3, 2, 2, 3, 3, 0, 0, 0, type, type, type);
+    r.record("gemm", made(6, type), none, none, 2, 3, 0, 0, 3, 3, 0, 0, 0, type, type, type);
+    const offsets = input([0, 0, 0], "i32");
+    r.record("groupedGemm", made(0, type), none, given(12, type), offsets, 2, 3, 2, 1, 0, type, type, type);
+    r.record("groupedGemmWgrad", made(12), none, none, offsets, 2, 3, 2, type, type);
+    r.record(
+      "attentionForward",
+      made(0, type),
+      made(0),
+      none,
+      none,
+      none,
+      input([0], "i32"),
+      0,
+      0,
+      2,
+      2,
+      4,
+      2,
+      4,
+      2,
+      1,
+      type,
+    );
+    r.record("mlaDecode", made(0, type), none, given(6, type), null, null, 0, 2, 2, 1, 2, 1, 1, type, type);
+    r.record("adamw", made(0), null, made(0, type), made(0, type), null, 0, 1, 0.1, 0.9, 0.95, 1e-8, 0, 1, 1, type);
+  }
+  r.record("moeSort", output([7, 7, 7], "i32", 0, 0), null, null, null, 0, 2, 2);
+  r.record("routerForward", madeInts(0), made(0), made(0), null, null, 0, 4, 2, 1, 1, 0, 2, 1, 1);
+  r.record("expertCounts", madeInts(0), null, input([0], "i32"), 0, 4, 2);
+  r.record("copyRows", output([], "u8", 0, 0), null, 0, 3, 3, 3, 4);
+}
+
 /** Every call, recorded on the portable path. */
 export function recordKernelCalls(): Recorder {
   seed = 1000;
   const recorder = new Recorder();
-  for (const section of [vectors, formats, products, rowKernels, experts, attention]) section(recorder);
+  for (const section of [vectors, formats, products, rowKernels, experts, attention, strangeInput, emptySizes])
+    section(recorder);
   return recorder;
 }
