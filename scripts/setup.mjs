@@ -42,7 +42,13 @@ export function ensurePackages() {
   const stamp = join(root, "node_modules", ".package-lock.json");
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(join(root, "package-lock.json")).mtimeMs - 1000) return;
   console.error("fathom: installing packages (npm ci)");
-  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+  const { status, error, stdout, stderr } = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  if (error) fail(`cannot start npm: ${error.message}`);
+  if (status !== 0) fail(`npm ci failed:\n${stdout}${stderr}`);
 }
 
 /** The addon: rebuilt by scripts/build-native.mjs, which decides by content what is out of date. */
