@@ -54,9 +54,15 @@ test("the lock of a living process holds, that of a dead one is taken over", asy
   lockRun(run)();
 });
 
-test("a process with the number of a dead one does not hold its lock", () => {
-  writeFileSync(lock(), JSON.stringify({ pid: process.pid, host: hostname(), started: "another boot 1" }));
+test("a process with the number of a dead one does not hold its lock", async () => {
+  writeFileSync(lock(), JSON.stringify({ pid: process.pid, host: hostname() }));
   lockRun(run)();
+  const later = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"], { stdio: "ignore" });
+  const ended = new Promise((resolve) => later.once("exit", resolve));
+  writeFileSync(lock(), JSON.stringify({ pid: later.pid, host: hostname(), started: "another boot 1" }));
+  if (existsSync("/proc/self/stat")) lockRun(run)();
+  later.kill("SIGKILL");
+  await ended;
 });
 
 test("a lock of another machine cannot be judged and holds; a torn one does not", () => {
@@ -89,13 +95,13 @@ function publish(step: number, keepLast: number): string {
 test("the newest checkpoints are kept and `latest` points to the last", () => {
   const steps = (): number[] => listCheckpoints(run).map(({ step }) => step);
   expect(findCheckpoint(run)).toBeNull();
-  for (const step of [1, 2, 3]) publish(step, 5);
-  expect(steps()).toEqual([1, 2, 3]);
+  for (const step of [1, 2, 3, 4]) publish(step, 6);
+  expect(steps()).toEqual([1, 2, 3, 4]);
   publish(10, 2);
-  expect(steps()).toEqual([3, 10]);
+  expect(steps()).toEqual([4, 10]);
   expect(readlinkSync(join(run, "checkpoints", "latest"))).toBe("step-00000010");
   publish(11, 0);
-  expect(steps()).toEqual([3, 10, 11]);
+  expect(steps()).toEqual([4, 10, 11]);
   expect(publish(11, 1)).toBe(join(run, "checkpoints", checkpointName(11)));
   expect(steps()).toEqual([11]);
   expect(findCheckpoint(run)).toEqual({ path: join(run, "checkpoints", "step-00000011"), step: 11 });

@@ -30,7 +30,7 @@ interface LockHolder {
   readonly started: string | null;
 }
 
-/** Locks of this very process, whose number alone could be that of a dead one. */
+/** Locks that this process has; another with its number is that of a dead one. */
 const held = new Set<string>();
 
 /**
@@ -47,7 +47,7 @@ export function lockRun(run: string): () => void {
   try {
     while (!linked(fresh, path)) {
       const holder = readLock(path);
-      if (holder && (held.has(path) || isAlive(holder))) {
+      if (holder && isAlive(holder, path)) {
         throw new RangeError(
           `${run}: run directory in use by process ${holder.pid} on ${holder.host}; wait for it, or choose another ` +
             `directory (if no such process is running, remove ${path})`,
@@ -92,8 +92,9 @@ function readLock(path: string): LockHolder | null {
 }
 
 /** A process of another machine cannot be asked; it is taken to be alive. */
-function isAlive({ pid, host, started }: LockHolder): boolean {
+function isAlive({ pid, host, started }: LockHolder, path: string): boolean {
   if (host !== hostname()) return true;
+  if (pid === process.pid) return held.has(path);
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -3,7 +3,7 @@
  * names only (a loader must not guess a pattern, model.md B3), and a shard name never leaves the directory.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { isObject } from "../files/json.js";
 import { SafetensorsFile, type TensorEntry } from "./safetensors.js";
 import { parseStrictJson } from "./strictJson.js";
@@ -69,7 +69,7 @@ function shardsOf(directory: string): Map<string, string[]> {
   if (!isObject(map)) throw new RangeError(`${index}: weight_map is missing`);
   const shards = new Map<string, string[]>();
   for (const [tensor, shard] of Object.entries(map)) {
-    if (typeof shard !== "string" || basename(shard) !== shard || shard.startsWith(".") || /[\\/\0]/.test(shard)) {
+    if (typeof shard !== "string" || shard.startsWith(".") || /[\\/\0]/.test(shard)) {
       throw new RangeError(`${index}: shard ${JSON.stringify(shard)} of ${tensor} is not a plain file name`);
     }
     if (!shard.endsWith(".safetensors")) {

@@ -155,12 +155,14 @@ test.each<[number, number, number, number, ComputeDtype]>([
   },
 );
 
-test.each<[ComputeDtype, ComputeDtype]>([
-  ["float32", "bfloat16"],
-  ["bfloat16", "float32"],
-])("a run of %s goes on in %s with the exact weights", async (from, to) => {
+test.each<[ComputeDtype, ComputeDtype, number]>([
+  ["float32", "bfloat16", 1],
+  ["float32", "bfloat16", 2],
+  ["bfloat16", "float32", 1],
+  ["bfloat16", "float32", 2],
+])("a run of %s goes on in %s with the exact weights, experts over %i", async (from, to, ranks) => {
   const path = await save(job(2, 2, from, true), 5);
-  for (const member of job(2, 1, to, false)) {
+  for (const member of job(2, ranks, to, false)) {
     loadTrainState(path, member.model, member.share, member.pieces);
     expectRestored(member);
   }
