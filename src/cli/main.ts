@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { benchCommand } from "./bench.js";
+import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
 import { generateCommand } from "./generate.js";
 import { initCommand } from "./init.js";
@@ -34,6 +35,7 @@ const commands = [
   inspectCommand(),
   initCommand(),
   tokenizerCommand(),
+  dataCommand(),
   benchCommand(),
   doctorCommand(),
 ];
