@@ -12,7 +12,7 @@ import { DeepseekV3 } from "../model/deepseekV3.js";
 import { parameterCounts } from "../model/flops.js";
 import { drawParameter } from "../model/init.js";
 import { bytesPerElement, type ComputeDtype } from "../tensor/dtype.js";
-import { native } from "../tensor/native.js";
+import { type Block, native } from "../tensor/native.js";
 import type { Parameter } from "../tensor/parameter.js";
 import { hfTensors, sharedCopies } from "./hfNames.js";
 import { writeShards } from "./modelFiles.js";
@@ -39,7 +39,8 @@ export function writeRandomModel(
     throw new RangeError(`${directory}: the model takes ${needed} bytes, the disk has ${free} left`);
   }
   const model = new DeepseekV3(config, options.dtype, singleCommunicator());
-  const own = model.parameters.flatMap((parameter) => randomSources(config, parameter, options.seed));
+  const scratch: Scratch = { floats: native().alloc(pieceElements * 4), narrow: native().alloc(pieceElements * 2) };
+  const own = model.parameters.flatMap((parameter) => randomSources(config, parameter, options.seed, scratch));
   const copies = sharedCopies(config).flatMap(({ name, of }) =>
     own.filter((source) => source.name === of).map((source) => ({ ...source, name })),
   );
@@ -53,15 +54,24 @@ export function writeRandomModel(
 
 const pieceElements = 1 << 20;
 
-function randomSources(config: ModelConfig, parameter: Parameter, seed: number): TensorSource[] {
+/** One piece as it is drawn and as it is stored; a piece is written before the next is drawn. */
+interface Scratch {
+  readonly floats: Block;
+  readonly narrow: Block;
+}
+
+function randomSources(
+  config: ModelConfig,
+  parameter: Parameter,
+  seed: number,
+  { floats, narrow }: Scratch,
+): TensorSource[] {
   const { dtype } = parameter.data;
   return hfTensors(config, parameter).map(({ name, shape, slices }) => ({
     name,
     shape,
     dtype: dtype === "bfloat16" ? "BF16" : "F32",
     *chunks(): Iterable<Uint8Array> {
-      const floats = native().alloc(pieceElements * 4);
-      const narrow = native().alloc(pieceElements * 2);
       for (const { start, length } of slices) {
         for (let at = 0; at < length; at += pieceElements) {
           const count = Math.min(pieceElements, length - at);

@@ -150,4 +150,5 @@ export function* sliceChunks(source: Tensor, slices: readonly Slice[], dtype: Fl
       yield new Uint8Array(scratch.buffer, 0, count * bytesPerElement[dtype]);
     }
   }
+  native().release(scratch.address, scratch.bytes);
 }
