@@ -1,8 +1,15 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { parseHeader, SafetensorsFile, type TensorSource, writeSafetensors } from "./safetensors.js";
+import { native } from "../tensor/native.js";
+import {
+  parseHeader,
+  SafetensorsFile,
+  type SafetensorsHeader,
+  type TensorSource,
+  writeSafetensors,
+} from "./safetensors.js";
 import { parseStrictJson } from "./strictJson.js";
 
 let folder = "";
@@ -20,6 +27,9 @@ function file(header: string, dataBytes: number, length = Buffer.byteLength(head
   return buffer;
 }
 
+const parse = (buffer: ArrayBuffer, name: string): SafetensorsHeader =>
+  parseHeader(buffer.byteLength, (begin, end) => new Uint8Array(buffer, begin, end - begin), name);
+
 const entry = (dtype: string, shape: unknown, begin: number, end: number): string =>
   JSON.stringify({ dtype, shape, data_offsets: [begin, end] });
 
@@ -29,7 +39,7 @@ function source(name: string, dtype: TensorSource["dtype"], shape: number[], byt
 
 test("a header names types, shapes and places", () => {
   const header = `{"__metadata__":{"format":"pt"},"b":${entry("F32", [2, 1], 2, 10)},"a":${entry("BF16", [], 0, 2)}, "e":${entry("U8", [3, 0], 10, 10)}}  `;
-  const { entries, metadata } = parseHeader(file(header, 10), "x");
+  const { entries, metadata } = parse(file(header, 10), "x");
   const base = 8 + header.length;
   expect(entries.get("a")).toEqual({ name: "a", dtype: "BF16", shape: [], begin: base, end: base + 2 });
   expect(entries.get("b")).toEqual({ name: "b", dtype: "F32", shape: [2, 1], begin: base + 2, end: base + 10 });
@@ -72,12 +82,12 @@ test.each<[string, ArrayBuffer, RegExp]>([
   ["data left over", file(`{"a":${entry("U8", [2], 0, 2)}}`, 3), /bytes that belong to no tensor/],
   ["nested", file(`{"a":${"[".repeat(100_000)}`, 0), /nested deeper than 16 levels/],
 ])("refused: %s", (_, bytes, message) => {
-  expect(() => parseHeader(bytes, "model")).toThrow(RangeError);
-  expect(() => parseHeader(bytes, "model")).toThrow(message);
+  expect(() => parse(bytes, "model")).toThrow(RangeError);
+  expect(() => parse(bytes, "model")).toThrow(message);
 });
 
 test("names like __proto__ are names", () => {
-  const { entries } = parseHeader(file(`{"__proto__":${entry("U8", [1], 0, 1)}}`, 1), "x");
+  const { entries } = parse(file(`{"__proto__":${entry("U8", [1], 0, 1)}}`, 1), "x");
   expect([...entries.keys()]).toEqual(["__proto__"]);
 });
 
@@ -113,7 +123,7 @@ test("10,000 mutated headers are read or refused, never more", () => {
       }
     }
     try {
-      for (const { begin, end } of parseHeader(bytes.slice().buffer, "m").entries.values()) {
+      for (const { begin, end } of parse(bytes.slice().buffer, "m").entries.values()) {
         if (!(begin >= 8 && end <= bytes.length)) throw new Error(`entry [${begin}, ${end}) leaves the file`);
       }
     } catch (error) {
@@ -184,6 +194,37 @@ test("opening names a file that is missing, a folder, empty or cut off", () => {
     writeFileSync(path, whole.subarray(0, length));
     expect(() => new SafetensorsFile(path)).toThrow(RangeError);
   }
+});
+
+test("a file too long to be mapped is read piece by piece", () => {
+  const path = join(folder, "long.safetensors");
+  const sources = [
+    source("a", "U8", [5], Uint8Array.of(1, 2, 3, 4, 5)),
+    source("b", "F32", [1], Uint8Array.of(0, 0, 128, 63)),
+  ];
+  writeSafetensors(path, sources);
+  const unmapped = new SafetensorsFile(path, 0);
+  const mapped = new SafetensorsFile(path);
+  expect(unmapped.header).toEqual(mapped.header);
+  for (const found of mapped.header.entries.values()) {
+    expect([...unmapped.bytes(found)]).toEqual([...mapped.bytes(found)]);
+    const copy = native().alloc(8);
+    unmapped.at(found, (address) => native().copyRows(copy.address, address, 1, 4, 4, 4, 1));
+    expect([...new Uint8Array(copy.buffer, 0, 4)]).toEqual([...mapped.bytes(found).subarray(0, 4)]);
+  }
+  // 5 GiB of zeros that take no room on the disk, then one number.
+  const zeros = 5 * 2 ** 30;
+  const header = Buffer.from(
+    `{"zeros":${entry("U8", [zeros], 0, zeros)},"one":${entry("F32", [1], zeros, zeros + 4)}}`,
+  );
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const fd = openSync(path, "w");
+  writeSync(fd, Buffer.concat([length, header]));
+  writeSync(fd, Uint8Array.of(0, 0, 128, 63), 0, 4, 8 + header.length + zeros);
+  closeSync(fd);
+  const huge = new SafetensorsFile(path);
+  expect([...huge.bytes(huge.header.entries.get("one")!)]).toEqual([0, 0, 128, 63]);
 });
 
 test("strict JSON agrees with JSON.parse where no key is repeated", () => {

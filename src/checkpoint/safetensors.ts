@@ -6,8 +6,8 @@
  * Writing is a stream: a tensor's bytes are asked for when their turn comes. Wider elements come first, so that every tensor starts at a
  * multiple of its element's size, as the reference implementation arranges them; otherwise the order is the caller's.
  */
-import { isUtf8 } from "node:buffer";
-import { statSync } from "node:fs";
+import { constants, isUtf8 } from "node:buffer";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { writeFileAtomic } from "../files/atomic.js";
 import { isObject } from "../files/json.js";
 import { type Block, native } from "../tensor/native.js";
@@ -54,20 +54,24 @@ export interface SafetensorsHeader {
 
 /**
  * Reads and checks a header.
- * @param buffer the whole file (which may be longer than a typed array) @param file its name, for errors
+ * @param size bytes of the file @param read gives bytes [begin, end) of it @param file its name, for errors
  * @throws RangeError for anything that the format does not allow
  */
-export function parseHeader(buffer: ArrayBuffer, file: string): SafetensorsHeader {
+export function parseHeader(
+  size: number,
+  read: (begin: number, end: number) => Uint8Array,
+  file: string,
+): SafetensorsHeader {
   const refuse = (what: string): RangeError => new RangeError(`${file}: ${what}`);
-  const size = buffer.byteLength;
   if (size < 8) throw refuse(`${size} bytes, expected at least 8: not a safetensors file`);
-  const length = Number(new DataView(buffer, 0, 8).getBigUint64(0, true));
+  const lengthBytes = read(0, 8);
+  const length = Number(new DataView(lengthBytes.buffer, lengthBytes.byteOffset, 8).getBigUint64(0, true));
   if (length > maxHeaderBytes) {
     throw refuse(`header of ${length} bytes, expected at most ${maxHeaderBytes}: not a safetensors file`);
   }
   const base = 8 + length;
   if (base > size) throw refuse(`header ends at byte ${base}, the file at ${size}: truncated`);
-  const header = new Uint8Array(buffer, 8, length);
+  const header = read(8, base);
   if (header[0] !== 0x7b) throw refuse('the header at byte 8 does not begin with "{"');
   if (!isUtf8(header)) throw refuse("the header is not UTF-8");
   let json: unknown;
@@ -144,31 +148,56 @@ function checkLayout(entries: TensorEntry[], begin: number, size: number, file: 
   }
 }
 
-/** A mapped file. The map lives as long as the object or an array over it. */
+/**
+ * An open file. It is mapped, unless it is longer than an array may be (4 GiB in Node 20); then tensors are read when they are asked for.
+ */
 export class SafetensorsFile {
   readonly path: string;
   readonly header: SafetensorsHeader;
-  readonly #block: Block;
+  readonly #map: Block | null;
 
-  /** @throws RangeError for a file that is missing, or not one of this format */
-  constructor(path: string) {
+  /** @param longestMap largest file that is mapped @throws RangeError for a file that is missing, or not one of this format */
+  constructor(path: string, longestMap: number = constants.MAX_LENGTH) {
     this.path = path;
     const status = statSync(path, { throwIfNoEntry: false });
     if (!status) throw new RangeError(`${path}: no such file`);
     if (!status.isFile()) throw new RangeError(`${path}: not a file`);
-    if (status.size < 8)
-      throw new RangeError(`${path}: ${status.size} bytes, expected at least 8: not a safetensors file`);
-    this.#block = native().mapFile(path);
-    this.header = parseHeader(this.#block.buffer, path);
+    const { size } = status;
+    this.#map = size >= 8 && size <= longestMap ? native().mapFile(path) : null;
+    this.header = parseHeader(size, (begin, end) => this.bytes({ begin, end }), path);
   }
 
-  /** Where the tensor's bytes are in memory, for kernels; valid while this object is. */
-  address(entry: TensorEntry): number {
-    return this.#block.address + entry.begin;
+  /** Gives `use` the address of bytes [begin, end) of the file, for kernels; it is valid during the call. */
+  at({ begin, end }: Pick<TensorEntry, "begin" | "end">, use: (address: number) => void): void {
+    if (this.#map) {
+      use(this.#map.address + begin);
+      return;
+    }
+    const block = native().alloc(end - begin);
+    this.#read(begin, new Uint8Array(block.buffer, 0, end - begin));
+    use(block.address);
+    native().release(block.address, block.bytes);
   }
 
-  bytes(entry: TensorEntry): Uint8Array {
-    return new Uint8Array(this.#block.buffer, entry.begin, entry.end - entry.begin);
+  /** Bytes [begin, end), in place where the file is mapped. */
+  bytes({ begin, end }: Pick<TensorEntry, "begin" | "end">): Uint8Array {
+    if (this.#map) return new Uint8Array(this.#map.buffer, begin, end - begin);
+    const bytes = new Uint8Array(end - begin);
+    this.#read(begin, bytes);
+    return bytes;
+  }
+
+  #read(begin: number, into: Uint8Array): void {
+    const fd = openSync(this.path, "r");
+    try {
+      for (let done = 0; done < into.length; ) {
+        const read = readSync(fd, into, done, Math.min(1 << 30, into.length - done), begin + done);
+        if (read === 0) throw new RangeError(`${this.path}: ends at byte ${begin + done}: truncated`);
+        done += read;
+      }
+    } finally {
+      closeSync(fd);
+    }
   }
 }
 

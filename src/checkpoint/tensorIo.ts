@@ -3,10 +3,10 @@
  * blocks' scales (model.md B4), and back in chunks, so that writing takes a few megabytes whatever the model's size.
  */
 import { bytesPerElement, type Dtype } from "../tensor/dtype.js";
-import { type Block, type DtypeCode, native } from "../tensor/native.js";
+import { type DtypeCode, native } from "../tensor/native.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { HfTensor, Slice } from "./hfNames.js";
-import { byteLength, type FileDtype } from "./safetensors.js";
+import { byteLength, type FileDtype, type SafetensorsFile } from "./safetensors.js";
 import type { FoundTensor, TensorFiles } from "./tensorFiles.js";
 
 export type FloatDtype = Exclude<Dtype, "int32">;
@@ -58,22 +58,31 @@ function copyBytes(to: number, from: number, bytes: number): void {
 export function readElements(found: FoundTensor, first: number, target: Tensor, start: number, count: number): void {
   const dtype = floatDtypeOf(found);
   const width = bytesPerElement[dtype];
-  const source = aligned(found.file.address(found) + first * width, count * width, width);
-  copyElements(target.address + start * bytesPerElement[target.dtype], target.dtype, source.address, dtype, count);
-  source.release();
-}
-
-interface AlignedSource {
-  readonly address: number;
-  readonly release: () => void;
+  const begin = found.begin + first * width;
+  withAligned(found.file, { begin, end: begin + count * width }, width, (address) => {
+    copyElements(target.address + start * bytesPerElement[target.dtype], target.dtype, address, dtype, count);
+  });
 }
 
 /** A place in a file as kernels can read it: itself, or a copy where the file puts it at an odd address. */
-function aligned(address: number, bytes: number, width: number): AlignedSource {
-  if (address % width === 0 || bytes === 0) return { address, release: () => {} };
-  const block: Block = native().alloc(bytes);
-  copyBytes(block.address, address, bytes);
-  return { address: block.address, release: () => native().release(block.address, block.bytes) };
+function withAligned(
+  file: SafetensorsFile,
+  range: { readonly begin: number; readonly end: number },
+  width: number,
+  use: (address: number) => void,
+): void {
+  const bytes = range.end - range.begin;
+  if (bytes === 0) return;
+  file.at(range, (address) => {
+    if (address % width === 0) {
+      use(address);
+      return;
+    }
+    const copy = native().alloc(bytes);
+    copyBytes(copy.address, address, bytes);
+    use(copy.address);
+    native().release(copy.address, copy.bytes);
+  });
 }
 
 /**
@@ -120,9 +129,11 @@ function dequantize(files: TensorFiles, found: FoundTensor, to: number, block: n
   if (!scale) throw new RangeError(`${where}, but ${found.name}_scale_inv is missing`);
   checkShape(scale, [Math.ceil(rows / block), Math.ceil(columns / block)]);
   if (scale.dtype !== "F32") throw new RangeError(`${scale.file.path}: ${scale.name} is ${scale.dtype}, expected F32`);
-  const scales = aligned(scale.file.address(scale), byteLength(scale), 4);
-  native().dequantizeFp8Blocks(to, found.file.address(found), scales.address, rows, columns, block, 0);
-  scales.release();
+  withAligned(scale.file, scale, 4, (scales) => {
+    withAligned(found.file, found, 1, (values) => {
+      native().dequantizeFp8Blocks(to, values, scales, rows, columns, block, 0);
+    });
+  });
 }
 
 const chunkElements = 1 << 20;
