@@ -14,7 +14,7 @@ import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { Parameter } from "../tensor/parameter.js";
 import { hfTensors, isExpertArray, sharedCopies } from "./hfNames.js";
 import { byteLength, type TensorSource, writeSafetensors } from "./safetensors.js";
-import { hasTensorFiles, indexName, singleName, TensorFiles } from "./tensorFiles.js";
+import { hasTensorFiles, indexName, singleName, TensorFiles, tensorNames } from "./tensorFiles.js";
 import { type FloatDtype, fileDtypeOf, readTensor, sliceChunks } from "./tensorIo.js";
 
 /** This process among those that deal out the experts: it holds [rank * E / size, (rank + 1) * E / size). */
@@ -148,7 +148,7 @@ export function readConfig(directory: string): ModelConfig {
   const config = parseModelConfig(readJson(path), path, { allowUnknown: true });
   if (config.numNextnPredictLayers === 0 || !hasTensorFiles(directory)) return config;
   const found = new Set<number>();
-  for (const name of new TensorFiles(directory).tensors.keys()) {
+  for (const name of tensorNames(directory)) {
     found.add(Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1));
   }
   let depths = 0;

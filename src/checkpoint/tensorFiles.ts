@@ -55,6 +55,12 @@ export function hasTensorFiles(directory: string): boolean {
   return [singleName, indexName].some((name) => existsSync(join(directory, name)));
 }
 
+/** Names of all tensors, from the index alone where there is one. */
+export function tensorNames(directory: string): Iterable<string> {
+  if (!existsSync(join(directory, indexName))) return new TensorFiles(directory).tensors.keys();
+  return Array.from(shardsOf(directory).values()).flat();
+}
+
 /** Paths of the shards, each with the tensors that the index promises. */
 function shardsOf(directory: string): Map<string, string[]> {
   const index = join(directory, indexName);
