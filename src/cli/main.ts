@@ -8,6 +8,7 @@ import { Command } from "commander";
 import { benchCommand } from "./bench.js";
 import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
+import { extendCommand } from "./extend.js";
 import { generateCommand } from "./generate.js";
 import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
@@ -30,6 +31,7 @@ const program = new Command("fathom")
 const commands = [
   quickstartCommand(),
   pretrainCommand(),
+  extendCommand(),
   generateCommand(),
   scoreCommand(),
   inspectCommand(),

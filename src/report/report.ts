@@ -122,7 +122,8 @@ function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function page(title: string, sections: readonly string[]): string {
+/** A whole page in the style of the reports. @param sections HTML */
+export function page(title: string, sections: readonly string[]): string {
   return `<!doctype html>
 <html lang="en">
 <head>
