@@ -72,7 +72,7 @@ const kinds = { float32: "F32", bfloat16: "BF16" } as const;
 
 /**
  * Called by every process. @returns the checkpoint's path
- * @throws the system's error (a full disk), or on the other processes that one of them failed; the checkpoints before stay as they were
+ * @throws Error with the system's reason (a full disk), on other processes naming the one that failed; the checkpoints before stay as they were
  */
 export async function saveTrainState(input: SaveInput): Promise<string> {
   const { run, step, model, groups } = input;
@@ -118,7 +118,10 @@ async function together(world: Communicator, path: string, part: () => void): Pr
   }
   const failed = new Int32Array([failure === null ? -1 : world.rank]);
   await world.allReduce(failed, "max");
-  if (failure !== null) throw failure;
+  if (failure !== null) {
+    const reason = failure instanceof Error ? failure.message : String(failure);
+    throw new Error(`${path}: not saved: ${reason}; the checkpoints before it stay`, { cause: failure });
+  }
   if (failed[0] !== -1) throw new Error(`${path}: not saved, for process ${failed[0]} failed`);
 }
 
