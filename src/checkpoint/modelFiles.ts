@@ -25,7 +25,8 @@ export interface ExpertShare {
 
 const alone: ExpertShare = { rank: 0, size: 1 };
 const configName = "config.json";
-export const defaultShardBytes = 5e9;
+/** A file of this size can still be mapped, which ends at 4 GiB in Node 20. */
+export const defaultShardBytes = 4e9;
 
 type ModelWeights = Pick<DeepseekV3, "config" | "dtype" | "parameters">;
 

@@ -213,10 +213,6 @@ export function byteLength(tensor: Pick<TensorEntry, "dtype" | "shape">): number
   return tensor.shape.reduce((product, extent) => product * extent, elementBytes[tensor.dtype]);
 }
 
-export function bytesPerFileElement(dtype: FileDtype): number {
-  return elementBytes[dtype];
-}
-
 /** Writes a whole file or none, a tensor at a time. @throws the system's error, for instance of a full disk */
 export function writeSafetensors(path: string, tensors: readonly TensorSource[]): void {
   const ordered = [...tensors].sort((a, b) => elementBytes[b.dtype] - elementBytes[a.dtype]);
