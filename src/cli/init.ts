@@ -19,7 +19,7 @@ export function initCommand(): Command {
       new Option("--dtype <type>", "type of the matrices (default: the config's)").choices(["float32", "bfloat16"]),
     )
     .addOption(integerOption("--seed <n>", "of the weights (default 1)", 0, Number.MAX_SAFE_INTEGER))
-    .addOption(numberOption("--max-shard-gigabytes <n>", "most bytes of a file (default 5)", 1e-6, 1e6))
+    .addOption(numberOption("--max-shard-gigabytes <n>", "most bytes of a file (default 4)", 1e-6, 1e6))
     .addHelpText("after", "\nExamples:\n  fathom init small --dtype bfloat16 --seed 1 --out /tmp/small");
   return act<Flags>(command, ([preset = ""], flags) => init(preset, flags));
 }
@@ -39,7 +39,7 @@ async function init(preset: string, flags: Flags): Promise<Outcome> {
   const { tensors, bytes } = writeRandomModel(flags.out, config, {
     dtype,
     seed: flags.seed ?? 1,
-    maxShardBytes: (flags.maxShardGigabytes ?? 5) * 1e9,
+    maxShardBytes: (flags.maxShardGigabytes ?? 4) * 1e9,
   });
   const seconds = (performance.now() - begun) / 1000;
   const text = `${flags.out}: ${grouped(tensors)} tensors, ${grouped(bytes)} bytes, ${seconds.toFixed(1)} s`;

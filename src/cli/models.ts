@@ -11,6 +11,7 @@ import type { ComputeDtype } from "../tensor/dtype.js";
 import { native } from "../tensor/native.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { readRunRecord } from "../train/runFiles.js";
+import { say } from "./output.js";
 
 export interface OpenOptions {
   /** Default: the checkpoint's own. */
@@ -33,7 +34,12 @@ export async function openModel(path: string, options: OpenOptions): Promise<Ope
   native().setThreads(options.threads ?? availableParallelism());
   const dtype = options.dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
   const model = new DeepseekV3(config, dtype, singleCommunicator());
-  loadWeights(model, directory);
+  const { unexpected } = loadWeights(model, directory);
+  if (unexpected.length > 0) {
+    say(
+      `${directory}: ${unexpected.length} tensors are not part of the model and left out: ${unexpected.slice(0, 3).join(", ")}`,
+    );
+  }
   const hasTokenizer = existsSync(join(directory, "tokenizer.json"));
   const tokenizer = hasTokenizer ? Tokenizer.fromDirectory(directory) : null;
   if (tokenizer && tokenizer.vocabSize > config.vocabSize) {

@@ -5,9 +5,16 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { findCheckpoint, lockRun, truncateMetrics } from "../checkpoint/runDirectory.js";
+import {
+  checkpointName,
+  checkpointsFolder,
+  type FoundCheckpoint,
+  findCheckpoint,
+  lockRun,
+  truncateMetrics,
+} from "../checkpoint/runDirectory.js";
 import { type PrepareOptions, prepareData } from "../data/prepare.js";
-import { PreparedData } from "../data/preparedData.js";
+import { manifestName, PreparedData, readManifest } from "../data/preparedData.js";
 import type { DataSource } from "../data/sources.js";
 import { TextData } from "../data/textData.js";
 import type { Communicator } from "../distributed/communicator.js";
@@ -70,8 +77,9 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
+    await world.barrier(); // Nobody looks before the first has the lock.
     const record = readRunRecord(job.run);
-    const resumeFrom = job.resume ? findCheckpoint(job.run) : null;
+    const resumeFrom = job.resume ? await agreedCheckpoint(world, job.run) : null;
     if (!job.resume && record !== null) {
       throw new RangeError(`${job.run}: there is a run already; --resume goes on with it, or choose another --out`);
     }
@@ -81,15 +89,15 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
       goesOn ? mergedSettings(defaultSettings(config), record.settings) : defaultSettings(config),
     );
     await inOrder(world, async () => {
-      // A run that goes on keeps the data it has, unless other data is given; the loader refuses what does not match.
+      if (goesOn && hasData(job)) return;
       const text = job.sources && new TextData(job.sources, job.prepare);
       const tokenizer = await findOrTrainTokenizer(job, config, text, threads);
-      if (text) await prepare(job, text, tokenizer, threads, settings.seed);
-      else if (!goesOn) throw new RangeError(noData);
+      if (!text) throw new RangeError(noData);
+      await prepare(job, text, tokenizer, threads, settings.seed);
     });
     const tokenizer = Tokenizer.fromDirectory(join(job.run, "tokenizer"));
     using data = new PreparedData(dataFolder(job.run));
-    if (isFirst && resumeFrom !== null) truncateMetrics(join(job.run, metricsFile), resumeFrom.step);
+    if (isFirst && resumeFrom !== null) truncateMetrics(join(job.run, metricsFile), resumeFrom.step, job.stage ?? null);
     const { sample } = job;
     const events = pretrain({
       run: job.run,
@@ -125,6 +133,28 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
+}
+
+/** The newest checkpoint as the first process sees it, so that all go on from the same one. */
+async function agreedCheckpoint(world: Communicator, run: string): Promise<FoundCheckpoint | null> {
+  const found = world.rank === 0 ? findCheckpoint(run) : null;
+  const step = Float64Array.of(found?.step ?? -1);
+  await world.broadcast(new Uint8Array(step.buffer), 0);
+  const [agreed = -1] = step;
+  return agreed < 0 ? null : { step: agreed, path: join(run, checkpointsFolder, checkpointName(agreed)) };
+}
+
+/** Whether a run that goes on has its data prepared. @throws RangeError if other data is given than it was trained on */
+function hasData(job: TrainingJob): boolean {
+  if (!existsSync(join(dataFolder(job.run), manifestName))) return false;
+  if (job.sources === null) return true;
+  const given = JSON.stringify(job.sources.map(({ name, paths, weight, epochs }) => [name, paths, weight, epochs]));
+  const { sources } = readManifest(dataFolder(job.run));
+  const had = JSON.stringify(sources.map(({ name, paths, weight, epochs }) => [name, paths, weight, epochs]));
+  if (given === had) return true;
+  throw new RangeError(
+    `${job.run}: cannot resume with other data: the run was made with ${had}, --data gives ${given}; leave --data out`,
+  );
 }
 
 const dataFolder = (run: string): string => join(run, "data");

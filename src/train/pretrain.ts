@@ -60,6 +60,7 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
     if (input.startFrom === undefined) initialize(model, settings.seed, grid.expertGroup.rank);
     else loadWeights(model, input.startFrom, grid.expertGroup);
     trainer.optimizer.adoptWeights();
+    trainer.ema?.adoptWeights();
   }
   const documents = data.validationDocuments();
   if (world.rank === 0) writeRunRecord(run, describe(input, stage, documents));
