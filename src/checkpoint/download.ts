@@ -104,10 +104,10 @@ export async function downloadModel(options: DownloadOptions): Promise<DownloadR
     }
     return all;
   });
+  for (const { path } of entries) checkPath(where, path);
   const wanted = entries.filter(({ path }) => isWanted(path)).sort((a, b) => (a.path < b.path ? -1 : 1));
   if (wanted.length === 0)
     throw new RangeError(`${where}: no safetensors, JSON or tokenizer files among ${entries.length} files`);
-  for (const { path } of wanted) checkPath(where, path);
   const sizeOf = (entry: ListFileEntry): number => entry.lfs?.size ?? entry.size;
   const bytes = wanted.reduce((sum, entry) => sum + sizeOf(entry), 0);
   onEvent({ kind: "resolved", commit, files: wanted.length, bytes });

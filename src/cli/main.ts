@@ -8,6 +8,7 @@ import { Command } from "commander";
 import { benchCommand } from "./bench.js";
 import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
+import { downloadCommand } from "./download.js";
 import { extendCommand } from "./extend.js";
 import { generateCommand } from "./generate.js";
 import { initCommand } from "./init.js";
@@ -38,6 +39,7 @@ const commands = [
   initCommand(),
   tokenizerCommand(),
   dataCommand(),
+  downloadCommand(),
   benchCommand(),
   doctorCommand(),
 ];
