@@ -46,12 +46,12 @@ BASE = dict(
     tie_word_embeddings=False,
 )
 PLAIN_ROPE = {"rope_type": "default", "rope_theta": 10000.0}
-# Eight channels, this base and this window put two of the four pairs inside the ramp.
+# Eight channels, this base and this window: three of the four pairs lie inside the ramp, which ends beyond the last one.
 YARN = {
     "rope_type": "yarn",
     "rope_theta": 100.0,
     "factor": 4.0,
-    "original_max_position_embeddings": 64,
+    "original_max_position_embeddings": 256,
     "beta_fast": 32,
     "beta_slow": 1,
     "mscale": 1.0,
@@ -82,7 +82,7 @@ FIXTURES = {
             n_group=1,
             topk_group=1,
             qk_rope_head_dim=8,
-            max_position_embeddings=256,
+            max_position_embeddings=1024,
             rope_parameters=YARN,
         ),
     ),
