@@ -79,7 +79,7 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
     start,
     save: (step, tokens) =>
       saveTrainingCheckpoint(run, trainer, grid, {
-        state: { stage, step, tokens, loader: loader.state() },
+        state: { stage, step, tokens, loader: loader.state(), shares: loader.realisedShares() },
         tokenizer,
         keepLast: settings.keepLast,
       }),

@@ -1,7 +1,7 @@
 /** What of a trainer goes into a checkpoint, and back: moments, masters where they are not the weights themselves, the average. */
 import type { StatePiece } from "../checkpoint/trainState.js";
 import { loadTrainState, saveTrainState } from "../checkpoint/trainState.js";
-import type { LoaderState } from "../data/pretrainLoader.js";
+import type { LoaderState, RealisedShare } from "../data/pretrainLoader.js";
 import type { ProcessGrid } from "../distributed/grid.js";
 import { isObject } from "../files/json.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
@@ -16,7 +16,8 @@ export interface RunState {
 }
 
 export interface CheckpointOptions {
-  readonly state: RunState;
+  /** And what the mixture of sources has come to, for the record. */
+  readonly state: RunState & { readonly shares: readonly RealisedShare[] };
   readonly tokenizer: Tokenizer;
   readonly keepLast: number;
 }
