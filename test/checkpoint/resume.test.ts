@@ -60,9 +60,12 @@ test.each<[ComputeDtype, ComputeDtype]>([
   const straight = createTrainer(grid, dtype, momentDtype);
   for (const index of [0, 1, 2]) await step(straight, index);
   const loader = { version: 1, seed: 0, sequenceLength: 12, dataKey: "k", rows: { a: 6 }, tokens: { a: 72 } } as const;
-  const state = {
-    shares: [], stage: "pretrain", step: 3, tokens: 72, loader };
-  const path = await saveTrainingCheckpoint(run, straight, grid, { state: { ...state, shares: [] }, tokenizer, keepLast: 2 });
+  const state = { stage: "pretrain", step: 3, tokens: 72, loader };
+  const path = await saveTrainingCheckpoint(run, straight, grid, {
+    state: { ...state, shares: [] },
+    tokenizer,
+    keepLast: 2,
+  });
   const saved = bits(straight);
   const resumed = createTrainer(grid, dtype, momentDtype);
   expect(loadTrainingCheckpoint(path, resumed, grid)).toEqual(state);
