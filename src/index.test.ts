@@ -1,0 +1,43 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import * as fathom from "./index.js";
+
+test("the library has the documented names and no others by accident", () => {
+  const names =
+    `bitsByPosition bitsPerByte createGrid deepseekV3Schedule DeepseekV3 defaultSettings describeInspection downloadModel
+    extendedConfig findCheckpoint flopsPerTokenTraining generateIds generateText inferenceBatch initialize inspectData
+    kvCacheBytesPerToken listCheckpoints loadPreset loadWeights lockRun openWorld parameterCounts parseDataSources
+    parseModelConfig positionWindows prepareData PreparedData presetNames pretrain PretrainLoader readConfig readEvents
+    readRunRecord resolveModelDirectory saveModel scaledSchedule scoreTokens scoringBatch serializeModelConfig
+    singleCommunicator TextData Tokenizer tokenizerTraining trainingBatch trainTokenizer writeRandomModel`.split(/\s+/);
+  expect(Object.keys(fathom).sort()).toEqual(names.sort());
+  for (const value of Object.values(fathom)) expect(value).toBeDefined();
+});
+
+test("a model made, saved, opened and asked with the library alone", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fathom-library-"));
+  try {
+    const config = { ...fathom.loadPreset("tiny"), numHiddenLayers: 2, vocabSize: 300, numNextnPredictLayers: 0 };
+    const made = new fathom.DeepseekV3(config, "float32", fathom.singleCommunicator());
+    fathom.initialize(made, 1, 0);
+    fathom.saveModel(folder, made);
+    const opened = new fathom.DeepseekV3(fathom.readConfig(folder), "float32", fathom.singleCommunicator());
+    fathom.loadWeights(opened, folder);
+    const [before, after] = [
+      await fathom.scoreTokens(made, [[5, 6, 7]]),
+      await fathom.scoreTokens(opened, [[5, 6, 7]]),
+    ];
+    expect(after).toEqual(before);
+    const ids: number[] = [];
+    const sampling = { temperature: 0, topP: 1, topK: 0, seed: 0 };
+    for await (const id of fathom.generateIds(opened, [5, 6], { ...sampling, maxTokens: 3, stopIds: [] })) ids.push(id);
+    expect(ids.length).toBe(3);
+    expect(fathom.parameterCounts(config).total).toBeGreaterThan(100_000);
+    made.free();
+    opened.free();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,73 @@
+/**
+ * The library: what `import ... from "fathom"` gives. The commands are built from these same functions; long work is an async generator of
+ * events that takes an AbortSignal. Importing it loads no native code: the kernels are opened by the first tensor.
+ */
+
+// Checkpoints.
+export { type DownloadEvent, type DownloadOptions, type DownloadResult, downloadModel } from "./checkpoint/download.js";
+export { type LoadResult, loadWeights, readConfig, type SaveModelOptions, saveModel } from "./checkpoint/modelFiles.js";
+export { type RandomModelOptions, writeRandomModel } from "./checkpoint/randomModel.js";
+export { findCheckpoint, listCheckpoints, lockRun, resolveModelDirectory } from "./checkpoint/runDirectory.js";
+// Data.
+export { type DataInspection, describeInspection, type InspectOptions, inspectData } from "./data/inspect.js";
+export { type PrepareOptions, type PrepareProgress, prepareData } from "./data/prepare.js";
+export { type DataManifest, PreparedData, type ValidationDocument } from "./data/preparedData.js";
+export { type LoaderOptions, type LoaderState, PretrainLoader } from "./data/pretrainLoader.js";
+export { type DataSource, parseDataSources } from "./data/sources.js";
+export { type ScanProgress, TextData, type TextDataOptions } from "./data/textData.js";
+// One process or many.
+export type { Communicator } from "./distributed/communicator.js";
+export { createGrid, type ProcessGrid } from "./distributed/grid.js";
+export { type OpenWorldOptions, openWorld } from "./distributed/open.js";
+export { singleCommunicator } from "./distributed/single.js";
+// Generation and evaluation.
+export { bitsByPosition, type PositionBucket, type PositionOptions, positionWindows } from "./eval/bitsByPosition.js";
+export { type BitsPerByte, bitsPerByte, type ScoreOptions, scoreTokens, type TokenScores } from "./eval/bitsPerByte.js";
+export {
+  type FinishReason,
+  type GenerateOptions,
+  generateIds,
+  generateText,
+  type TextRequest,
+  type TextResult,
+} from "./generate/generate.js";
+export type { Sampling } from "./generate/sampler.js";
+// The model.
+export { type Batch, inferenceBatch, scoringBatch, trainingBatch } from "./model/batch.js";
+export { type ModelConfig, parseModelConfig, serializeModelConfig } from "./model/config.js";
+export { type Extension, type ExtensionMethod, extendedConfig } from "./model/contextExtension.js";
+export { type BatchLosses, DeepseekV3, type LossWeights, type OnDispatched } from "./model/deepseekV3.js";
+export {
+  flopsPerTokenTraining,
+  kvCacheBytesPerToken,
+  type ParameterCounts,
+  parameterCounts,
+  type TrainingFlops,
+} from "./model/flops.js";
+export { initialize } from "./model/init.js";
+export { loadPreset, presetNames } from "./model/presets.js";
+export type { RopeScaling } from "./model/ropeScaling.js";
+export type { ComputeDtype } from "./tensor/dtype.js";
+// Text to ids and back.
+export {
+  type TokenizerTrainingEvent,
+  type TokenizerTrainingSummary,
+  type TrainTokenizerOptions,
+  tokenizerTraining,
+  trainTokenizer,
+} from "./tokenizer/bpeTrainer.js";
+export { type DecodeOptions, type EncodeOptions, type FimIds, Tokenizer } from "./tokenizer/tokenizer.js";
+// Training.
+export type {
+  CheckpointEvent,
+  SampleEvent,
+  StartEvent,
+  StepEvent,
+  TrainEvent,
+  TrainResult,
+  ValidationEvent,
+} from "./train/events.js";
+export { type PretrainInput, pretrain } from "./train/pretrain.js";
+export { type RunRecord, readEvents, readRunRecord } from "./train/runFiles.js";
+export { deepseekV3Schedule, type Schedule, type ScheduleOptions, scaledSchedule } from "./train/schedule.js";
+export { defaultSettings, type TrainSettings } from "./train/settings.js";
