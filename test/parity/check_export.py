@@ -17,8 +17,13 @@ from transformers import AutoModelForCausalLM
 
 
 def load(directory):
+    # Eager experts: the grouped product of PyTorch refuses widths that are no multiple of 16 bytes.
     model, info = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+        directory,
+        dtype=torch.float32,
+        attn_implementation="eager",
+        experts_implementation="eager",
+        output_loading_info=True,
     )
     model.eval()
     return model, info
