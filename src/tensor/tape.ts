@@ -8,7 +8,7 @@
  * order in which they were queued; the bits are the same.
  */
 import type { Arena } from "./arena.js";
-import type { Dtype } from "./dtype.js";
+import { bytesPerElement, type Dtype } from "./dtype.js";
 import { native } from "./native.js";
 import { type Shape, Tensor } from "./tensor.js";
 
@@ -94,11 +94,25 @@ export class Tape implements Disposable {
     return { tensor: x.grad, accumulate: 0 };
   }
 
-  /** Adds `gradient` to that of `x`, for kernels that only overwrite. */
+  /** Adds `gradient` to that of `x`, for kernels that only overwrite. A temporary of this backward becomes the gradient, uncopied. */
   contribute(x: Tensor, gradient: Tensor): void {
+    const at = x.grad ? -1 : this.#pending.lastIndexOf(gradient);
+    if (at >= 0) {
+      this.#pending.splice(at, 1);
+      x.grad = gradient;
+      return;
+    }
     const { tensor, accumulate } = this.target(x);
     if (accumulate) native().addScaled(tensor.address, gradient.address, 1, x.size, x.code);
-    else tensor.bytes().set(gradient.bytes());
+    else native().copyRows(tensor.address, gradient.address, x.rows, x.columns, x.columns, x.columns, bytesPerElement[x.dtype]);
+  }
+
+  /** The gradient of a result that is read for the last time: a temporary now, which `contribute` can hand on. */
+  takeGrad(y: Tensor): Tensor | null {
+    const gradient = y.grad;
+    y.grad = null;
+    if (gradient) this.#pending.push(gradient);
+    return gradient;
   }
 
   /** Weight gradients: now, or in `runDeferred`, until when the memory of the nodes walked meanwhile is kept. */

@@ -14,7 +14,8 @@ export function add(tape: Tape, a: Tensor, b: Tensor): Tensor {
   tape.record(() => {
     if (!y.grad) return;
     tape.contribute(a, y.grad);
-    tape.contribute(b, y.grad);
+    const dy = tape.takeGrad(y);
+    if (dy) tape.contribute(b, dy);
   });
   return y;
 }

@@ -96,7 +96,8 @@ export function combine(tape: Tape, y: Tensor, weights: Tensor, order: ExpertOrd
     );
     tape.contribute(y, dy);
     tape.contribute(weights, dweights);
-    if (shared) tape.contribute(shared, out.grad);
+    const last = shared && tape.takeGrad(out);
+    if (shared && last) tape.contribute(shared, last);
   });
   return out;
 }
