@@ -103,8 +103,9 @@ export class Tape implements Disposable {
       return;
     }
     const { tensor, accumulate } = this.target(x);
+    const { rows, columns } = x;
     if (accumulate) native().addScaled(tensor.address, gradient.address, 1, x.size, x.code);
-    else native().copyRows(tensor.address, gradient.address, x.rows, x.columns, x.columns, x.columns, bytesPerElement[x.dtype]);
+    else native().copyRows(tensor.address, gradient.address, rows, columns, columns, columns, bytesPerElement[x.dtype]);
   }
 
   /** The gradient of a result that is read for the last time: a temporary now, which `contribute` can hand on. */
