@@ -167,6 +167,7 @@ export interface LoadedState {
 /**
  * Reads weights and the state of `pieces`. A run that goes on in another precision takes its float32 weights from wherever the checkpoint
  * has them: the masters, or weights that were float32 themselves.
+ * @param isSameModel false: the config may differ (in how positions are rotated, say) as long as every tensor fits
  * @throws RangeError for a damaged checkpoint (naming the newest good one before it), another model's, or one without what is asked for
  */
 export function loadTrainState(
@@ -174,9 +175,10 @@ export function loadTrainState(
   model: DeepseekV3,
   share: ExpertShare,
   pieces: readonly StatePiece[],
+  isSameModel = true,
 ): LoadedState {
   verifyOrNameOlder(folder);
-  checkSameModel(folder, model.config);
+  if (isSameModel) checkSameModel(folder, model.config);
   loadWeights(model, folder, share);
   const path = join(folder, stateName);
   const state = readJson(path);

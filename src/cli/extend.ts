@@ -28,6 +28,7 @@ interface Flags
   readonly factor?: number;
   readonly method?: ExtensionMethod;
   readonly windows?: number;
+  readonly optimizer?: "fresh" | "kept";
 }
 
 /** Steps of each of the report's phases. */
@@ -68,6 +69,11 @@ export function extendCommand(): Command {
       integerOption("--micro-batch <sequences>", "sequences a forward pass (default: 2048 tokens)", 1, 2 ** 24),
     )
     .addOption(numberOption("--learning-rate <x>", "constant (default: the rate that training ended with)", 0, 1))
+    .addOption(
+      new Option("--optimizer <state>", "kept: go on with the moments of the run's checkpoint (default fresh)").choices(
+        ["fresh", "kept"],
+      ),
+    )
     .addOption(integerOption("--warmup-steps <n>", "steps of linear warm-up (default 0)", 0, 2 ** 31))
     .addOption(numberOption("--gamma <x>", "speed of the routing bias (default 0)", 0, 1))
     .addOption(numberOption("--alpha <x>", "sequence-wise balance loss (default 0.0001)", 0, 1))
@@ -141,6 +147,7 @@ async function extend(flags: Flags): Promise<Outcome> {
     expertParallel: flags.expertParallel ?? 1,
     resume: flags.resume ?? false,
     startFrom: record.base,
+    keepsOptimizer: flags.optimizer === "kept",
     onEvent: printer(),
   });
   if (result.reason === "stopped" || !isFirst) return { result, text: isFirst ? summary(result) : "" };

@@ -52,7 +52,9 @@ export interface TrainingJob {
   readonly expertParallel: number;
   readonly resume: boolean;
   readonly startFrom?: string;
+  readonly keepsOptimizer?: boolean;
   readonly onEvent: (event: TrainEvent) => void;
+  readonly deadline?: number;
   readonly sample?: (
     model: DeepseekV3,
     tokenizer: Tokenizer,
@@ -109,8 +111,9 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
       grid,
       resumeFrom: resumeFrom?.path ?? null,
       ...(job.schedule ? { schedule: job.schedule } : {}),
-      ...(job.startFrom === undefined ? {} : { startFrom: job.startFrom }),
+      ...(job.startFrom === undefined ? {} : { startFrom: job.startFrom, keepsOptimizer: job.keepsOptimizer ?? false }),
       ...(sample ? { sample: (model, step) => sample(model, tokenizer, data, step) } : {}),
+      ...(job.deadline === undefined ? {} : { deadline: job.deadline }),
       signal: stop.signal,
     });
     for (;;) {

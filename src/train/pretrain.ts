@@ -31,10 +31,14 @@ export interface PretrainInput {
   readonly grid: ProcessGrid;
   /** Checkpoint to go on from; null = random weights. */
   readonly resumeFrom: string | null;
-  /** Checkpoint whose weights to start from with a fresh optimizer; used where `resumeFrom` is null. */
+  /** Checkpoint whose weights to start from; used where `resumeFrom` is null. */
   readonly startFrom?: string;
+  /** Also take the optimizer's state from there, which must be a training checkpoint; else it starts fresh. Default false. */
+  readonly keepsOptimizer?: boolean;
   /** Completions to show when training is done. */
   readonly sample?: (model: DeepseekV3, step: number) => Promise<SampleEvent[]>;
+  /** See LoopInput. */
+  readonly deadline?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -56,6 +60,8 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
     const state = loadTrainingCheckpoint(resumeFrom, trainer, grid);
     loader.restore(state.loader);
     Object.assign(start, { step: state.step, tokens: state.tokens });
+  } else if (input.startFrom !== undefined && input.keepsOptimizer) {
+    loadTrainingCheckpoint(input.startFrom, trainer, grid, false);
   } else {
     if (input.startFrom === undefined) initialize(model, settings.seed, grid.expertGroup.rank);
     else loadWeights(model, input.startFrom, grid.expertGroup);
@@ -84,6 +90,7 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
         keepLast: settings.keepLast,
       }),
     ...(sample ? { sample: (step: number) => sample(model, step) } : {}),
+    ...(input.deadline === undefined ? {} : { deadline: input.deadline }),
     ...(input.signal ? { signal: input.signal } : {}),
   });
   try {

@@ -56,10 +56,19 @@ export function saveTrainingCheckpoint(
   });
 }
 
-/** Restores weights, optimizer and average. @throws RangeError for a damaged or unfitting checkpoint */
-export function loadTrainingCheckpoint(folder: string, trainer: Trainer, grid: ProcessGrid): RunState {
+/**
+ * Restores weights, optimizer and average.
+ * @param isSameModel false: the config may differ as long as every tensor fits
+ * @throws RangeError for a damaged or unfitting checkpoint
+ */
+export function loadTrainingCheckpoint(
+  folder: string,
+  trainer: Trainer,
+  grid: ProcessGrid,
+  isSameModel = true,
+): RunState {
   const share = { rank: grid.expertGroup.rank, size: grid.expertGroup.size };
-  const { state } = loadTrainState(folder, trainer.model, share, piecesOf(trainer, grid));
+  const { state } = loadTrainState(folder, trainer.model, share, piecesOf(trainer, grid), isSameModel);
   const { stage, step, tokens, loader, optimizerSteps } = state;
   if (
     typeof stage !== "string" ||
