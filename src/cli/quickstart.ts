@@ -72,7 +72,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
       if (isResumed) return defaults;
       // What is left after everything before, less the time to evaluate, draw samples and write the report.
       const seconds = 60 * minutes - (performance.now() - begun) / 1000;
-      return quickstartSettings(defaults, tokensPerSecond * Math.max(10, 0.94 * seconds - 45), flags.seed ?? 1);
+      return quickstartSettings(defaults, tokensPerSecond * Math.max(10, 0.92 * seconds - 40), flags.seed ?? 1);
     },
     sources: isResumed ? null : sources,
     tokenizer: null,
@@ -81,6 +81,8 @@ async function quickstart(flags: Flags): Promise<Outcome> {
     expertParallel: 1,
     resume: isResumed,
     onEvent: printer(),
+    // A machine that became slower meanwhile still ends in time.
+    deadline: begun + 1000 * (60 * minutes - 25),
     sample: (model, tokenizer, data, step) =>
       drawSamples(
         model,

@@ -38,6 +38,8 @@ export interface LoopInput {
   readonly save: (step: number, tokens: number) => Promise<string>;
   /** Completions to show at the end, and whenever the model is validated. */
   readonly sample?: (step: number) => Promise<SampleEvent[]>;
+  /** Time in performance.now() at which to end as if the tokens were used up, on any process. */
+  readonly deadline?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -78,6 +80,7 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
       reason = "stopped";
       break;
     }
+    if (await anyone(world, performance.now() >= (input.deadline ?? Number.POSITIVE_INFINITY))) break;
     const at = stepSettings(schedule, step, tokens);
     const batchSize = batchSizeAt(schedule.batch, tokens);
     const started = performance.now();
