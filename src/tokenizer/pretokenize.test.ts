@@ -113,10 +113,10 @@ test("a megabyte without a break takes linear time", () => {
   for (const unit of ["a", " ", "\n", "1", "!", "\0", "日", "\u0301", " \n", "'", "\t"]) {
     const time = (length: number): number => {
       const bytes = Buffer.from(unit.repeat(length), "utf8");
-      const start = performance.now();
+      const start = process.cpuUsage(); // not the clock: other processes may be running
       scanner.begin(bytes, 0, bytes.length);
       while (scanner.next() >= 0);
-      return performance.now() - start;
+      return process.cpuUsage(start).user / 1000;
     };
     time(10_000);
     expect(time(1_000_000)).toBeLessThan(1_000);
