@@ -148,6 +148,7 @@ async function extend(flags: Flags): Promise<Outcome> {
     resume: flags.resume ?? false,
     startFrom: record.base,
     keepsOptimizer: flags.optimizer === "kept",
+    samples: flags.samples ?? 2,
     onEvent: printer(),
   });
   if (result.reason === "stopped" || !isFirst) return { result, text: isFirst ? summary(result) : "" };

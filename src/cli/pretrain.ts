@@ -46,6 +46,7 @@ export interface TrainFlags {
   readonly validationFraction?: number;
   readonly textField?: string;
   readonly strict?: boolean;
+  readonly samples?: number;
 }
 
 export function pretrainCommand(): Command {
@@ -125,7 +126,8 @@ export function addTrainingOptions(command: Command): Command {
     .addOption(float("--fim-rate <x>", "share of documents as fill in the middle (default 0.1)", 0, 1))
     .addOption(float("--validation-fraction <x>", "share of the text to hold out (default 0.02)", 0, 0.9))
     .option("--text-field <name>", "field of JSONL and Parquet that holds the text (default: text, else content)")
-    .option("--strict", "refuse binary files and invalid UTF-8 instead of skipping them");
+    .option("--strict", "refuse binary files and invalid UTF-8 instead of skipping them")
+    .addOption(integerOption("--samples <n>", "completions of held-out text to show at the end (default 2)", 0, 1000));
 }
 
 /** A preset by name or a file by path; null if neither is given. */
@@ -214,6 +216,7 @@ async function pretrain(flags: TrainFlags): Promise<Outcome> {
     threads: flags.threads ?? null,
     expertParallel: flags.expertParallel ?? 1,
     resume: flags.resume ?? false,
+    samples: flags.samples ?? 2,
     onEvent: printer(),
   });
   return { result, text: summary(result) };

@@ -1,5 +1,5 @@
 /** Training events as lines on standard error: one a step at first and then a few a second at most, with what is left to do. */
-import type { StepEvent, TrainEvent } from "../train/events.js";
+import type { SampleEvent, StepEvent, TrainEvent } from "../train/events.js";
 import { grouped, say } from "./output.js";
 
 /** @param linesEvery seconds between step lines */
@@ -28,6 +28,8 @@ export function printer(linesEvery = 2): (event: TrainEvent) => void {
       );
     } else if (event.kind === "checkpoint") {
       say(`step ${event.step}: saved ${event.path}`);
+    } else if (event.kind === "sample") {
+      say(sampleText(event));
     }
   };
 }
@@ -42,6 +44,13 @@ function stepLine(event: StepEvent, rate: number): string {
     `loss ${event.loss.toFixed(3)}${mtp === "" ? "" : ` mtp ${mtp}`} lr ${event.learningRate.toExponential(2)} ` +
     `norm ${event.gradNorm.toFixed(2)}${vio} ${grouped(event.tokensPerSecond)} tok/s ${(100 * event.peakFraction).toFixed(0)} % of peak, ${left} left`
   );
+}
+
+function sampleText({ prompt, suffix, text, truth }: SampleEvent): string {
+  const rule = "-".repeat(72);
+  const head = suffix === null ? "completion" : "fill in the middle";
+  const tail = suffix === null ? "" : `\n... then follows: ${JSON.stringify(suffix.slice(0, 60))}`;
+  return `${rule}\n${head} of a held-out file, after:\n${prompt.slice(-300)}\n--- model:\n${text}\n--- file:\n${truth}${tail}`;
 }
 
 export function duration(seconds: number): string {

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import type { DataSource } from "../data/sources.js";
-import type { SampleEvent, TrainResult } from "../train/events.js";
+import type { TrainResult } from "../train/events.js";
 import type { TrainSettings } from "../train/settings.js";
 import {
   act,
@@ -56,7 +56,6 @@ async function quickstart(flags: Flags): Promise<Outcome> {
   const { parseDataSources } = await import("../data/sources.js");
   const { loadPreset } = await import("../model/presets.js");
   const { printer } = await import("./progress.js");
-  const { drawSamples } = await import("./samples.js");
   const { train } = await import("./training.js");
   const { useThreads } = await import("./bench.js");
   const config = loadPreset(preset);
@@ -83,15 +82,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
     onEvent: printer(),
     // A machine that became slower meanwhile still ends in time.
     deadline: begun + 1000 * (60 * minutes - 25),
-    sample: (model, tokenizer, data, step) =>
-      drawSamples(
-        model,
-        tokenizer,
-        data.validationDocuments().map(({ content }) => content),
-        4,
-        "pretrain",
-        step,
-      ),
+    samples: 4,
   });
   return finish(run, result, (performance.now() - begun) / 1000);
 }
@@ -188,9 +179,7 @@ async function finish(run: string, result: TrainResult, seconds: number): Promis
   const compressors = compressorBitsPerByte(data.validationDocuments().map(({ content }) => content));
   const report = writeRunReport(run, compressors);
   const events = readEvents(run);
-  const samples = events.filter((event): event is SampleEvent => event.kind === "sample");
   const lastStep = events.filter((event) => event.kind === "step").at(-1);
-  for (const sample of samples) say(sampleText(sample));
   const layers = lastStep?.layers ?? [];
   const dead = layers.reduce((sum, { counts }) => sum + counts.filter((count) => count === 0).length, 0);
   const text = table([
@@ -210,11 +199,4 @@ async function finish(run: string, result: TrainResult, seconds: number): Promis
     ["try it", `npx fathom generate --model ${run} --prompt "export function "`],
   ]);
   return { result: { ...result, seconds, compressors, report }, text };
-}
-
-function sampleText({ prompt, suffix, text, truth }: SampleEvent): string {
-  const rule = "-".repeat(72);
-  const head = suffix === null ? "completion" : "fill in the middle";
-  const tail = suffix === null ? "" : `\n... then follows: ${JSON.stringify(suffix.slice(0, 60))}`;
-  return `${rule}\n${head} of a held-out file, after:\n${prompt.slice(-300)}\n--- model:\n${text}\n--- file:\n${truth}${tail}`;
 }

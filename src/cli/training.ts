@@ -32,6 +32,7 @@ import { metricsFile, readRunRecord } from "../train/runFiles.js";
 import type { Schedule } from "../train/schedule.js";
 import { defaultSettings, type TrainSettings } from "../train/settings.js";
 import { grouped, say } from "./output.js";
+import { drawSamples } from "./samples.js";
 
 export interface TrainingJob {
   readonly run: string;
@@ -55,12 +56,8 @@ export interface TrainingJob {
   readonly keepsOptimizer?: boolean;
   readonly onEvent: (event: TrainEvent) => void;
   readonly deadline?: number;
-  readonly sample?: (
-    model: DeepseekV3,
-    tokenizer: Tokenizer,
-    data: PreparedData,
-    step: number,
-  ) => Promise<SampleEvent[]>;
+  /** Completions of held-out documents to show when training is done. */
+  readonly samples: number;
 }
 
 /** Runs a job to its end, or until SIGINT or SIGTERM, after which it is saved and can go on. */
@@ -100,10 +97,19 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
     const tokenizer = Tokenizer.fromDirectory(join(job.run, "tokenizer"));
     using data = new PreparedData(dataFolder(job.run));
     if (isFirst && resumeFrom !== null) truncateMetrics(join(job.run, metricsFile), resumeFrom.step, job.stage ?? null);
-    const { sample } = job;
+    const stage = job.stage ?? "pretrain";
+    const samplesOf = (model: DeepseekV3, step: number): Promise<SampleEvent[]> =>
+      drawSamples(
+        model,
+        tokenizer,
+        data.validationDocuments().map(({ content }) => content),
+        job.samples,
+        stage,
+        step,
+      );
     const events = pretrain({
       run: job.run,
-      stage: job.stage ?? "pretrain",
+      stage,
       config,
       settings,
       tokenizer,
@@ -112,7 +118,7 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
       resumeFrom: resumeFrom?.path ?? null,
       ...(job.schedule ? { schedule: job.schedule } : {}),
       ...(job.startFrom === undefined ? {} : { startFrom: job.startFrom, keepsOptimizer: job.keepsOptimizer ?? false }),
-      ...(sample ? { sample: (model, step) => sample(model, tokenizer, data, step) } : {}),
+      ...(job.samples > 0 && config.attention === "mla" ? { sample: samplesOf } : {}),
       ...(job.deadline === undefined ? {} : { deadline: job.deadline }),
       signal: stop.signal,
     });
