@@ -71,7 +71,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
       if (isResumed) return defaults;
       // What is left after everything before, less the time to evaluate, draw samples and write the report.
       const seconds = 60 * minutes - (performance.now() - begun) / 1000;
-      return quickstartSettings(defaults, tokensPerSecond * Math.max(10, 0.92 * seconds - 40), flags.seed ?? 1);
+      return quickstartSettings(defaults, tokensPerSecond * Math.max(10, 0.95 * seconds - 35), flags.seed ?? 1);
     },
     sources: isResumed ? null : sources,
     tokenizer: null,
@@ -139,7 +139,7 @@ async function calibrate(config: import("../model/config.js").ModelConfig): Prom
     dtype: "float32",
     seed: 1,
     sequenceLength: 256,
-    batchSize: 16,
+    batchSize: 8,
     recompute: false,
   });
   say(`this machine trains ${preset} at about ${grouped(speed.tokensPerSecond)} tokens per second`);
@@ -147,18 +147,18 @@ async function calibrate(config: import("../model/config.js").ModelConfig): Prom
 }
 
 function quickstartSettings(defaults: TrainSettings, tokens: number, seed: number): TrainSettings {
-  const [sequenceLength, batchSize] = [256, 16];
+  const [sequenceLength, batchSize] = [256, 8]; // Twice the steps of 16 sequences: 0.07 bits per byte less (docs/log.md).
   const steps = Math.max(10, Math.floor(tokens / (sequenceLength * batchSize)));
   return {
     ...defaults,
     seed,
     sequenceLength,
-    microBatchSize: 16,
+    microBatchSize: batchSize,
     totalTokens: steps * sequenceLength * batchSize,
     schedule: {
       ...defaults.schedule,
       shape: "cosine",
-      learningRate: 3e-3,
+      learningRate: 2e-3,
       minLearningRate: 1e-4,
       warmupSteps: Math.min(100, Math.ceil(steps / 10)),
       batchSize,
