@@ -119,8 +119,6 @@ interface ExtensionRecord {
 const extensionFile = "extension.json";
 
 async function extend(flags: Flags): Promise<Outcome> {
-  const { join } = await import("node:path");
-  const { writeFileAtomic } = await import("../files/atomic.js");
   const { readRunRecord } = await import("../train/runFiles.js");
   const { launchedRank } = await import("../distributed/launcher.js");
   const { parseDataSources } = await import("../data/sources.js");
@@ -131,9 +129,6 @@ async function extend(flags: Flags): Promise<Outcome> {
   if (!goesOn && !sources) throw new RangeError("no data: give a file or folder (--data PATH)");
   const plan = goesOn ? await recorded(flags) : await planned(flags);
   const isFirst = (launchedRank() ?? 0) === 0;
-  if (isFirst && !goesOn && readRunRecord(flags.out) === null) {
-    writeFileAtomic(join(flags.out, extensionFile), `${JSON.stringify(plan.record, null, 1)}\n`);
-  }
   const { record, config, tokenizer, defaults } = plan;
   const result = await train({
     run: flags.out,
@@ -148,6 +143,7 @@ async function extend(flags: Flags): Promise<Outcome> {
     resume: flags.resume ?? false,
     startFrom: record.base,
     keepsOptimizer: flags.optimizer === "kept",
+    record: { name: extensionFile, content: `${JSON.stringify(record, null, 1)}\n` },
     samples: flags.samples ?? 2,
     onEvent: printer(),
   });

@@ -25,8 +25,16 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 const program = new Command("fathom")
   .description("DeepSeek-V3, the whole system: train, evaluate and run models of its architecture on your own machine.")
   .version(version)
-  .showHelpAfterError("(--help shows the options)")
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "fathom: ")) })
+  .configureOutput({
+    outputError: (text, write) => {
+      write(
+        `fathom: ${text
+          .replace(/^error: /, "")
+          .trim()
+          .replaceAll("\n", " ")} (--help shows the options)\n`,
+      );
+    },
+  })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 const commands = [

@@ -9,10 +9,13 @@ const promptCharacters = 360;
 const suffixCharacters = 120;
 const truthCharacters = 160;
 const gapCharacters = 60;
+const sampleTokens = 48;
+/** Begin of the document and the three marks of a gap. */
+const controlTokens = 4;
 
 /**
  * One greedy completion and, if the tokenizer has the tokens, one filled gap for each document.
- * @param documents UTF-8 texts; short ones are passed over
+ * @param documents UTF-8 texts; short ones are passed over, and all of them if the model has too few positions for a prompt
  */
 export async function drawSamples(
   model: DeepseekV3,
@@ -23,6 +26,7 @@ export async function drawSamples(
   step: number,
 ): Promise<SampleEvent[]> {
   const samples: SampleEvent[] = [];
+  const positions = model.config.maxPositionEmbeddings;
   const texts = documents.map((content) => Buffer.from(content).toString("utf8")).filter(({ length }) => length > 1200);
   const stride = Math.max(1, Math.floor(texts.length / count));
   for (const [i, text] of texts
@@ -32,13 +36,21 @@ export async function drawSamples(
     const isFim = i % 2 === 1 && tokenizer.fim !== null;
     const begin = lineStart(text, Math.floor(text.length / 3));
     const cut = lineStart(text, begin, promptLines) + (isFim ? 12 : 0);
-    const prompt = text.slice(Math.max(begin, cut - promptCharacters), cut);
     const truth = text.slice(cut, cut + (isFim ? gapCharacters : truthCharacters));
-    const suffix = isFim ? text.slice(cut + gapCharacters, cut + gapCharacters + suffixCharacters) : null;
+    const maxTokens = Math.min(sampleTokens, Math.floor(positions / 2));
+    let prompt = text.slice(Math.max(begin, cut - promptCharacters), cut);
+    let suffix = isFim ? text.slice(cut + gapCharacters, cut + gapCharacters + suffixCharacters) : null;
+    // A model of few positions sees less of what stands around the gap.
+    const room = positions - maxTokens - controlTokens;
+    while (prompt.length > 0 && tokenizer.encode(prompt).length + tokenizer.encode(suffix ?? "").length > room) {
+      prompt = prompt.slice(Math.ceil(prompt.length / 4));
+      if (suffix !== null) suffix = suffix.slice(0, Math.floor((suffix.length * 3) / 4));
+    }
+    if (prompt === "") continue;
     const stream = generateText(model, tokenizer, {
       prompt,
       suffix,
-      maxTokens: 48,
+      maxTokens,
       temperature: 0,
       topP: 1,
       topK: 0,

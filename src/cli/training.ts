@@ -2,7 +2,7 @@
  * What `pretrain`, `extend` and `quickstart` do around the training loop: lock the run directory, find or train the tokenizer, prepare the
  * data, join the other processes, and report.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import {
@@ -20,6 +20,7 @@ import { TextData } from "../data/textData.js";
 import type { Communicator } from "../distributed/communicator.js";
 import { createGrid } from "../distributed/grid.js";
 import { openWorld } from "../distributed/open.js";
+import { writeFileAtomic } from "../files/atomic.js";
 import { isObject } from "../files/json.js";
 import { type ModelConfig, parseModelConfig, serializeModelConfig } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
@@ -28,7 +29,7 @@ import { tokenizerTraining } from "../tokenizer/bpeTrainer.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { SampleEvent, TrainEvent, TrainResult } from "../train/events.js";
 import { pretrain } from "../train/pretrain.js";
-import { metricsFile, readRunRecord } from "../train/runFiles.js";
+import { metricsFile, readRunRecord, runFile } from "../train/runFiles.js";
 import type { Schedule } from "../train/schedule.js";
 import { defaultSettings, type TrainSettings } from "../train/settings.js";
 import { grouped, say } from "./output.js";
@@ -56,6 +57,8 @@ export interface TrainingJob {
   readonly keepsOptimizer?: boolean;
   readonly onEvent: (event: TrainEvent) => void;
   readonly deadline?: number;
+  /** A file of the command's own, written into the directory of a new run. */
+  readonly record?: { readonly name: string; readonly content: string };
   /** Completions of held-out documents to show when training is done. */
   readonly samples: number;
 }
@@ -67,6 +70,8 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
   native().setThreads(threads);
   const grid = await createGrid(world, job.expertParallel);
   const isFirst = world.rank === 0;
+  const hadNothing = isFirst && (!existsSync(job.run) || readdirSync(job.run).length === 0);
+  const hadFolder = existsSync(job.run);
   if (isFirst) mkdirSync(job.run, { recursive: true });
   const unlock = isFirst ? lockRun(job.run) : () => {};
   const stop = new AbortController();
@@ -83,6 +88,7 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
       throw new RangeError(`${job.run}: there is a run already; --resume goes on with it, or choose another --out`);
     }
     const goesOn = job.resume && record !== null;
+    if (isFirst && job.record && !goesOn) writeFileAtomic(join(job.run, job.record.name), job.record.content);
     const config = chooseConfig(job, goesOn ? record.model : null);
     const settings = job.settings(
       goesOn ? mergedSettings(defaultSettings(config), record.settings) : defaultSettings(config),
@@ -133,6 +139,7 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
     }
   } catch (error) {
     unlock();
+    if (hadNothing && !existsSync(join(job.run, runFile))) removeAll(job.run, hadFolder);
     // The other processes would wait for this one: they are ended with it, after it has said why.
     if (world.size > 1) {
       say(`fathom: rank ${world.rank}: ${error instanceof Error ? error.message : String(error)}`);
@@ -142,6 +149,12 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
+}
+
+/** What a run that never began has left; an empty folder that was there before stays. */
+function removeAll(folder: string, isKept: boolean): void {
+  if (!isKept) rmSync(folder, { recursive: true, force: true });
+  else for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 /** The newest checkpoint as the first process sees it, so that all go on from the same one. */

@@ -28,9 +28,17 @@ export function writeFileAtomic(path: string, content: FileContent | Iterable<Fi
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    throw namingPath(error, path);
   }
   fsyncFolder(folder);
+}
+
+/** The system's error with the path in its message: a failed write to an open file (a full disk) has none. */
+export function namingPath(error: unknown, path: string): unknown {
+  if (error instanceof Error && "code" in error && !("path" in error)) {
+    error.message = `${path}: cannot be written (${error.message})`;
+  }
+  return error;
 }
 
 /** Makes renames inside `folder` durable. */

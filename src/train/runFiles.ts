@@ -4,7 +4,7 @@
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeFileAtomic } from "../files/atomic.js";
+import { namingPath, writeFileAtomic } from "../files/atomic.js";
 import { isObject, readJson } from "../files/json.js";
 import type { TrainEvent } from "./events.js";
 import { EventFile } from "./tensorboard.js";
@@ -59,7 +59,12 @@ export class RunRecorder {
   }
 
   see(event: TrainEvent): void {
-    appendFileSync(join(this.#run, metricsFile), `${JSON.stringify(event)}\n`);
+    const path = join(this.#run, metricsFile);
+    try {
+      appendFileSync(path, `${JSON.stringify(event)}\n`);
+    } catch (error) {
+      throw namingPath(error, path);
+    }
     const scalars = scalarsOf(event);
     if (!scalars || !("step" in event)) return;
     this.#events ??= new EventFile(
