@@ -15,6 +15,7 @@ import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
 import { pretrainCommand } from "./pretrain.js";
 import { quickstartCommand } from "./quickstart.js";
+import { reportCommand } from "./report.js";
 import { scoreCommand } from "./score.js";
 import { tokenizerCommand } from "./tokenizer.js";
 
@@ -50,6 +51,7 @@ const commands = [
   downloadCommand(),
   benchCommand(),
   doctorCommand(),
+  reportCommand(),
 ];
 for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 

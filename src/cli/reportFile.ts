@@ -1,32 +1,77 @@
-/** Writes a run's report.html from what the run left. */
+/** Writes a run's report from what the run left: run.json, metrics.jsonl and the held-out documents. */
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { manifestName, PreparedData } from "../data/preparedData.js";
+import { type CompressorResult, compressorBitsPerByte } from "../eval/compressors.js";
 import { writeFileAtomic } from "../files/atomic.js";
+import { isObject } from "../files/json.js";
 import { renderReport } from "../report/report.js";
-import { readEvents, readRunRecord } from "../train/runFiles.js";
+import { type RunRecord, readEvents, readRunRecord, runFile } from "../train/runFiles.js";
 import { grouped } from "./output.js";
 
-/** @returns the report's path @throws RangeError if there is no run */
+/**
+ * @param compressors bits per byte of the same held-out documents; may be empty
+ * @param out where to write; null = report.html in the run
+ * @returns the report's path
+ * @throws RangeError if there is no run, or `out` is a folder
+ */
 export function writeRunReport(
   run: string,
-  compressors: readonly { readonly name: string; readonly bitsPerByte: number }[],
+  compressors: readonly CompressorResult[],
+  out: string | null = null,
 ): string {
-  const record = readRunRecord(run);
-  if (!record) throw new RangeError(`${run}: no run here`);
-  const events = readEvents(run);
-  const start = events.find((event) => event.kind === "start");
-  const last = events.filter((event) => event.kind === "step").at(-1);
+  const record = recordOf(run);
+  const path = out ?? join(run, "report.html");
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new RangeError(`${path}: expected a file to write the report to, found a folder`);
+  }
+  // A line that is JSON but no event (a file edited by hand) is passed over as a torn one is.
+  const events = readEvents(run).filter((event) => isObject(event));
+  const start = events.findLast((event) => event.kind === "start");
+  const last = events.findLast((event) => event.kind === "step");
+  const { validation } = record;
   const facts: (readonly [string, string])[] = [
     ["run", run],
+    ["stage", record.stage],
     ["started", record.startedAt],
-    ["parameters", start ? `${grouped(start.parameters.total)}, ${grouped(start.parameters.activated)} a token` : ""],
+    ...(start
+      ? [
+          [
+            "parameters",
+            `${grouped(start.parameters.total)}, of which a token uses ${grouped(start.parameters.activated)}`,
+          ] as const,
+        ]
+      : []),
     ["trained on", last ? `${grouped(last.tokens)} tokens in ${grouped(last.step)} steps` : "nothing yet"],
-    ["held out", `${grouped(record.validation.documents)} documents, ${grouped(record.validation.bytes)} bytes`],
-    ...compressors.map(({ name, bitsPerByte }): readonly [string, string] => [
-      name,
-      `${bitsPerByte.toFixed(4)} bits per byte`,
-    ]),
+    ...(last && last.tokens < last.totalTokens
+      ? [["to do", `${grouped(last.totalTokens - last.tokens)} tokens of ${grouped(last.totalTokens)}`] as const]
+      : []),
+    ["held out", `${grouped(validation.documents)} documents, ${grouped(validation.bytes)} bytes`],
   ];
-  const path = join(run, "report.html");
   writeFileAtomic(path, renderReport({ title: `Fathom: ${run}`, facts, events, compressors }));
   return path;
+}
+
+/**
+ * What general compressors need for the held-out documents of a run.
+ * @returns no figures and the reason in `missing`, if the prepared data is not (or no longer) there
+ * @throws RangeError if there is no run
+ */
+export function heldOutCompressors(run: string): {
+  readonly compressors: readonly CompressorResult[];
+  readonly missing: string | null;
+} {
+  recordOf(run);
+  const folder = join(run, "data");
+  if (!existsSync(join(folder, manifestName))) return { compressors: [], missing: `${folder} holds no prepared data` };
+  using data = new PreparedData(folder);
+  const documents = data.validationDocuments().map(({ content }) => content);
+  if (documents.length === 0) return { compressors: [], missing: `${folder} holds no held-out documents` };
+  return { compressors: compressorBitsPerByte(documents), missing: null };
+}
+
+function recordOf(run: string): RunRecord {
+  const record = readRunRecord(run);
+  if (record) return record;
+  throw new RangeError(existsSync(run) ? `${run}: not a run: no ${runFile} in it` : `${run}: no such directory`);
 }
