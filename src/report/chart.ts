@@ -1,23 +1,35 @@
-/** Curves and heat maps as SVG text: no script, no server, so a report is one file that opens anywhere. */
+/**
+ * Curves as SVG text: no script, no server, so a report is one file that opens anywhere. Colours are custom properties of the page (page.ts),
+ * and so light and dark are one drawing. Values that are not finite (JSON writes them as null) leave a gap.
+ */
 
 export interface Series {
   readonly name: string;
   /** CSS colour, or a custom property of the page. */
   readonly color: string;
+  /** In the order of x. */
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** A horizontal yardstick rather than a measured curve. */
+  /** A yardstick, drawn dashed, rather than a measured curve. */
   readonly isReference?: boolean;
 }
 
 export interface ChartOptions {
   readonly title: string;
+  /** With its unit. */
   readonly xLabel: string;
+  /** What the values are and their unit, beside the title. */
   readonly yLabel: string;
   readonly isLogarithmic?: boolean;
+  /** Values are shares of 1, shown in percent. */
+  readonly isShare?: boolean;
 }
 
-const [width, height] = [640, 300];
-const margin = { left: 56, right: 16, top: 12, bottom: 40 };
+const [width, height] = [560, 280];
+const margin = { left: 58, right: 18, top: 12, bottom: 44 };
+const [left, right, top, bottom] = [margin.left, width - margin.right, margin.top, height - margin.bottom];
+const maxPoints = 600;
+/** Curves of few points show them. */
+const maxMarkers = 60;
 
 export function escapeHtml(text: string): string {
   return text
@@ -32,9 +44,10 @@ export function escapeHtml(text: string): string {
 export function shortNumber(value: number): string {
   const size = Math.abs(value);
   if (value === 0) return "0";
-  if (size >= 1e9) return `${trimmed(value / 1e9)}G`;
-  if (size >= 1e6) return `${trimmed(value / 1e6)}M`;
-  if (size >= 1e3) return `${trimmed(value / 1e3)}k`;
+  // From where three digits round up to the next unit.
+  if (size >= 999.5e6) return `${trimmed(value / 1e9)}G`;
+  if (size >= 999.5e3) return `${trimmed(value / 1e6)}M`;
+  if (size >= 999.5) return `${trimmed(value / 1e3)}k`;
   if (size < 0.01) return value.toExponential(1).replace(/\.0e/, "e");
   return trimmed(value);
 }
@@ -55,122 +68,134 @@ export function ticks(low: number, high: number, count: number): number[] {
   return result;
 }
 
-/** A line chart; the values are readable in each curve's title and, by screen readers, in its label. */
-export function lineChart(series: readonly Series[], options: ChartOptions): string {
-  const measured = series.filter(({ points }) => points.length > 0);
-  const xs = measured.flatMap(({ points }) => points.map(([x]) => x));
-  const scaleY = (y: number): number => (options.isLogarithmic ? Math.log10(Math.max(y, 1e-12)) : y);
-  const ys = measured.flatMap(({ points }) => points.map(([, y]) => scaleY(y))).filter(Number.isFinite);
-  if (xs.length === 0 || ys.length === 0) return `<p class="empty">No values yet.</p>`;
-  const [xLow, xHigh] = range(xs, 0);
-  const [yLow, yHigh] = range(ys, 0.05);
-  const px = (x: number): number => margin.left + ((x - xLow) / (xHigh - xLow)) * (width - margin.left - margin.right);
-  const py = (y: number): number =>
-    height - margin.bottom - ((scaleY(y) - yLow) / (yHigh - yLow)) * (height - margin.top - margin.bottom);
-  const parts: string[] = [];
-  const [left, right, bottom] = [margin.left, width - margin.right, height - margin.bottom];
-  for (const tick of ticks(yLow, yHigh, 5)) {
-    const value = options.isLogarithmic ? 10 ** tick : tick;
-    const y = py(value).toFixed(1);
-    parts.push(`<line class="grid" x1="${left}" x2="${right}" y1="${y}" y2="${y}"/>`);
-    parts.push(
-      `<text class="tick" x="${left - 6}" y="${y}" dy="0.32em" text-anchor="end">${shortNumber(value)}</text>`,
-    );
-  }
-  for (const tick of ticks(xLow, xHigh, 6)) {
-    const x = px(tick).toFixed(1);
-    parts.push(`<text class="tick" x="${x}" y="${bottom + 16}" text-anchor="middle">${shortNumber(tick)}</text>`);
-  }
-  parts.push(`<line class="axis" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`);
-  parts.push(
-    `<text class="label" x="${(left + right) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(options.xLabel)}</text>`,
-  );
-  for (const { name, color, points, isReference } of measured) {
-    const path = thinned(points)
-      .filter(([, y]) => Number.isFinite(y))
-      .map(([x, y], i) => `${i === 0 ? "M" : "L"}${px(x).toFixed(1)} ${py(y).toFixed(1)}`)
-      .join("");
-    const last = points.at(-1);
-    const title = `${name}: ${last ? Number(last[1].toPrecision(4)) : ""}`;
-    parts.push(
-      `<path d="${path}" fill="none" stroke="${color}" stroke-width="${isReference ? 1.2 : 1.8}"${
-        isReference ? ' stroke-dasharray="5 4"' : ""
-      }><title>${escapeHtml(title)}</title></path>`,
-    );
-    if (!isReference && points.length <= 60) {
-      for (const [x, y] of points) {
-        const at = `${shortNumber(x)}: ${Number(y.toPrecision(5))}`;
-        parts.push(
-          `<circle cx="${px(x).toFixed(1)}" cy="${py(y).toFixed(1)}" r="2.6" fill="${color}"><title>${escapeHtml(`${name} at ${at}`)}</title></circle>`,
-        );
-      }
+/** Values of a logarithmic axis: 1, 2 and 5 times the powers of ten, the powers alone where those are many. */
+export function logTicks(low: number, high: number): number[] {
+  const within = (factors: readonly number[]): number[] => {
+    const result: number[] = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
+      for (const factor of factors) result.push(Number(`${factor}e${power}`));
     }
-  }
-  const legend = measured
-    .map(({ name, color, points }) => {
-      const last = points.at(-1);
-      return `<span><i style="background:${color}"></i>${escapeHtml(name)} <b>${last ? Number(last[1].toPrecision(4)) : ""}</b></span>`;
-    })
-    .join("");
-  return `<figure><figcaption>${escapeHtml(options.title)} <small>${escapeHtml(options.yLabel)}</small></figcaption>
-<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(options.title)}">${parts.join("")}</svg>
-<div class="legend">${legend}</div></figure>`;
+    return result.filter((value) => value >= low && value <= high);
+  };
+  const fine = within([1, 2, 5]);
+  if (fine.length < 3) return ticks(low, high, 4).filter((value) => value > 0);
+  return fine.length <= 8 ? fine : within([1]);
 }
 
-/** At most 600 points, each the mean of its neighbours. */
-function thinned(points: readonly (readonly [number, number])[]): readonly (readonly [number, number])[] {
-  const step = Math.ceil(points.length / 600);
+/** A line chart; the values are readable in each curve's title, in the legend and, by screen readers, in the picture's label. */
+export function lineChart(series: readonly Series[], options: ChartOptions): string {
+  const { title, yLabel, xLabel, isLogarithmic = false, isShare = false } = options;
+  const isDrawable = (y: number): boolean => Number.isFinite(y) && (!isLogarithmic || y > 0);
+  const measured = series.filter(({ points }) => points.some(([, y]) => isDrawable(y)));
+  const caption = `<figcaption>${escapeHtml(title)} <small>${escapeHtml(yLabel)}</small></figcaption>`;
+  if (measured.length === 0) return `<figure>${caption}<p class="empty">No values yet.</p></figure>`;
+  const scale = (y: number): number => (isLogarithmic ? Math.log10(y) : y);
+  const all = measured.flatMap(({ points }) => points.filter(([, y]) => isDrawable(y)));
+  const [xLow, xHigh] = range(
+    all.map(([x]) => x),
+    0,
+  );
+  const [yLow, yHigh] = range(
+    all.map(([, y]) => scale(y)),
+    0.05,
+  );
+  const px = (x: number): string => (left + ((x - xLow) / (xHigh - xLow)) * (right - left)).toFixed(1);
+  const py = (y: number): string => (bottom - ((scale(y) - yLow) / (yHigh - yLow)) * (bottom - top)).toFixed(1);
+  const number = (value: number): string => (isShare ? `${trimmed(100 * value)} %` : shortNumber(value));
+  const parts: string[] = [];
+  for (const tick of isLogarithmic ? logTicks(10 ** yLow, 10 ** yHigh) : ticks(yLow, yHigh, 5)) {
+    const y = py(tick);
+    parts.push(`<line class="grid" x1="${left}" x2="${right}" y1="${y}" y2="${y}"/>`);
+    parts.push(`<text class="tick" x="${left - 7}" y="${y}" dy="0.34em" text-anchor="end">${number(tick)}</text>`);
+  }
+  parts.push(...xAxis(ticks(xLow, xHigh, 6), px, xLabel));
+  for (const one of measured) parts.push(curve(one, isDrawable, px, py, number));
+  const last = ({ points }: Series): string => exact(points.findLast(([, y]) => isDrawable(y))?.[1], isShare);
+  const first = ({ points }: Series): string => exact(points.find(([, y]) => isDrawable(y))?.[1], isShare);
+  const told = measured.map((one) =>
+    one.isReference ? `${one.name} ${last(one)}` : `${one.name} from ${first(one)} to ${last(one)}`,
+  );
+  const legend = measured.map(
+    (one) =>
+      `<span><i${one.isReference ? ' class="dashed"' : ""} style="border-color:${one.color}"></i>${escapeHtml(one.name)} <b>${last(one)}</b></span>`,
+  );
+  return `<figure>${caption}
+<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(`${title}, ${yLabel}: ${told.join("; ")}`)}">${parts.join("")}</svg>
+<div class="legend">${legend.join("")}</div></figure>`;
+}
+
+function xAxis(values: readonly number[], px: (x: number) => string, label: string): string[] {
+  return [
+    `<line class="axis" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`,
+    ...values.map(
+      (tick, i) =>
+        `<text class="tick${i % 2 === 1 ? " odd" : ""}" x="${px(tick)}" y="${bottom + 18}" text-anchor="middle">${shortNumber(tick)}</text>`,
+    ),
+    `<text class="label" x="${(left + right) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(label)}</text>`,
+  ];
+}
+
+function curve(
+  { name, color, points, isReference = false }: Series,
+  isDrawable: (y: number) => boolean,
+  px: (x: number) => string,
+  py: (y: number) => string,
+  number: (value: number) => string,
+): string {
+  let path = "";
+  let isDown = false;
+  for (const [x, y] of thinned(points, isDrawable)) {
+    if (isDrawable(y)) path += `${isDown ? "L" : "M"}${px(x)} ${py(y)}`;
+    isDown = isDrawable(y);
+  }
+  const kind = isReference ? ' class="reference"' : ' class="curve"';
+  const drawn = `<path${kind} d="${path}" stroke="${color}"><title>${escapeHtml(name)}</title></path>`;
+  if (isReference || points.length > maxMarkers) return drawn;
+  const markers = points
+    .filter(([, y]) => isDrawable(y))
+    .map(([x, y]) => {
+      const text = escapeHtml(`${name} at ${shortNumber(x)}: ${number(y)}`);
+      return `<circle cx="${px(x)}" cy="${py(y)}" r="2.8" fill="${color}"><title>${text}</title></circle>`;
+    });
+  return drawn + markers.join("");
+}
+
+/** Four digits, for the legend. */
+function exact(value: number | undefined, isShare: boolean): string {
+  if (value === undefined) return "";
+  if (isShare) return `${(100 * value).toFixed(1)} %`;
+  const size = Math.abs(value);
+  if (size >= 1e4) return Math.round(value).toLocaleString("en-US");
+  return Number(value.toPrecision(4)).toString();
+}
+
+/** At most `maxPoints` points, each the mean of those of its neighbours that can be drawn. */
+function thinned(
+  points: readonly (readonly [number, number])[],
+  isDrawable: (y: number) => boolean,
+): readonly (readonly [number, number])[] {
+  const step = Math.ceil(points.length / maxPoints);
   if (step <= 1) return points;
   const result: (readonly [number, number])[] = [];
   for (let i = 0; i < points.length; i += step) {
-    const group = points.slice(i, i + step);
+    const group = points.slice(i, i + step).filter(([, y]) => isDrawable(y));
     const mean = (axis: 0 | 1): number => group.reduce((sum, point) => sum + point[axis], 0) / group.length;
-    result.push([mean(0), mean(1)]);
+    result.push([mean(0), mean(1)]); // Not a number where the group is empty: a gap.
   }
   return result;
 }
 
-function range(values: readonly number[], margin: number): [number, number] {
+function range(values: readonly number[], room: number): [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (const value of values) {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  if (low === high) return [low - 0.5, high + 0.5];
-  const room = (high - low) * margin;
-  return [low - room, high + room];
-}
-
-/**
- * Rows of cells over time: blue below the mean, red above it.
- * @param cells [time][row], 1 = the row's fair share
- */
-export function heatMap(
-  title: string,
-  cells: readonly (readonly number[])[],
-  timeLabels: readonly string[],
-  rowName: string,
-): string {
-  const rows = cells[0]?.length ?? 0;
-  if (rows === 0) return "";
-  const [cellWidth, cellHeight] = [Math.max(2, Math.floor(560 / cells.length)), rows > 32 ? 4 : 10];
-  const [w, h] = [cells.length * cellWidth, rows * cellHeight];
-  const parts = cells.flatMap((column, time) =>
-    column.map(
-      (share, row) =>
-        `<rect x="${time * cellWidth}" y="${row * cellHeight}" width="${cellWidth}" height="${cellHeight}" fill="${heat(share)}"><title>${escapeHtml(
-          `${rowName} ${row}, ${timeLabels[time] ?? ""}: ${share.toFixed(2)} of its fair share`,
-        )}</title></rect>`,
-    ),
-  );
-  return `<figure><figcaption>${escapeHtml(title)}</figcaption>
-<svg class="heat" viewBox="0 0 ${w} ${h}" preserveAspectRatio="none" style="height:${h}px" role="img" aria-label="${escapeHtml(title)}">${parts.join("")}</svg></figure>`;
-}
-
-/** White at 1, blue towards 0, red towards 2 and above. */
-function heat(share: number): string {
-  const x = Math.max(-1, Math.min(1, share - 1));
-  const fade = Math.round(255 * (1 - Math.abs(x)));
-  return x < 0 ? `rgb(${fade},${fade},255)` : `rgb(255,${fade},${fade})`;
+  // One value, or values that floating point cannot tell apart: it stands in the middle.
+  if (high - low <= Math.abs(high) * 1e-12) {
+    const half = Math.abs(high) * 0.5 || 0.5;
+    return [low - half, high + half];
+  }
+  return [low - (high - low) * room, high + (high - low) * room];
 }

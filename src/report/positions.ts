@@ -1,6 +1,6 @@
 /** The page that shows what a longer window is worth: bits by position of models that read the same text. */
 import { escapeHtml, lineChart, type Series } from "./chart.js";
-import { page } from "./report.js";
+import { factsTable, page } from "./page.js";
 
 export interface PositionCurve {
   readonly name: string;
@@ -48,15 +48,15 @@ export function renderPositions({ title, facts, border, curves }: PositionsInput
       yLabel: "held-out documents; lower is better",
     });
   };
-  const head = curves.map(({ name }) => `<th>${escapeHtml(name)}</th>`).join("");
+  const head = curves.map(({ name }) => `<th scope="col">${escapeHtml(name)}</th>`).join("");
   const rows = (curves[0]?.buckets ?? []).map(({ from, to }, b) => {
     const cells = curves.map(({ buckets }) => `<td>${(buckets[b]?.bitsPerByte ?? 0).toFixed(4)}</td>`).join("");
-    return `<tr><th>${from} to ${to - 1}</th>${cells}</tr>`;
+    return `<tr><th scope="row">${from} to ${to - 1}</th>${cells}</tr>`;
   });
   return page(title, [
-    `<table class="facts">${facts.map(([name, value]) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`).join("")}</table>`,
-    `<section class="grid2">${chart("Bits per byte by position", ({ bitsPerByte }) => bitsPerByte)}
+    factsTable(facts),
+    `<section class="charts">${chart("Bits per byte by position", ({ bitsPerByte }) => bitsPerByte)}
 ${chart("Bits per token by position", ({ bitsPerToken }) => bitsPerToken)}</section>`,
-    `<h2>Bits per byte</h2><table class="facts"><tr><th>positions</th>${head}</tr>${rows.join("")}</table>`,
+    `<h2>Bits per byte</h2><div class="wide"><table class="facts"><tr><th scope="col">positions</th>${head}</tr>${rows.join("")}</table></div>`,
   ]);
 }
