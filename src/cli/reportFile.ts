@@ -33,7 +33,7 @@ export function writeRunReport(
   const facts: (readonly [string, string])[] = [
     ["run", run],
     ["stage", record.stage],
-    ["started", record.startedAt],
+    ["started", record.startedAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")],
     ...(start
       ? [
           [

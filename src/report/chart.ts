@@ -24,8 +24,8 @@ export interface ChartOptions {
   readonly isShare?: boolean;
 }
 
-const [width, height] = [560, 280];
-const margin = { left: 58, right: 18, top: 12, bottom: 44 };
+const [width, height] = [560, 284];
+const margin = { left: 58, right: 18, top: 12, bottom: 50 };
 const [left, right, top, bottom] = [margin.left, width - margin.right, margin.top, height - margin.bottom];
 const maxPoints = 600;
 /** Curves of few points show them. */
@@ -88,7 +88,9 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
   const isDrawable = (y: number): boolean => Number.isFinite(y) && (!isLogarithmic || y > 0);
   const measured = series.filter(({ points }) => points.some(([, y]) => isDrawable(y)));
   const caption = `<figcaption>${escapeHtml(title)} <small>${escapeHtml(yLabel)}</small></figcaption>`;
-  if (measured.length === 0) return `<figure>${caption}<p class="empty">No values yet.</p></figure>`;
+  // Yardsticks alone say nothing.
+  if (measured.every(({ isReference }) => isReference))
+    return `<figure>${caption}<p class="empty">No values yet.</p></figure>`;
   const scale = (y: number): number => (isLogarithmic ? Math.log10(y) : y);
   const all = measured.flatMap(({ points }) => points.filter(([, y]) => isDrawable(y)));
   const [xLow, xHigh] = range(
@@ -103,13 +105,14 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
   const py = (y: number): string => (bottom - ((scale(y) - yLow) / (yHigh - yLow)) * (bottom - top)).toFixed(1);
   const number = (value: number): string => (isShare ? `${trimmed(100 * value)} %` : shortNumber(value));
   const parts: string[] = [];
-  for (const tick of isLogarithmic ? logTicks(10 ** yLow, 10 ** yHigh) : ticks(yLow, yHigh, 5)) {
+  for (const tick of isLogarithmic ? logTicks(10 ** yLow, 10 ** yHigh) : ticks(yLow, yHigh, 7)) {
     const y = py(tick);
     parts.push(`<line class="grid" x1="${left}" x2="${right}" y1="${y}" y2="${y}"/>`);
     parts.push(`<text class="tick" x="${left - 7}" y="${y}" dy="0.34em" text-anchor="end">${number(tick)}</text>`);
   }
-  parts.push(...xAxis(ticks(xLow, xHigh, 6), px, xLabel));
-  for (const one of measured) parts.push(curve(one, isDrawable, px, py, number));
+  parts.push(...xAxis(ticks(xLow, xHigh, 8), px, xLabel));
+  // The first on top, for it is what the chart is about.
+  for (const one of measured.toReversed()) parts.push(curve(one, isDrawable, px, py, number));
   const last = ({ points }: Series): string => exact(points.findLast(([, y]) => isDrawable(y))?.[1], isShare);
   const first = ({ points }: Series): string => exact(points.find(([, y]) => isDrawable(y))?.[1], isShare);
   const told = measured.map((one) =>
@@ -129,9 +132,9 @@ function xAxis(values: readonly number[], px: (x: number) => string, label: stri
     `<line class="axis" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`,
     ...values.map(
       (tick, i) =>
-        `<text class="tick${i % 2 === 1 ? " odd" : ""}" x="${px(tick)}" y="${bottom + 18}" text-anchor="middle">${shortNumber(tick)}</text>`,
+        `<text class="tick${i % 2 === 1 ? " odd" : ""}" x="${px(tick)}" y="${bottom + 20}" text-anchor="middle">${shortNumber(tick)}</text>`,
     ),
-    `<text class="label" x="${(left + right) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(label)}</text>`,
+    `<text class="label" x="${(left + right) / 2}" y="${height - 5}" text-anchor="middle">${escapeHtml(label)}</text>`,
   ];
 }
 

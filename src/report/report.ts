@@ -53,9 +53,12 @@ function keyNumbers(
   for (const { name, bitsPerByte } of compressors) numbers.push([`${name}, same files`, fixed(bitsPerByte)]);
   if (last) {
     numbers.push(["tokens trained on", shortNumber(last.tokens)]);
-    numbers.push(["tokens per second", shortNumber(medianOf(steps.map(({ tokensPerSecond }) => tokensPerSecond)))]);
+    numbers.push([
+      "tokens a second, median",
+      shortNumber(medianOf(steps.map(({ tokensPerSecond }) => tokensPerSecond))),
+    ]);
   }
-  if (accuracy !== undefined) numbers.push(["MTP accuracy, depth 1", `${(100 * accuracy).toFixed(1)} %`]);
+  if (accuracy !== undefined) numbers.push(["MTP accuracy", `${(100 * accuracy).toFixed(1)} %`]);
   if (numbers.length === 0) return "";
   const cells = numbers.map(
     ([name, value], i) =>
@@ -80,10 +83,8 @@ function charts(
     Array.from({ length: depths }, (_, k) =>
       curve(`${name} ${k + 1}`, k + 1, (event) => value(event, k) ?? Number.NaN),
     );
-  const span = [
-    Math.min(steps[0]?.tokens ?? Number.POSITIVE_INFINITY, validations[0]?.tokens ?? Number.POSITIVE_INFINITY),
-    Math.max(steps.at(-1)?.tokens ?? 0, validations.at(-1)?.tokens ?? 0),
-  ].filter(Number.isFinite);
+  const ends = [steps[0], validations[0], steps.at(-1), validations.at(-1)].flatMap((event) => event?.tokens ?? []);
+  const span = [Math.min(...ends), Math.max(...ends)];
   const x = { xLabel: "tokens trained on" };
   const hasExperts = steps.some(({ layers }) => layers.length > 0);
   return [
@@ -98,7 +99,7 @@ function charts(
           ({ name, bitsPerByte }, i): Series => ({
             name,
             color: color(i + 1),
-            points: steps.length + validations.length > 0 ? span.map((tokens) => [tokens, bitsPerByte]) : [],
+            points: span.map((tokens) => [tokens, bitsPerByte]),
             isReference: true,
           }),
         ),
