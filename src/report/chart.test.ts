@@ -265,3 +265,26 @@ test("heatMap without rows is nothing, and 256 rows have labels that do not touc
   expect(labels.length).toBeGreaterThan(5);
   for (const [i, y] of labels.entries()) if (i > 0) expect(y - (labels[i - 1] ?? 0)).toBeGreaterThanOrEqual(20);
 });
+
+test("a yardstick that stands upright tells its place, not its height", () => {
+  const border = series(
+    [
+      [256, 2],
+      [256, 4],
+    ],
+    { name: "end of the window", isReference: true },
+  );
+  const html = lineChart(
+    [
+      series([
+        [0, 4],
+        [1000, 2],
+      ]),
+      border,
+    ],
+    options,
+  );
+  expect(html).toContain("end of the window <b>256</b>");
+  const [low, high] = path(html, "reference");
+  expect(low?.x).toBe(high?.x);
+});

@@ -113,7 +113,10 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
   parts.push(...xAxis(ticks(xLow, xHigh, 8), px, xLabel));
   // The first on top, for it is what the chart is about.
   for (const one of measured.toReversed()) parts.push(curve(one, isDrawable, px, py, number));
-  const last = ({ points }: Series): string => exact(points.findLast(([, y]) => isDrawable(y))?.[1], isShare);
+  const last = (one: Series): string =>
+    isUpright(one)
+      ? exact(one.points[0]?.[0], false)
+      : exact(one.points.findLast(([, y]) => isDrawable(y))?.[1], isShare);
   const first = ({ points }: Series): string => exact(points.find(([, y]) => isDrawable(y))?.[1], isShare);
   const told = measured.map((one) =>
     one.isReference ? `${one.name} ${last(one)}` : `${one.name} from ${first(one)} to ${last(one)}`,
@@ -161,6 +164,11 @@ function curve(
       return `<circle cx="${px(x)}" cy="${py(y)}" r="2.8" fill="${color}"><title>${text}</title></circle>`;
     });
   return drawn + markers.join("");
+}
+
+/** A yardstick that marks a place on the x axis: what is told of it is that place. */
+function isUpright({ points, isReference = false }: Series): boolean {
+  return isReference && points.length > 1 && points.every(([x]) => x === points[0]?.[0]);
 }
 
 /** Four digits, for the legend. */

@@ -76,7 +76,9 @@ p { margin: 0 0 12px; color: var(--soft); max-width: 72ch; }
 .numbers .main dd { color: var(--c1); }
 .facts { border-collapse: collapse; margin: 0 0 8px; font-size: 14px; }
 .facts th { text-align: left; font-weight: 500; color: var(--soft); padding: 2px 24px 2px 0; vertical-align: top; white-space: nowrap; }
-.facts td { padding: 2px 0; overflow-wrap: anywhere; } .facts td + td { padding-left: 24px; }
+.facts td { padding: 2px 0; overflow-wrap: anywhere; } 
+.figures td, .figures thead th:not(:first-child) { text-align: right; padding: 2px 0 2px 24px; }
+.facts + .charts { margin-top: 20px; }
 .wide { overflow-x: auto; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 16px; }
 figure { margin: 0; padding: 14px 16px; container-type: inline-size; min-width: 0; }
@@ -99,7 +101,7 @@ pre { margin: 0; padding: 12px 14px; flex: 1; white-space: pre-wrap; overflow-wr
 .given { color: var(--soft); } mark, ins { color: inherit; text-decoration: none; border-radius: 3px; -webkit-box-decoration-break: clone; box-decoration-break: clone; }
 mark { background: var(--written); } ins { background: var(--truth); }
 .empty { margin: 24px 0; text-align: center; }
-@media (max-width: 500px) { body { padding: 20px 14px 40px; } .numbers { grid-template-columns: repeat(2, minmax(0, 1fr)); } .numbers dd { font-size: 20px; } .facts th { padding-right: 14px; } }
+@media (max-width: 500px) { body { padding: 20px 14px 40px; } .numbers { grid-template-columns: repeat(2, minmax(0, 1fr)); } .numbers dd { font-size: 20px; } .facts th { padding-right: 14px; } .figures { font-size: 13px; } .figures td, .figures thead th:not(:first-child) { padding-left: 14px; } }
 @media print { body { background: none; padding: 0; } figure, article { break-inside: avoid; } }
 `;
 

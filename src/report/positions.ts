@@ -57,6 +57,6 @@ export function renderPositions({ title, facts, border, curves }: PositionsInput
     factsTable(facts),
     `<section class="charts">${chart("Bits per byte by position", ({ bitsPerByte }) => bitsPerByte)}
 ${chart("Bits per token by position", ({ bitsPerToken }) => bitsPerToken)}</section>`,
-    `<h2>Bits per byte</h2><div class="wide"><table class="facts"><tr><th scope="col">positions</th>${head}</tr>${rows.join("")}</table></div>`,
+    `<h2>Bits per byte</h2><div class="wide"><table class="facts figures"><thead><tr><th scope="col">positions</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`,
   ]);
 }

@@ -53,10 +53,7 @@ function keyNumbers(
   for (const { name, bitsPerByte } of compressors) numbers.push([`${name}, same files`, fixed(bitsPerByte)]);
   if (last) {
     numbers.push(["tokens trained on", shortNumber(last.tokens)]);
-    numbers.push([
-      "tokens a second, median",
-      shortNumber(medianOf(steps.map(({ tokensPerSecond }) => tokensPerSecond))),
-    ]);
+    numbers.push(["median tokens/s", shortNumber(medianOf(steps.map(({ tokensPerSecond }) => tokensPerSecond)))]);
   }
   if (accuracy !== undefined) numbers.push(["MTP accuracy", `${(100 * accuracy).toFixed(1)} %`]);
   if (numbers.length === 0) return "";
