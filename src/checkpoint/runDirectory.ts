@@ -12,6 +12,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -193,6 +194,9 @@ export function publishCheckpoint(run: string, unfinished: string, step: number,
  * @throws RangeError telling what was looked for
  */
 export function resolveModelDirectory(path: string): string {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (!status) throw new RangeError(`${path}: no such directory`);
+  if (!status.isDirectory()) throw new RangeError(`${path}: a file; expected the directory of a model or a run`);
   if (existsSync(join(path, "config.json"))) return path;
   const link = join(path, checkpointsFolder, "latest");
   if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) {
@@ -201,11 +205,7 @@ export function resolveModelDirectory(path: string): string {
   }
   const newest = findCheckpoint(path);
   if (newest) return newest.path;
-  throw new RangeError(
-    existsSync(path)
-      ? `${path}: no model here: neither config.json nor ${checkpointsFolder}/latest`
-      : `${path}: no such directory`,
-  );
+  throw new RangeError(`${path}: no model here: neither config.json nor ${checkpointsFolder}/latest`);
 }
 
 /**

@@ -44,11 +44,11 @@ export function generateCommand(): Command {
 async function generate(flags: Flags, isQuiet: boolean): Promise<Outcome> {
   const { generateText } = await import("../generate/generate.js");
   const { openModel } = await import("./models.js");
-  const { readFile } = await import("node:fs/promises");
+  const { readText } = await import("../data/documents.js");
   if ((flags.prompt === undefined) === (flags.promptFile === undefined)) {
     throw new RangeError("generate: give either --prompt or --prompt-file");
   }
-  const prompt = flags.prompt ?? (await readFile(flags.promptFile ?? "", "utf8"));
+  const prompt = flags.prompt ?? Buffer.from(readText(flags.promptFile ?? "")).toString("utf8");
   const { model, tokenizer, directory } = await openModel(flags.model, flags);
   if (!tokenizer) throw new RangeError(`${directory}: no tokenizer.json; text needs one`);
   const stop = new AbortController();

@@ -53,6 +53,13 @@ const commands = [
   doctorCommand(),
   reportCommand(),
 ];
-for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+for (const command of commands) program.addCommand(inheriting(command, program));
 
 await program.parseAsync();
+
+/** A command and those below it, which report mistakes as the program does. */
+function inheriting(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const below of command.commands) inheriting(below, command);
+  return command;
+}

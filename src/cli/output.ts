@@ -3,6 +3,7 @@
  * last line on standard output; everything for people (progress, warnings) goes to standard error.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { launchedRank } from "../distributed/launcher.js";
 
 /** What a command found: the object for scripts and the text for people. */
 export interface Outcome {
@@ -20,6 +21,7 @@ export function act<T extends object>(
     const { json, ...options } = command.opts<T & { json?: boolean }>();
     try {
       const { result, text } = await body(command.args, options as unknown as T);
+      if ((launchedRank() ?? 0) > 0) return; // Of several processes the first speaks for all.
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : text === "" ? "" : `${text}\n`);
     } catch (error) {
       fail(error);
@@ -29,15 +31,17 @@ export function act<T extends object>(
 
 /** Prints an error and ends the process: one line for a user's mistake, the stack for one of ours. */
 export function fail(error: unknown): never {
-  const isUsers =
-    error instanceof RangeError ||
-    error instanceof TypeError ||
-    // Of the system (ENOSPC, EACCES) or a tool that is not there (FATHOM_MPI_UNAVAILABLE).
-    (error instanceof Error && "code" in error && typeof error.code === "string" && /^(E|FATHOM_)/.test(error.code));
-  const isInternal = error instanceof Error && error.message.startsWith("internal:");
-  const text = error instanceof Error ? (isUsers && !isInternal ? error.message : error.stack) : String(error);
+  const text = error instanceof Error ? (isUsers(error) ? error.message : error.stack) : String(error);
   process.stderr.write(`fathom: ${text}\n`);
   process.exit(1);
+}
+
+/** Whether an error, or what caused it, is a mistake of the user's, of the system (ENOSPC, EACCES) or a tool that is not there (FATHOM_…). */
+function isUsers(error: unknown): boolean {
+  if (!(error instanceof Error) || error.message.startsWith("internal:")) return false;
+  if (error instanceof RangeError || error instanceof TypeError) return true;
+  if ("code" in error && typeof error.code === "string" && /^(E|FATHOM_)/.test(error.code)) return true;
+  return isUsers(error.cause);
 }
 
 /** A line of progress. */

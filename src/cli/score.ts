@@ -39,7 +39,7 @@ export function scoreCommand(): Command {
 }
 
 async function score(flags: Flags): Promise<Outcome> {
-  const { readFile } = await import("node:fs/promises");
+  const { readText } = await import("../data/documents.js");
   const { documentIds, scoreTokens } = await import("../eval/bitsPerByte.js");
   const { openModel } = await import("./models.js");
   const given = [flags.ids, flags.text, flags.file].filter((value) => value !== undefined);
@@ -50,7 +50,7 @@ async function score(flags: Flags): Promise<Outcome> {
   if (flags.ids !== undefined) ids = parseIds(flags.ids);
   else {
     if (!tokenizer) throw new RangeError(`${directory}: no tokenizer.json; --ids works without one`);
-    const content = flags.text === undefined ? await readFile(flags.file ?? "") : Buffer.from(flags.text, "utf8");
+    const content = flags.text === undefined ? readText(flags.file ?? "") : Buffer.from(flags.text, "utf8");
     if (content.length === 0) throw new RangeError("score: the text is empty");
     bytes = content.length;
     ids = documentIds(tokenizer, content);

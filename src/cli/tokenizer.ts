@@ -59,6 +59,9 @@ async function train(flags: TrainFlags): Promise<Outcome> {
         if (bytes >= limit) return;
       }
     }
+    if (bytes > 0) return;
+    const found = `${files.length} files, ${skipped} of them or of their records binary, not UTF-8 or empty`;
+    throw new RangeError(`${flags.data.join(", ")}: no text to train a tokenizer on (${found})`);
   }
   const begun = performance.now();
   let told = begun;
@@ -105,12 +108,12 @@ function encodeCommand(): Command {
 }
 
 async function encode({ tokenizer: directory, file, threads = 1, show }: EncodeFlags): Promise<Outcome> {
-  const { readFile } = await import("node:fs/promises");
+  const { readText } = await import("../data/documents.js");
   const { Tokenizer } = await import("../tokenizer/tokenizer.js");
   const { EncodePool } = await import("../tokenizer/encodePool.js");
   const { findTokenizer } = await import("./models.js");
   const tokenizer = Tokenizer.fromDirectory(findTokenizer(directory));
-  const content = await readFile(file);
+  const content = readText(file);
   const pool = new EncodePool(tokenizer, threads);
   try {
     // Once unmeasured, so that starting threads and warming code do not count.

@@ -32,6 +32,7 @@ import { pretrain } from "../train/pretrain.js";
 import { metricsFile, readRunRecord, runFile } from "../train/runFiles.js";
 import type { Schedule } from "../train/schedule.js";
 import { defaultSettings, type TrainSettings } from "../train/settings.js";
+import { findTokenizer } from "./models.js";
 import { grouped, say } from "./output.js";
 import { drawSamples } from "./samples.js";
 
@@ -227,7 +228,8 @@ async function findOrTrainTokenizer(
 ): Promise<Tokenizer> {
   const folder = join(job.run, "tokenizer");
   if (job.tokenizer !== null) {
-    const tokenizer = Tokenizer.fromDirectory(job.tokenizer);
+    const tokenizer = Tokenizer.fromDirectory(findTokenizer(job.tokenizer));
+    if (job.startFrom === undefined) checkVocabulary(config.vocabSize, tokenizer.vocabSize, job.tokenizer);
     tokenizer.save(folder);
     return tokenizer;
   }
@@ -239,9 +241,26 @@ async function findOrTrainTokenizer(
     event.tokenizer.save(folder);
     const { bytes, documents, vocabSize } = event.summary;
     say(`tokenizer: ${grouped(vocabSize)} ids from ${grouped(documents)} documents, ${grouped(bytes)} bytes`);
+    if (vocabSize < config.vocabSize) {
+      say(
+        `tokenizer: the text gives no more; ${grouped(config.vocabSize - vocabSize)} rows of the embedding stay unused`,
+      );
+    }
     return event.tokenizer;
   }
   throw new Error("internal: tokenizer training ended without a result");
+}
+
+/**
+ * A tokenizer given must fit the model; published models fill their embeddings up with a few unused rows (465 of 129,280; 2,385 of 102,400).
+ * @throws RangeError with both sizes
+ */
+function checkVocabulary(model: number, tokenizer: number, path: string): void {
+  const most = Math.ceil(tokenizer * 1.05);
+  if (model >= tokenizer && model <= most) return;
+  throw new RangeError(
+    `${path}: the tokenizer has ${tokenizer} ids, the model's vocab_size is ${model}; expected ${tokenizer} to ${most}`,
+  );
 }
 
 const noData = "no data: give a file or folder (--data PATH)";

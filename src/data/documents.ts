@@ -59,6 +59,19 @@ export async function* readDocuments(
   }
 }
 
+/** The bytes of one text. @throws RangeError naming the file if it cannot be read, is empty or is not UTF-8 */
+export function readText(path: string): Uint8Array {
+  let content: Uint8Array;
+  try {
+    content = readFileSync(path);
+  } catch (error) {
+    throw new RangeError(`${path}: cannot be read (${reasonOf(error)})`);
+  }
+  if (content.length === 0) throw new RangeError(`${path}: the file is empty; expected text`);
+  if (!isUtf8(content)) throw new RangeError(`${path}: invalid UTF-8 at offset ${invalidOffset(content)}`);
+  return content;
+}
+
 function accept(
   path: string,
   content: Uint8Array,

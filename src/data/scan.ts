@@ -146,5 +146,7 @@ function holdOut(
 function noText(name: string, files: readonly DataFile[], { skipped, duplicates }: Look): RangeError {
   const { binary, invalidUtf8, empty } = skipped;
   const found = `${files.length} files: ${binary} binary, ${invalidUtf8} with invalid UTF-8, ${empty} empty`;
-  return new RangeError(`data "${name}": no text in ${found}, ${duplicates} documents seen before`);
+  return new RangeError(
+    `data "${name}" (${files[0]?.path ?? "no file"}${files.length > 1 ? ", …" : ""}): no text in ${found}, ${duplicates} documents seen before`,
+  );
 }

@@ -418,15 +418,18 @@ export function native(): Native {
   if (loaded) return loaded;
   const path = addonPath();
   if (!existsSync(path)) {
-    throw new Error(
-      `the native addon is not built (${path} is missing): run \`npm run build\`, which needs a C++ compiler (g++ or clang++)`,
-    );
+    const advice = "run `npm run build`, which needs a C++ compiler (g++ or clang++)";
+    const error = new Error(`the native addon is not built (${path} is missing): ${advice}`);
+    throw Object.assign(error, { code: "FATHOM_NOT_BUILT" });
   }
   let addon: Native;
   try {
     addon = createRequire(import.meta.url)(path) as Native;
   } catch (error) {
-    throw new Error(`${path} does not load (${(error as Error).message}): remove build/ and run \`npm run build\``);
+    const why = new Error(
+      `${path} does not load (${(error as Error).message}): remove build/ and run \`npm run build\``,
+    );
+    throw Object.assign(why, { code: "FATHOM_NOT_LOADED" });
   }
   const isa = process.env.FATHOM_ISA;
   if (isa && !addon.selectIsa(isa)) {

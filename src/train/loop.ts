@@ -3,6 +3,7 @@
  * schedules, validates, saves, and stops when the tokens are used up, the steps are done, or the signal says so; a stopped run is saved
  * and goes on later with the same bits.
  */
+import { setImmediate } from "node:timers/promises";
 import type { Communicator } from "../distributed/communicator.js";
 import { bitsPerByte } from "../eval/bitsPerByte.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
@@ -76,6 +77,7 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
   const isDone = (): boolean => tokens >= totalTokens || (settings.maxSteps !== null && step >= settings.maxSteps);
   let reason: TrainResult["reason"] = "finished";
   while (!isDone()) {
+    await setImmediate(); // A step never waits for the system: without a turn of the event loop no signal would be seen.
     if (await anyone(world, signal?.aborted ?? false)) {
       reason = "stopped";
       break;

@@ -35,7 +35,7 @@ export function runProgram(program: string, args: readonly string[], options: Ru
   const [file, words] =
     options.maxFileBlocks === undefined
       ? [program, args]
-      : ["sh", ["-c", `ulimit -f ${options.maxFileBlocks} && trap "" XFSZ && exec "$@"`, "sh", program, ...args]];
+      : ["sh", ["-c", `ulimit -f ${options.maxFileBlocks} && exec "$@"`, "sh", program, ...args]];
   const child = spawn(file, words, {
     cwd: options.cwd ?? root,
     env: { ...process.env, ...options.env },
