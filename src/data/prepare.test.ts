@@ -241,7 +241,7 @@ test("data without text is refused, and a failed run leaves no data.json", async
   write("in/a.bin", Uint8Array.of(0, 1));
   write("in/b.txt", "");
   await expect(prepare([join(folder, "in")])).rejects.toThrow(
-    'data "data": no text in 2 files: 1 binary, 0 with invalid UTF-8, 1 empty',
+    `data "data" (${join(folder, "in/a.bin")}, …): no text in 2 files: 1 binary, 0 with invalid UTF-8, 1 empty`,
   );
   await expect(prepare([])).rejects.toThrow("no data");
   await expect(prepare([write("one.txt", "short")])).rejects.toThrow("one short document");
