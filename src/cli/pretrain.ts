@@ -88,7 +88,14 @@ export function addTrainingOptions(command: Command): Command {
     .addOption(
       integerOption("--ramp-tokens <n>", "tokens over which the batch grows to --batch (default 0)", 0, 2 ** 50),
     )
-    .addOption(integerOption("--micro-batch <sequences>", "sequences a forward pass (default 8)", 1, 2 ** 24))
+    .addOption(
+      integerOption(
+        "--micro-batch <sequences>",
+        "sequences a forward pass (default 8, at most half the batch)",
+        1,
+        2 ** 24,
+      ),
+    )
     .addOption(float("--learning-rate <x>", "peak (default 0.002)", 0, 1))
     .addOption(float("--min-learning-rate <x>", "where it falls to (default a tenth)", 0, 1))
     .addOption(integerOption("--warmup-steps <n>", "steps of linear warm-up (default 50)", 0, 2 ** 31))
@@ -163,7 +170,10 @@ export function withFlags(flags: TrainFlags): (defaults: TrainSettings) => Train
       seed: flags.seed ?? d.seed,
       dtype: flags.dtype ?? d.dtype,
       sequenceLength,
-      microBatchSize: flags.microBatch ?? Math.min(d.microBatchSize, batchSize),
+      // Half a batch at most, so that two processes see the micro-batches of one and make its bits.
+      microBatchSize:
+        flags.microBatch ??
+        (flags.batch === undefined ? d.microBatchSize : Math.max(1, Math.min(d.microBatchSize, flags.batch >> 1))),
       schedule: {
         ...d.schedule,
         shape: flags.schedule ?? d.schedule.shape,

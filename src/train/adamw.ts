@@ -92,10 +92,6 @@ export class AdamW {
     this.#applied = count;
   }
 
-  zeroGrads(): void {
-    for (const { parameter } of this.shards) parameter.grad?.fill(0);
-  }
-
   /** Copies the working weights into the masters, after an initialisation or a load. */
   adoptWeights(): void {
     for (const shard of this.shards) {

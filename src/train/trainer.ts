@@ -10,6 +10,7 @@ import { Tape } from "../tensor/tape.js";
 import { AdamW, type AdamwOptions, type ReplicaGroups } from "./adamw.js";
 import { Ema } from "./ema.js";
 import { type BiasUpdate, maxViolation, StepCounts, updateBias } from "./expertBias.js";
+import { GradientSum } from "./gradientSum.js";
 
 export interface TrainerOptions {
   readonly adamw: AdamwOptions;
@@ -75,6 +76,7 @@ export class Trainer {
   readonly options: TrainerOptions;
   readonly #world: Communicator;
   readonly #counts: StepCounts;
+  readonly #gradients: GradientSum;
 
   constructor(model: DeepseekV3, options: TrainerOptions, groups: ReplicaGroups) {
     this.model = model;
@@ -83,6 +85,10 @@ export class Trainer {
     this.optimizer = new AdamW(model, options.adamw, groups);
     this.ema = options.emaDecay === null ? null : new Ema(this.optimizer, options.emaDecay);
     this.#counts = new StepCounts(model);
+    this.#gradients = new GradientSum(
+      model.arena,
+      this.optimizer.shards.map(({ parameter }) => parameter),
+    );
   }
 
   /** @param batches this process's micro-batches of the step */
@@ -101,9 +107,8 @@ export class Trainer {
     await this.#world.allReduce(totals, "sum");
     const [globalTargets = 0, globalSequences = 0] = totals;
     if (globalTargets === 0) throw new RangeError("training step: the batch has no token with a target");
-    this.optimizer.zeroGrads();
     this.#counts.reset();
-    for (const { tokens, length } of batches) {
+    await this.#gradients.over(batches, async ({ tokens, length }) => {
       using batch = trainingBatch(model.arena, tokens, length, depths);
       using tape = new Tape(model.arena, { hasGrad: true, recompute: options.recompute });
       const begun = performance.now();
@@ -131,7 +136,7 @@ export class Trainer {
         this.#counts.add(layer, report.counts);
         sums[balanceAt] = (sums[balanceAt] ?? 0) + report.balanceLoss;
       }
-    }
+    });
     await this.#world.allReduce(sums, "sum");
     await this.#world.allReduce(this.#counts.counts, "sum");
     const begun = performance.now();
