@@ -389,6 +389,7 @@ describe("a run", () => {
       maxFileBlocks: 400,
     });
     expect(snapshot(checkpoints)).toEqual(before);
+    expect(readdirSync(checkpoints).sort()).toEqual(["latest", "step-00000002"]);
     expect(await fathomJson(["score", "--model", run, "--ids", "1,2,3"])).toMatchObject({ numTokens: 3 });
     const resumed = await fathomJson(steps(run, 4, [...constant, "--resume"]));
     const uninterrupted = await fathomJson(steps(whole, 4, constant));
@@ -462,9 +463,16 @@ describe("a run", () => {
   });
 });
 
+/** How a process ended that was told to; null if it had to be killed after 30 s. */
 function exitCode(child: ChildProcess): Promise<number | null> {
   if (child.exitCode !== null) return Promise.resolve(child.exitCode);
-  return new Promise((resolve) => child.on("exit", (code) => resolve(code)));
+  const timer = setTimeout(() => child.kill("SIGKILL"), 30_000);
+  return new Promise((resolve) =>
+    child.on("exit", (code) => {
+      clearTimeout(timer);
+      resolve(code);
+    }),
+  );
 }
 
 async function until(isTrue: () => boolean): Promise<void> {
