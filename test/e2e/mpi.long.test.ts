@@ -96,6 +96,13 @@ test("two processes that split the optimizer's state follow the losses of one", 
   expect(stderr).not.toContain("fathom: rank");
 });
 
+test("with one micro-batch for each, two processes make the bits of one", async () => {
+  const [one, both] = [join(place.folder, "halves of one"), join(place.folder, "halves of two")];
+  await succeed(args(one, "--micro-batch", "4"));
+  await succeed(args(both, "--micro-batch", "4"), two());
+  expect(lossesOf(both)).toEqual(lossesOf(one));
+});
+
 test("two processes that split the experts follow the losses of one", async () => {
   const out = join(place.folder, "experts");
   await succeed(args(out, "--expert-parallel", "2"), two());
