@@ -1,6 +1,8 @@
 // The machine's floors for `fathom bench`: multiply-adds in registers, reading memory, the triad of STREAM (McCalpin 1995). See kernels.h.
 // The accumulators fill most of the registers, so that latency is hidden; the work is cut into several pieces a thread, so that a
 // thread that wakes late costs little.
+#include <type_traits>
+
 #include "../parallel.h"
 #include "kernels.h"
 #include "lanes.h"
@@ -11,6 +13,7 @@ namespace {
 
 constexpr int64_t kPieces = 16;        // pieces a thread
 constexpr int64_t kGrain = 1 << 16;    // floats a chunk of the memory tests
+constexpr int64_t kStreams = 8;        // loads in flight while reading
 constexpr int kAccumulators = W == 16 ? 24 : 12;
 
 // Keeps a value from being optimised away.
@@ -47,6 +50,27 @@ double bf16_piece(int64_t iterations) {
 double bf16_piece(int64_t iterations) { return f32_piece(iterations); }
 #endif
 
+// Stores a whole aligned vector without reading its cache line first; false where that cannot be done.
+template <typename Lane>
+bool store_past_caches(float* p, [[maybe_unused]] vf x, Lane) {
+  if (!std::is_same_v<Lane, WholeLane> || reinterpret_cast<uintptr_t>(p) % (W * 4) != 0) return false;
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, (__m512)x);
+  return true;
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, (__m256)x);
+  return true;
+#else
+  return false;
+#endif
+}
+
+void end_stores_past_caches() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
+
 }  // namespace
 
 void peak_flops(double* operations, int64_t iterations, int32_t kind) {
@@ -62,7 +86,18 @@ void peak_read(double* out, const float* x, int64_t n) {
   int64_t chunks = (n + kGrain - 1) / kGrain;
   double* parts = scratch_of<double>(10, chunks);
   parallel_ranges(n, kGrain, [&](int64_t begin, int64_t end) {
-    parts[begin / kGrain] = sum_lanes(end - begin, [&](int64_t i, auto lane) { return lane.load(x + begin + i); });
+    vf sum[kStreams];
+    for (vf& s : sum) s = splat(0.0f);
+    int64_t i = begin;
+    for (; i + kStreams * W <= end; i += kStreams * W) {
+#pragma GCC unroll 8
+      for (int64_t s = 0; s < kStreams; s++) sum[s] += load(x + i + s * W);
+    }
+    double total = 0;
+    for (; i < end; i++) total += x[i];
+    for (vf s : sum)
+      for (int64_t l = 0; l < W; l++) total += s[l];
+    parts[begin / kGrain] = total;
   });
   double total = 0;
   for (int64_t c = 0; c < chunks; c++) total += parts[c];
@@ -72,8 +107,10 @@ void peak_read(double* out, const float* x, int64_t n) {
 void peak_triad(float* y, const float* a, const float* b, int64_t n) {
   parallel_ranges(n, kGrain, [&](int64_t begin, int64_t end) {
     for_lanes(end - begin, [&](int64_t i, auto lane) {
-      lane.store(y + begin + i, fma(lane.load(b + begin + i), splat(3.0f), lane.load(a + begin + i)));
+      vf value = fma(lane.load(b + begin + i), splat(3.0f), lane.load(a + begin + i));
+      if (!store_past_caches(y + begin + i, value, lane)) lane.store(y + begin + i, value);
     });
+    end_stores_past_caches();
   });
 }
 
