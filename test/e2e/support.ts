@@ -46,6 +46,9 @@ export interface RunOptions {
   readonly launcher?: readonly string[];
 }
 
+/** What a test that failed may have left running. */
+const alive = new Set<ChildProcess>();
+
 /** Starts the command line. A process that takes longer than 2 minutes is ended. @throws Error if it is not built */
 export function start(args: readonly string[], options: RunOptions = {}): Running {
   if (!existsSync(mainFile)) throw new Error(`${mainFile} is missing: run npm run build first`);
@@ -58,6 +61,8 @@ export function start(args: readonly string[], options: RunOptions = {}): Runnin
     timeout: 120_000,
     killSignal: "SIGKILL",
   });
+  alive.add(child);
+  child.on("close", () => alive.delete(child));
   const text = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name].setEncoding("utf8").on("data", (part: string) => {
@@ -88,6 +93,7 @@ export interface Workplace {
   readonly folder: string;
   /** Arguments of `pretrain`: model, text, tokenizer, sizes of a step; one thread, float32. */
   readonly args: readonly string[];
+  /** Ends what still runs and removes the folder. */
   readonly remove: () => void;
 }
 
@@ -132,7 +138,10 @@ export function workplace(name: string): Workplace {
   return {
     folder,
     args: ["pretrain", ...files, ...sizes, ...other],
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove: () => {
+      for (const child of alive) child.kill(child.spawnfile === "mpirun" ? "SIGTERM" : "SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
 }
 
