@@ -24,7 +24,7 @@ export function printer(linesEvery = 2): (event: TrainEvent) => void {
       say(stepLine(event, rate));
     } else if (event.kind === "validation") {
       say(
-        `step ${event.step}: held-out ${event.valBitsPerByte.toFixed(4)} bits per byte, loss ${event.loss.toFixed(4)} (${event.seconds.toFixed(1)} s)`,
+        `step ${event.step}: held-out ${event.valBitsPerByte.toFixed(4)} bits per byte, loss ${event.valLoss.toFixed(4)} (${event.seconds.toFixed(1)} s)`,
       );
     } else if (event.kind === "checkpoint") {
       say(`step ${event.step}: saved ${event.path}`);

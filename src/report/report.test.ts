@@ -41,8 +41,8 @@ const validation: ValidationEvent = {
   stage: "pretrain",
   step: 5,
   tokens: 5000,
-  loss: 3,
-  mtpLosses: [4],
+  valLoss: 3,
+  valMtpLosses: [4],
   valBitsPerByte: 2.7456,
   seconds: 1,
 };

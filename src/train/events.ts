@@ -45,9 +45,9 @@ export interface ValidationEvent {
   readonly stage: string;
   readonly step: number;
   readonly tokens: number;
-  /** Mean cross-entropy in nats per token of the held-out documents. */
-  readonly loss: number;
-  readonly mtpLosses: readonly number[];
+  /** Mean cross-entropy in nats per token of the held-out documents; not called loss, so that a line with one is a training step. */
+  readonly valLoss: number;
+  readonly valMtpLosses: readonly number[];
   readonly valBitsPerByte: number;
   readonly seconds: number;
 }

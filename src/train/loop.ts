@@ -181,8 +181,8 @@ async function validate(
     stage: input.stage,
     step,
     tokens,
-    loss: result.loss,
-    mtpLosses: result.mtpLosses,
+    valLoss: result.loss,
+    valMtpLosses: result.mtpLosses,
     valBitsPerByte: result.bitsPerByte,
     seconds: (performance.now() - begun) / 1000,
   };

@@ -76,7 +76,7 @@ export class RunRecorder {
 
 function scalarsOf(event: TrainEvent): Record<string, number> | null {
   if (event.kind === "validation") {
-    return { "validation/loss": event.loss, "validation/bits_per_byte": event.valBitsPerByte };
+    return { "validation/loss": event.valLoss, "validation/bits_per_byte": event.valBitsPerByte };
   }
   if (event.kind !== "step") return null;
   const scalars: Record<string, number> = {

@@ -68,6 +68,7 @@ test("pretrain tells what the run came to, and its metrics carry stage, step and
   const steps = events.filter(({ kind }) => kind === "step");
   expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
   for (const event of steps) expect(event).toMatchObject({ loss: positive });
+  expect(events.filter((event) => "loss" in event)).toEqual(steps);
 });
 
 test("--resume on a directory that is not there starts, and on a finished run tells the same again", async () => {
