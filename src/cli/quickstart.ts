@@ -70,8 +70,9 @@ async function quickstart(flags: Flags): Promise<Outcome> {
     settings: (defaults) => {
       if (isResumed) return defaults;
       // What is left after everything before, less the time to evaluate, draw samples and write the report.
-      const seconds = 60 * minutes - (performance.now() - begun) / 1000;
-      return quickstartSettings(defaults, tokensPerSecond * Math.max(10, 0.95 * seconds - Math.min(35, 0.3 * seconds)), flags.seed ?? 1);
+      const left = 60 * minutes - (performance.now() - begun) / 1000;
+      const seconds = Math.max(10, 0.95 * left - Math.min(35, 0.3 * left));
+      return quickstartSettings(defaults, tokensPerSecond * seconds, flags.seed ?? 1);
     },
     sources: isResumed ? null : sources,
     tokenizer: null,
