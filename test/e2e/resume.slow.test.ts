@@ -33,9 +33,9 @@ const args = (out: string, ...more: string[]): string[] => [
 ];
 
 /** Compares a run that went on with the one that was never interrupted. */
-function expectSame(out: string): void {
-  expect(reproducible(out)).toEqual(reproducible(whole));
-  expect(newestHashes(out)).toEqual(newestHashes(whole));
+function expectSame(out: string, uninterrupted = whole): void {
+  expect(reproducible(out)).toEqual(reproducible(uninterrupted));
+  expect(newestHashes(out)).toEqual(newestHashes(uninterrupted));
 }
 
 beforeAll(async () => {
@@ -78,6 +78,19 @@ test("a run that was killed goes on to the same bits, without the lines after it
   expect(starts.map(({ step }) => step)).toEqual([0, resumed]);
   expect(resumed).toBeGreaterThanOrEqual(10);
   expectSame(out);
+});
+
+test("master weights, bfloat16 moments and the average of the weights go on to the same bits too", async () => {
+  const more = ["--dtype", "bfloat16", "--moment-dtype", "bfloat16", "--ema", "0.95"];
+  const [uninterrupted, out] = [join(place.folder, "bf16"), join(place.folder, "bf16 killed")];
+  expect((await run(args(uninterrupted, ...more))).code).toBe(0);
+  const first = start(args(out, ...more));
+  expect(await until(first, () => lastStep(out) >= 13)).toBe(true);
+  first.child.kill("SIGKILL");
+  expect((await first.done).signal).toBe("SIGKILL");
+  const second = await run(args(out, ...more, "--resume"));
+  expect(second.code, second.stderr).toBe(0);
+  expectSame(out, uninterrupted);
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
