@@ -8,14 +8,14 @@
 
 #include "../parallel.h"
 #include "gemm_pack.h"
-#include "kernels.h"
+#include "quantized.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
 namespace {
 
 // Slots of scratch memory that belong to this file.
-enum { kSharedB = 0, kPackedA = 1, kSums = 2, kPackedB = 3 };
+enum { kSharedB = 0, kPackedA = 1, kSums = 2, kPackedB = 3, kDequantized = 4 };
 
 constexpr int64_t kSharedFloats = int64_t(4) << 20;  // a B of up to 16 MiB is packed once for all ...
 constexpr int64_t kSharedRows = 256;                 // ... if more rows than this use it
@@ -30,12 +30,14 @@ constexpr int64_t kEnoughBlocks = 8, kManyBlocks = 64;
 struct Form {
   bool trans_a, trans_b, accumulate;
   int32_t c_type, a_type, b_type;
+  int64_t group = 0;  // of b if that is quantised; b_type then is its QuantFormat
 };
 
 struct Problem {
   void* c;
   const void *a, *b;
   int64_t m, n, k, lda, ldb, ldc;
+  const float* scales = nullptr;
 };
 
 // A problem and its grid of blocks; `shared` is its op(B) packed before, or null.
@@ -56,8 +58,39 @@ void with_type(const void* x, int32_t type, F&& body) {
   else body(static_cast<const float*>(x));
 }
 
+// Values [at, at + count) of a row of a quantised b.
+void dequantize(float* y, const Form& form, const Problem& q, int64_t row, int64_t at, int64_t count) {
+  with_format(form.b_type, [&](auto type) {
+    const uint8_t* values = static_cast<const uint8_t*>(q.b) + row * quantized_bytes(q.ldb, form.b_type);
+    const float* scales = q.scales + row * ceil_div(q.ldb, form.group);
+    dequantize_run<decltype(type)>(y, values, scales, at, count, q.ldb, form.group);
+  });
+}
+
+// pack_b of a quantised b, a few rows of it at a time through f32.
+void pack_b_quantized(float* y, const Form& form, const Problem& q, int64_t column, int64_t columns, int64_t first, int64_t depth) {
+  if (form.trans_b) {
+    int64_t ld = depth + 16;  // apart from powers of two
+    float* rows = scratch_of<float>(kDequantized, kTileColumns * ld + W);
+    for (int64_t j = 0; j < columns; j += kTileColumns) {
+      int64_t here = least(kTileColumns, columns - j);
+      for (int64_t i = 0; i < here; i++) dequantize(rows + i * ld, form, q, column + j + i, first, depth);
+      pack_b_transposed(y + j * depth, rows, ld, here, depth);
+    }
+    return;
+  }
+  float* row = scratch_of<float>(kDequantized, round_up(columns, kTileColumns) + W);
+  for (int64_t p = 0; p < depth; p++) {
+    dequantize(row, form, q, first + p, column, columns);
+    for (int64_t j = columns; j < round_up(columns, kTileColumns); j++) row[j] = 0;
+    for (int64_t j = 0; j < columns; j += kTileColumns)
+      for (int v = 0; v < kTileVectors; v++) store(y + j * depth + p * kTileColumns + v * W, load(row + j + v * W));
+  }
+}
+
 // Columns [column, column + columns) of op(B), k in [first, first + depth), to panels of `depth` rows.
 void pack_b(float* y, const Form& form, const Problem& q, int64_t column, int64_t columns, int64_t first, int64_t depth) {
+  if (form.group > 0) return pack_b_quantized(y, form, q, column, columns, first, depth);
   with_type(q.b, form.b_type, [&](auto* b) {
     if (form.trans_b) pack_b_transposed(y, b + column * q.ldb + first, q.ldb, columns, depth);
     else pack_b_straight(y, b + first * q.ldb + column, q.ldb, columns, depth);
@@ -226,6 +259,29 @@ void grouped_gemm_wgrad(float* dw, const void* dy, const void* x, const int32_t*
     int64_t row = offsets[e], rows = offsets[e + 1] - row;
     // The rows are the summed dimension here; an expert without rows adds nothing.
     return Problem{dw + e * n * k, advance(dy, row * n, dy_type), advance(x, row * k, x_type), rows > 0 ? n : 0, k, rows, n, k, k};
+  });
+}
+
+void grouped_gemm_quantized(void* c, const void* a, const void* b, const float* scales, const int32_t* offsets, int64_t groups, int64_t n,
+                            int64_t k, int32_t trans_b, int32_t accumulate, int64_t group, int32_t format, int32_t c_type, int32_t a_type) {
+  Form form{false, trans_b != 0, accumulate != 0, c_type, a_type, format, group};
+  int64_t b_rows = trans_b ? n : k, b_columns = trans_b ? k : n;
+  run_problems(form, groups, groups == 1, [&](int64_t e) {
+    int64_t row = offsets[e], rows = offsets[e + 1] - row;
+    return Problem{advance(c, row * n, c_type), advance(a, row * k, a_type),
+                   static_cast<const char*>(b) + e * b_rows * quantized_bytes(b_columns, format),
+                   rows, n, k, k, b_columns, n, scales + e * b_rows * ceil_div(b_columns, group)};
+  });
+}
+
+void gemm_batched_quantized(void* c, const void* a, const void* b, const float* scales, int64_t batch, int64_t stride_c, int64_t stride_a,
+                            int64_t stride_b, int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc, int32_t trans_b,
+                            int32_t accumulate, int64_t group, int32_t format, int32_t c_type, int32_t a_type) {
+  Form form{false, trans_b != 0, accumulate != 0, c_type, a_type, format, group};
+  run_problems(form, batch, stride_b == 0 || batch == 1, [&](int64_t i) {
+    return Problem{advance(c, i * stride_c, c_type), advance(a, i * stride_a, a_type),
+                   static_cast<const char*>(b) + i * stride_b * quantized_bytes(ldb, format),
+                   m, n, k, lda, ldb, ldc, scales + i * stride_b * ceil_div(ldb, group)};
   });
 }
 

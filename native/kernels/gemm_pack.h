@@ -12,12 +12,6 @@ inline vf load_up_to(const T* x, int64_t count) {
   return count >= W ? load(x) : load_part(x, count);
 }
 
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define FATHOM_HAS_SHUFFLE 1
-#endif
-#endif
-
 #if defined(FATHOM_HAS_SHUFFLE)
 // Exchanges the off-diagonal S x S blocks of rows i and i + S.
 template <int S, int... J>

@@ -13,6 +13,7 @@
 namespace fathom {
 
 enum Dtype : int32_t { F32 = 0, BF16 = 1, F8_E4M3 = 2, F16 = 3 };
+enum QuantFormat : int32_t { Q_F8_E4M3 = 0, Q_INT8 = 1, Q_INT4 = 2 };
 
 namespace FATHOM_ISA {
 
@@ -60,6 +61,24 @@ void grouped_gemm_wgrad(float* dw, const void* dy, const void* x, const int32_t*
 // grouped_gemm (trans_b = 1) by streaming dot products, for decoding.
 void grouped_linear_decode(void* y, const void* x, const void* w, const int32_t* offsets, int64_t groups, int64_t n, int64_t k,
                            int32_t y_type, int32_t x_type, int32_t w_type);
+
+// ---- quantised weights: quantized_decode.cpp and gemm.cpp ---------------------------------------------------------------
+// w is [groups * n, k] in a QuantFormat (quantized.h), scales [groups * n, ceil(k / group)] f32: value = stored * scale. `group` is a
+// multiple of 32. Activations and results are f32 or bf16.
+// grouped_linear_decode with such a w.
+void linear_decode_quantized(void* y, const void* x, const void* w, const float* scales, const int32_t* offsets, int64_t groups, int64_t n,
+                             int64_t k, int64_t group, int32_t format, int32_t y_type, int32_t x_type);
+// grouped_gemm with such a b: [groups, n, k] if trans_b, else [groups, k, n], of which a row has n values.
+void grouped_gemm_quantized(void* c, const void* a, const void* b, const float* scales, const int32_t* offsets, int64_t groups, int64_t n,
+                            int64_t k, int32_t trans_b, int32_t accumulate, int64_t group, int32_t format, int32_t c_type, int32_t a_type);
+// gemm_batched with such a b; stride_b and a row of b are counted in rows and in ldb values.
+void gemm_batched_quantized(void* c, const void* a, const void* b, const float* scales, int64_t batch, int64_t stride_c, int64_t stride_a,
+                            int64_t stride_b, int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc, int32_t trans_b,
+                            int32_t accumulate, int64_t group, int32_t format, int32_t c_type, int32_t a_type);
+// The inverse of dequantising: stored values and scales of w [rows, k] (f32 or bf16), each group by its largest absolute value
+// (over 448, 127 or 7; a scale of 1 for zeros), nearest even, saturating.
+void quantize_rows(void* q, float* scales, const void* w, int64_t rows, int64_t k, int64_t group, int32_t format, int32_t w_type);
+void dequantize_rows(void* y, const void* q, const float* scales, int64_t rows, int64_t k, int64_t group, int32_t format, int32_t y_type);
 
 // ---- rms_norm.cpp -----------------------------------------------------------------------------------------------------
 // y = x * rstd * weight, rstd[r] = 1 / sqrt(mean(x[r,:]^2) + eps). Zhang & Sennrich 2019. x has row stride x_stride, y is

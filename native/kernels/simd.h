@@ -12,6 +12,12 @@
 #include <arm_neon.h>
 #endif
 
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define FATHOM_HAS_SHUFFLE 1
+#endif
+#endif
+
 #ifndef FATHOM_ISA
 #error "FATHOM_ISA names the namespace: avx512, avx2 or portable"
 #endif

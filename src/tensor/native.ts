@@ -14,6 +14,8 @@ import { fileURLToPath } from "node:url";
 export type Address = number | null;
 /** 0 f32, 1 bf16, 2 f8_e4m3, 3 f16. */
 export type DtypeCode = 0 | 1 | 2 | 3;
+/** QuantFormat of kernels.h: E4M3, int8, int4. */
+export type QuantFormatCode = 0 | 1 | 2;
 export type Flag = 0 | 1;
 
 /** Native memory: the buffer is a view of the bytes at `address`. */
@@ -121,6 +123,78 @@ export interface Native {
     yType: DtypeCode,
     xType: DtypeCode,
     wType: DtypeCode,
+  ): void;
+  linearDecodeQuantized(
+    y: Address,
+    x: Address,
+    w: Address,
+    scales: Address,
+    offsets: Address,
+    groups: number,
+    n: number,
+    k: number,
+    group: number,
+    format: QuantFormatCode,
+    yType: DtypeCode,
+    xType: DtypeCode,
+  ): void;
+  groupedGemmQuantized(
+    c: Address,
+    a: Address,
+    b: Address,
+    scales: Address,
+    offsets: Address,
+    groups: number,
+    n: number,
+    k: number,
+    transB: Flag,
+    accumulate: Flag,
+    group: number,
+    format: QuantFormatCode,
+    cType: DtypeCode,
+    aType: DtypeCode,
+  ): void;
+  gemmBatchedQuantized(
+    c: Address,
+    a: Address,
+    b: Address,
+    scales: Address,
+    batch: number,
+    strideC: number,
+    strideA: number,
+    strideB: number,
+    m: number,
+    n: number,
+    k: number,
+    lda: number,
+    ldb: number,
+    ldc: number,
+    transB: Flag,
+    accumulate: Flag,
+    group: number,
+    format: QuantFormatCode,
+    cType: DtypeCode,
+    aType: DtypeCode,
+  ): void;
+  quantizeRows(
+    q: Address,
+    scales: Address,
+    w: Address,
+    rows: number,
+    k: number,
+    group: number,
+    format: QuantFormatCode,
+    wType: DtypeCode,
+  ): void;
+  dequantizeRows(
+    y: Address,
+    q: Address,
+    scales: Address,
+    rows: number,
+    k: number,
+    group: number,
+    format: QuantFormatCode,
+    yType: DtypeCode,
   ): void;
   groupedGemm(
     c: Address,

@@ -6,20 +6,17 @@ import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { mpirunFlags, prepareRanks } from "../distributed/mpirun.js";
+import { fathom, type Ran, type RunOptions, start } from "./command.js";
 import {
   checkpointsOf,
-  type Finished,
   lastStep,
   metricsOf,
   newestHashes,
-  type RunOptions,
   reproducible,
-  run,
-  start,
   until,
   type Workplace,
   workplace,
-} from "./support.js";
+} from "./runs.js";
 
 const steps = 50;
 const relative = 1e-5;
@@ -37,8 +34,8 @@ const two = (env: Readonly<Record<string, string>> = {}): RunOptions => ({
   env,
 });
 
-async function succeed(given: readonly string[], options?: RunOptions): Promise<Finished> {
-  const finished = await run(given, options);
+async function succeed(given: readonly string[], options?: RunOptions): Promise<Ran> {
+  const finished = await fathom(given, options);
   expect(finished.code, finished.stderr).toBe(0);
   expect(finished.json).toMatchObject({ steps, reason: "finished" });
   return finished;
@@ -169,7 +166,7 @@ async function disturb(
   name: string,
   rank: number,
   signal: NodeJS.Signals,
-): Promise<Finished & { since: number; out: string }> {
+): Promise<Ran & { since: number; out: string }> {
   const out = join(place.folder, name);
   const endless = ["--steps", "1000000", "--save-every", "0", "--validate-every", "0"];
   const job = start([...place.args, "--out", out, ...endless], two({ FATHOM_MPI_TIMEOUT: `${patience}` }));
@@ -215,7 +212,7 @@ test("a signal that reaches one process alone saves the run and ends all", async
 });
 
 test("a mistake of the user's ends all processes with a message that names one", async () => {
-  const { code, stderr } = await run(args(single), two());
+  const { code, stderr } = await fathom(args(single), two());
   expect(code).not.toBe(0);
   expect(stderr).toMatch(/fathom: rank [01]: .*: there is a run already; --resume goes on with it/);
 });

@@ -6,19 +6,17 @@ import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { fathom, type Running, start } from "./command.js";
 import {
   checkpointsOf,
   entriesOf,
   lastStep,
   metricsOf,
   newestHashes,
-  type Running,
   reproducible,
-  run,
-  start,
   type Workplace,
   workplace,
-} from "./support.js";
+} from "./runs.js";
 
 const steps = 60;
 const saveEvery = 5;
@@ -122,7 +120,7 @@ function expectWhole(checkpoint: string): void {
 
 test("a run killed at twenty points, some inside a save, ends with the bits of one that was not", async () => {
   const whole = join(place.folder, "whole");
-  const uninterrupted = await run(args(whole));
+  const uninterrupted = await fathom(args(whole));
   expect(uninterrupted.code, uninterrupted.stderr).toBe(0);
 
   const out = join(place.folder, "killed");
@@ -147,7 +145,7 @@ test("a run killed at twenty points, some inside a save, ends with the bits of o
     // The run's directory stands for its newest complete checkpoint.
     const [byRun, byPath] = await Promise.all(
       [out, join(out, "checkpoints", names.at(-1) ?? "")].map((model) =>
-        run(["score", "--model", model, "--ids", "70,97,116,104", "--threads", "1", "--json"]),
+        fathom(["score", "--model", model, "--ids", "70,97,116,104", "--threads", "1", "--json"]),
       ),
     );
     expect(byPath?.code, byPath?.stderr).toBe(0);
@@ -157,7 +155,7 @@ test("a run killed at twenty points, some inside a save, ends with the bits of o
   expect(where.insideSaves + where.elsewhere).toBe(20);
   expect(where.insideSaves).toBeGreaterThanOrEqual(4);
 
-  const last = await run(args(out));
+  const last = await fathom(args(out));
   expect(last.code, last.stderr).toBe(0);
   expect(last.json).toMatchObject({ steps, tokens: uninterrupted.json?.tokens, reason: "finished" });
   expect(last.json?.valBitsPerByte).toBe(uninterrupted.json?.valBitsPerByte);

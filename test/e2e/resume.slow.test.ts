@@ -2,18 +2,17 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { fathom, start } from "./command.js";
 import {
   checkpointsOf,
   lastStep,
   metricsOf,
   newestHashes,
   reproducible,
-  run,
-  start,
   until,
   type Workplace,
   workplace,
-} from "./support.js";
+} from "./runs.js";
 
 const steps = 100;
 let place: Workplace;
@@ -41,7 +40,7 @@ function expectSame(out: string, uninterrupted = whole): void {
 beforeAll(async () => {
   place = workplace("resume");
   whole = join(place.folder, "whole");
-  const { code, stderr, json } = await run(args(whole, "--resume")); // There is nothing to go on with: it starts.
+  const { code, stderr, json } = await fathom(args(whole, "--resume")); // There is nothing to go on with: it starts.
   expect(code, stderr).toBe(0);
   expect(json).toMatchObject({ run: whole, steps, tokens: steps * 8 * 32 });
 });
@@ -58,7 +57,7 @@ test("--resume where there is no run starts one, and the newest checkpoints alon
 
 test("--keep-last keeps as many checkpoints as it says", async () => {
   const out = join(place.folder, "kept");
-  expect((await run(args(out, "--keep-last", "4"))).code).toBe(0);
+  expect((await fathom(args(out, "--keep-last", "4"))).code).toBe(0);
   expect(checkpointsOf(out)).toEqual(["step-00000085", "step-00000090", "step-00000095", "step-00000100"]);
 });
 
@@ -72,7 +71,7 @@ test("a run that was killed goes on to the same bits, without the lines after it
   const resumed = Number(newest.slice("step-".length));
   // Lines that the resumed run must cut: of a step it will do again, and one torn in the middle.
   appendFileSync(join(out, "metrics.jsonl"), '{"kind":"step","stage":"pretrain","step":99,"loss":0}\n{"kind":"st');
-  const second = await run(args(out, "--resume"));
+  const second = await fathom(args(out, "--resume"));
   expect(second.code, second.stderr).toBe(0);
   const starts = metricsOf(out).filter(({ kind }) => kind === "start");
   expect(starts.map(({ step }) => step)).toEqual([0, resumed]);
@@ -83,12 +82,12 @@ test("a run that was killed goes on to the same bits, without the lines after it
 test("master weights, bfloat16 moments and the average of the weights go on to the same bits too", async () => {
   const more = ["--dtype", "bfloat16", "--moment-dtype", "bfloat16", "--ema", "0.95"];
   const [uninterrupted, out] = [join(place.folder, "bf16"), join(place.folder, "bf16 killed")];
-  expect((await run(args(uninterrupted, ...more))).code).toBe(0);
+  expect((await fathom(args(uninterrupted, ...more))).code).toBe(0);
   const first = start(args(out, ...more));
   expect(await until(first, () => lastStep(out) >= 13)).toBe(true);
   first.child.kill("SIGKILL");
   expect((await first.done).signal).toBe("SIGKILL");
-  const second = await run(args(out, ...more, "--resume"));
+  const second = await fathom(args(out, ...more, "--resume"));
   expect(second.code, second.stderr).toBe(0);
   expectSame(out, uninterrupted);
 });
@@ -108,7 +107,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     expect(checkpointsOf(out).at(-1)).toBe(`step-${String(last).padStart(8, "0")}`);
     expect(existsSync(join(out, "lock.json"))).toBe(false);
     // Model, text and settings are those of the run.
-    const second = await run(["pretrain", "--out", out, "--resume", "--threads", "1", "--samples", "0", "--json"]);
+    const second = await fathom(["pretrain", "--out", out, "--resume", "--threads", "1", "--samples", "0", "--json"]);
     expect(second.code, second.stderr).toBe(0);
     expect(second.json).toMatchObject({ steps, reason: "finished" });
     expectSame(out);
@@ -120,7 +119,7 @@ test("a resume with another model names what differs and changes nothing", async
   const other = join(place.folder, "other.json");
   writeFileSync(other, JSON.stringify({ ...config, kv_lora_rank: 24 }));
   const [metrics, hashes] = [readFileSync(join(whole, "metrics.jsonl"), "utf8"), newestHashes(whole)];
-  const refused = await run(args(whole, "--resume", "--config", other));
+  const refused = await fathom(args(whole, "--resume", "--config", other));
   expect(refused.code).toBe(1);
   expect(refused.stdout).toBe("");
   expect(refused.stderr).toBe(
@@ -131,7 +130,7 @@ test("a resume with another model names what differs and changes nothing", async
 });
 
 test("a run that is there is not started over without --resume", async () => {
-  const refused = await run(args(whole));
+  const refused = await fathom(args(whole));
   expect(refused.code).toBe(1);
   expect(refused.stderr).toBe(
     `fathom: ${whole}: there is a run already; --resume goes on with it, or choose another --out\n`,
@@ -142,7 +141,7 @@ test("a run directory that another process uses is refused with one line that na
   const out = join(place.folder, "used");
   const first = start([...place.args, "--out", out, "--steps", "100000", "--save-every", "0", "--validate-every", "0"]);
   expect(await until(first, () => lastStep(out) >= 2)).toBe(true);
-  const refused = await run(args(out, "--resume"));
+  const refused = await fathom(args(out, "--resume"));
   expect(refused.code).toBe(1);
   expect(refused.stdout).toBe("");
   expect(refused.stderr).toMatch(

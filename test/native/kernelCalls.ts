@@ -133,6 +133,44 @@ function products(r: Recorder): void {
     }
 }
 
+function quantized(r: Recorder): void {
+  for (const format of [0, 1, 2])
+    for (const [n, k, group] of [
+      [5, 33, 32],
+      [66, 200, 64],
+      [7, 256, 128],
+    ] as const)
+      for (const type of storages) {
+        const [groups, rows] = [3, 14];
+        const row = format === 2 ? Math.ceil(k / 32) * 16 : k;
+        const q = output(new Uint8Array(groups * n * row), "u8", 0, 0);
+        const scales = made(groups * n * Math.ceil(k / group));
+        r.record("quantizeRows", q, scales, given(groups * n * k, type), groups * n, k, group, format, type);
+        const [w, s] = [input(valuesOf(q), "u8"), input(valuesOf(scales))];
+        const form = [group, format, type, type];
+        r.record("dequantizeRows", made(groups * n * k, type), w, s, groups * n, k, group, format, type);
+        const o = input([0, 3, 3, rows], "i32");
+        const near = type ? 0.25 : 1e-3;
+        const x = given(rows * k, type);
+        r.record("linearDecodeQuantized", made(rows * n, type, near), x, w, s, o, groups, n, k, ...form);
+        r.record("groupedGemmQuantized", made(rows * n, type, near), x, w, s, o, groups, n, k, 1, 1, ...form);
+        const dy = given(rows * n, type);
+        r.record("groupedGemmQuantized", made(rows * k, type, near), dy, w, s, o, groups, k, n, 0, 0, ...form);
+        const strides = [groups, 4 * n, 4 * k, n, 4, n, k, k, k, n];
+        r.record(
+          "gemmBatchedQuantized",
+          made(4 * groups * n, type, near),
+          given(4 * groups * k, type),
+          w,
+          s,
+          ...strides,
+          1,
+          0,
+          ...form,
+        );
+      }
+}
+
 function rowKernels(r: Recorder): void {
   for (const type of storages)
     for (const [rows, dim] of [
@@ -345,7 +383,17 @@ function emptySizes(r: Recorder): void {
 export function recordKernelCalls(): Recorder {
   seed = 1000;
   const recorder = new Recorder();
-  for (const section of [vectors, formats, products, rowKernels, experts, attention, strangeInput, emptySizes])
+  for (const section of [
+    vectors,
+    formats,
+    products,
+    quantized,
+    rowKernels,
+    experts,
+    attention,
+    strangeInput,
+    emptySizes,
+  ])
     section(recorder);
   return recorder;
 }

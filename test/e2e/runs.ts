@@ -1,8 +1,6 @@
 /**
- * Runs of the built command line on a model of a few thousand parameters, whole, interrupted and under mpirun, and what the tests compare of
- * them: metrics without what depends on the clock, and the hash of every file of a checkpoint.
+ * Training runs, whole, interrupted and under mpirun: where they work, and what the tests compare of them: metrics without what depends on the clock, and the hash of every file of a checkpoint.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
@@ -15,79 +13,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
-
-const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
-export const mainFile = join(root, "dist", "cli", "main.js");
-
-export interface Finished {
-  /** Null if a signal ended it. */
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-  /** The last line of standard output, if that is an object. */
-  readonly json: Readonly<Record<string, unknown>> | null;
-  readonly seconds: number;
-}
-
-export interface Running {
-  readonly child: ChildProcess;
-  readonly done: Promise<Finished>;
-}
-
-export interface RunOptions {
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-  /** What to put before `node main.js`, such as mpirun and its flags. */
-  readonly launcher?: readonly string[];
-}
-
-/** What a test that failed may have left running. */
-const alive = new Set<ChildProcess>();
-
-/** Starts the command line. A process that takes longer than 2 minutes is ended. @throws Error if it is not built */
-export function start(args: readonly string[], options: RunOptions = {}): Running {
-  if (!existsSync(mainFile)) throw new Error(`${mainFile} is missing: run npm run build first`);
-  const [program = process.execPath, ...rest] = [...(options.launcher ?? []), process.execPath, mainFile, ...args];
-  const begun = performance.now();
-  const child = spawn(program, rest, {
-    cwd: options.cwd ?? root,
-    env: { ...process.env, ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: 120_000,
-    killSignal: "SIGKILL",
-  });
-  alive.add(child);
-  child.on("close", () => alive.delete(child));
-  const text = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name].setEncoding("utf8").on("data", (part: string) => {
-      text[name] += part;
-    });
-  }
-  const done = new Promise<Finished>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      resolve({ code, signal, ...text, json: lastObject(text.stdout), seconds: (performance.now() - begun) / 1000 });
-    });
-  });
-  return { child, done };
-}
-
-/** Runs the command line to its end. */
-export function run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return start(args, options).done;
-}
-
-function lastObject(stdout: string): Readonly<Record<string, unknown>> | null {
-  const line = stdout.trimEnd().split("\n").at(-1) ?? "";
-  if (!line.startsWith("{")) return null;
-  return JSON.parse(line) as Record<string, unknown>;
-}
+import { corpus, endAll, type Running, smallConfig } from "./command.js";
 
 export interface Workplace {
   readonly folder: string;
@@ -97,28 +26,6 @@ export interface Workplace {
   readonly remove: () => void;
 }
 
-export const smallConfig: Readonly<Record<string, unknown>> = {
-  model_type: "deepseek_v3",
-  hidden_size: 32,
-  num_hidden_layers: 2,
-  intermediate_size: 64,
-  moe_intermediate_size: 16,
-  first_k_dense_replace: 1,
-  n_routed_experts: 8,
-  n_shared_experts: 1,
-  num_experts_per_tok: 2,
-  n_group: 4,
-  topk_group: 2,
-  num_attention_heads: 2,
-  q_lora_rank: 16,
-  kv_lora_rank: 16,
-  qk_nope_head_dim: 8,
-  qk_rope_head_dim: 8,
-  v_head_dim: 8,
-  num_nextn_predict_layers: 1,
-  max_position_embeddings: 64,
-};
-
 /** A temporary folder with a model's config, a tokenizer of single bytes, and text: files of this repository's own sources. */
 export function workplace(name: string): Workplace {
   const folder = mkdtempSync(join(tmpdir(), `fathom-${name}-`));
@@ -127,9 +34,8 @@ export function workplace(name: string): Workplace {
   writeFileSync(join(folder, "config.json"), JSON.stringify({ ...smallConfig, vocab_size: tokenizer.vocabSize }));
   const text = join(folder, "text");
   mkdirSync(text);
-  const sources = join(root, "src", "data");
-  for (const file of readdirSync(sources)) {
-    if (file.endsWith(".ts")) copyFileSync(join(sources, file), join(text, file));
+  for (const file of readdirSync(corpus)) {
+    if (file.endsWith(".ts")) copyFileSync(join(corpus, file), join(text, file));
   }
   const files = ["--config", join(folder, "config.json"), "--tokenizer", join(folder, "tokenizer"), "--data", text];
   const sizes = ["--length", "32", "--batch", "8", "--micro-batch", "2", "--warmup-steps", "5"];
@@ -139,7 +45,7 @@ export function workplace(name: string): Workplace {
     folder,
     args: ["pretrain", ...files, ...sizes, ...other],
     remove: () => {
-      for (const child of alive) child.kill(child.spawnfile === "mpirun" ? "SIGTERM" : "SIGKILL");
+      endAll();
       rmSync(folder, { recursive: true, force: true });
     },
   };
