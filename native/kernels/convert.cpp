@@ -77,6 +77,29 @@ void convert(void* y, const void* x, int64_t n, int32_t y_type, int32_t x_type) 
   parallel_ranges(n, kGrain, [&](int64_t begin, int64_t end) { convert_range(y, x, begin, end, y_type, x_type); });
 }
 
+void find_fp8_nan(double* index, const void* q, int64_t n) {
+  const uint8_t* x = static_cast<const uint8_t*>(q);
+  constexpr int64_t piece = 1 << 20;
+  int64_t pieces = (n + piece - 1) / piece;
+  double* found = scratch_of<double>(0, pieces + 1);
+  parallel_for(pieces, [&](int64_t p) {
+    found[p] = -1;
+    int64_t end = (p + 1) * piece < n ? (p + 1) * piece : n;
+    for (int64_t i = p * piece; i < end; i += kRun) {
+      int64_t count = end - i < kRun ? end - i : kRun;
+      uint8_t any = 0;
+      for (int64_t j = 0; j < count; j++) any |= uint8_t((x[i + j] & 0x7f) == 0x7f);
+      if (!any) continue;
+      while ((x[i] & 0x7f) != 0x7f) i++;
+      found[p] = double(i);
+      return;
+    }
+  });
+  *index = -1;
+  for (int64_t p = pieces - 1; p >= 0; p--)
+    if (found[p] >= 0) *index = found[p];
+}
+
 void dequantize_fp8_blocks(void* y, const void* q, const float* scale_inv, int64_t rows, int64_t cols, int64_t block,
                            int32_t y_type) {
   int64_t blocks = (cols + block - 1) / block;

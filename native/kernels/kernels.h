@@ -24,6 +24,8 @@ void convert(void* y, const void* x, int64_t n, int32_t y_type, int32_t x_type);
 void dequantize_fp8_blocks(void* y, const void* q, const float* scale_inv, int64_t rows, int64_t cols, int64_t block, int32_t y_type);
 // Per block: a = max|w|, scale_inv = a / 448 (1 for an all-zero block), q = E4M3(w / scale_inv), saturating.
 void quantize_fp8_blocks(void* q, float* scale_inv, const void* w, int64_t rows, int64_t cols, int64_t block, int32_t w_type);
+// Index of the first of n E4M3 bytes that is NaN, or -1.
+void find_fp8_nan(double* index, const void* q, int64_t n);
 void fill(float* y, float value, int64_t n);
 // y += alpha * x (T); y = a + b (T).
 void add_scaled(void* y, const void* x, float alpha, int64_t n, int32_t type);

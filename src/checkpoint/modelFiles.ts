@@ -1,7 +1,7 @@
 /**
  * A model as a directory that Hugging Face transformers, vLLM and SGLang open: config.json and safetensors under the published names, MTP
- * layers with their copies of embedding and head included (model.md B). Weights of any floating type are read, FP8 blocks too; what is
- * written is never quantised.
+ * layers with their copies of embedding and head included (model.md B). Weights of any floating type are read, FP8 blocks too; a model in
+ * memory is written unquantised, and convert.ts makes FP8 files of it.
  *
  * Processes that share the experts write a file each, the first everything but the experts too; no weights travel.
  */
@@ -11,11 +11,12 @@ import { writeFileAtomic } from "../files/atomic.js";
 import { readJson } from "../files/json.js";
 import { type ModelConfig, parseModelConfig, serializeModelConfig, type TorchDtype } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
+import type { StorageOf } from "../model/weights.js";
 import type { Parameter } from "../tensor/parameter.js";
 import { hfTensors, isExpertArray, sharedCopies } from "./hfNames.js";
 import { byteLength, type TensorSource, writeSafetensors } from "./safetensors.js";
 import { hasTensorFiles, indexName, singleName, TensorFiles, tensorNames } from "./tensorFiles.js";
-import { type FloatDtype, fileDtypeOf, readTensor, sliceChunks } from "./tensorIo.js";
+import { type FloatDtype, fileDtypeOf, readQuantized, readTensor, sliceChunks } from "./tensorIo.js";
 
 /** This process among those that deal out the experts: it holds [rank * E / size, (rank + 1) * E / size). */
 export interface ExpertShare {
@@ -65,7 +66,9 @@ function parameterSources(
   expertRank: number,
 ): TensorSource[] {
   const { data, isTrained } = parameter;
-  if (data.dtype === "int32") throw new Error(`internal: parameter ${parameter.name} of int32`);
+  if (parameter.scales || data.dtype === "int32" || data.dtype === "int8" || data.dtype === "int4") {
+    throw new RangeError(`${parameter.name} is quantised: convert the checkpoint to bf16 first`);
+  }
   const target: FloatDtype = dtype === null || !isTrained ? data.dtype : dtype;
   return hfTensors(config, parameter, expertRank).map(({ name, shape, slices }) => ({
     name,
@@ -183,12 +186,30 @@ export function loadWeights(
     throw new RangeError(`${directory}: ${missing.length} of ${wanted.length} tensors are missing: ${first}`);
   }
   const block = fp8Block(config, directory);
-  for (const { parameter, tensor } of wanted) readTensor(files, tensor, parameter.data, block);
+  for (const { parameter, tensor } of wanted) {
+    if (parameter.scales) readQuantized(files, tensor, parameter, block);
+    else readTensor(files, tensor, parameter.data, block);
+  }
   return { unexpected: unexpectedNames(model, files, share.size) };
 }
 
+/**
+ * Keeps the matrices quantised whose tensors are E4M3 in the files, so that nothing of them is expanded; for `DeepseekV3`.
+ * @throws RangeError for malformed files or blocks
+ */
+export function storedAs(directory: string, config: ModelConfig): StorageOf {
+  const files = new TensorFiles(directory);
+  const block = fp8Block(config, directory);
+  return (name, shape) => {
+    const parts = hfTensors(config, { name, shape });
+    const isQuantized = parts.every((part) => files.get(part.name)?.dtype === "F8_E4M3");
+    // Blocks that are no multiple of the kernels' step are expanded.
+    return isQuantized && block % 32 === 0 ? { dtype: "float8_e4m3fn", group: block } : null;
+  };
+}
+
 /** Edge of the quantised blocks. */
-function fp8Block({ quantizationConfig }: ModelConfig, directory: string): number {
+export function fp8Block({ quantizationConfig }: ModelConfig, directory: string): number {
   const size: unknown = quantizationConfig?.weight_block_size ?? [128, 128];
   const [rows, columns]: unknown[] = Array.isArray(size) && size.length === 2 ? size : [];
   if (typeof rows !== "number" || rows !== columns || !Number.isInteger(rows) || rows < 1) {

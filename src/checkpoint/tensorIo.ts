@@ -4,12 +4,13 @@
  */
 import { bytesPerElement, type Dtype } from "../tensor/dtype.js";
 import { type DtypeCode, native } from "../tensor/native.js";
+import type { Parameter } from "../tensor/parameter.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { HfTensor, Slice } from "./hfNames.js";
 import { byteLength, type FileDtype, type SafetensorsFile } from "./safetensors.js";
 import type { FoundTensor, TensorFiles } from "./tensorFiles.js";
 
-export type FloatDtype = Exclude<Dtype, "int32">;
+export type FloatDtype = Exclude<Dtype, "int32" | "int8" | "int4">;
 
 const fileDtypes: Readonly<Record<FloatDtype, FileDtype>> = {
   float32: "F32",
@@ -40,9 +41,13 @@ function floatDtypeOf({ name, dtype, file }: FoundTensor): FloatDtype {
   }
 }
 
+function isFloat(dtype: Dtype): dtype is FloatDtype {
+  return dtype in codes;
+}
+
 /** Elements from one address to another; the same bits where the types are equal. */
 function copyElements(to: number, toDtype: Dtype, from: number, fromDtype: FloatDtype, count: number): void {
-  if (toDtype === "int32") throw new TypeError("internal: floats read into an int32 tensor");
+  if (!isFloat(toDtype)) throw new TypeError(`internal: floats read into a tensor of ${toDtype}`);
   if (toDtype === fromDtype) copyBytes(to, from, count * bytesPerElement[toDtype]);
   else native().convert(to, from, count, codes[toDtype], codes[fromDtype]);
 }
@@ -122,13 +127,8 @@ function checkShape({ name, shape, file }: FoundTensor, expected: readonly numbe
 
 /** @param to address of as many float32 */
 function dequantize(files: TensorFiles, found: FoundTensor, to: number, block: number): void {
-  const where = `${found.file.path}: ${found.name} is F8_E4M3`;
   const [rows = 0, columns = 0] = found.shape;
-  if (found.shape.length !== 2) throw new RangeError(`${where} and not a matrix, which its blocks need`);
-  const scale = files.get(`${found.name}_scale_inv`);
-  if (!scale) throw new RangeError(`${where}, but ${found.name}_scale_inv is missing`);
-  checkShape(scale, [Math.ceil(rows / block), Math.ceil(columns / block)]);
-  if (scale.dtype !== "F32") throw new RangeError(`${scale.file.path}: ${scale.name} is ${scale.dtype}, expected F32`);
+  const scale = scalesOf(files, found, block);
   withAligned(scale.file, scale, 4, (scales) => {
     withAligned(found.file, found, 1, (values) => {
       native().dequantizeFp8Blocks(to, values, scales, rows, columns, block, 0);
@@ -136,11 +136,69 @@ function dequantize(files: TensorFiles, found: FoundTensor, to: number, block: n
   });
 }
 
+/** The scales of an E4M3 matrix. @throws RangeError if they are missing or of another shape or type */
+function scalesOf(files: TensorFiles, found: FoundTensor, block: number): FoundTensor {
+  const where = `${found.file.path}: ${found.name} is F8_E4M3`;
+  const [rows = 0, columns = 0] = found.shape;
+  if (found.shape.length !== 2) throw new RangeError(`${where} and not a matrix, which its blocks need`);
+  const scale = files.get(`${found.name}_scale_inv`);
+  if (!scale) throw new RangeError(`${where}, but ${found.name}_scale_inv is missing`);
+  checkShape(scale, [Math.ceil(rows / block), Math.ceil(columns / block)]);
+  if (scale.dtype !== "F32") throw new RangeError(`${scale.file.path}: ${scale.name} is ${scale.dtype}, expected F32`);
+  return scale;
+}
+
+/**
+ * Fills the rows of a quantised parameter that an E4M3 tensor is: the bytes as they are, and the scale of its block for each row.
+ * @throws RangeError for a tensor of another shape, without scales, or with a NaN, which no weight is
+ */
+export function readQuantized(files: TensorFiles, part: HfTensor, target: Parameter, block: number): void {
+  const found = files.need(part.name);
+  checkShape(found, part.shape);
+  const [, columns = 0] = part.shape;
+  const scale = scalesOf(files, found, block);
+  const { data, scales } = target;
+  if (data.dtype !== "float8_e4m3fn" || scales?.group !== block) {
+    throw new Error(`internal: ${part.name} read into ${data.dtype} with groups of ${scales?.group}`);
+  }
+  const [rowScales, stored] = [scales.values.floats(), new Float32Array(scale.shape.reduce((a, b) => a * b, 1))];
+  withAligned(scale.file, scale, 4, (address) => {
+    const copy = native().alloc(Math.max(4, stored.byteLength));
+    copyBytes(copy.address, address, stored.byteLength);
+    stored.set(new Float32Array(copy.buffer, 0, stored.length));
+    native().release(copy.address, copy.bytes);
+  });
+  const bad = stored.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new RangeError(`${scale.file.path}: ${scale.name}[${bad}] is ${stored[bad]}, expected a number`);
+  const perRow = scales.values.columns;
+  let first = 0;
+  withAligned(found.file, found, 1, (values) => {
+    for (const { start, length } of part.slices) {
+      copyBytes(data.address + start, values + first, length);
+      for (let at = 0; at < length; at += columns) {
+        const blockRow = Math.floor((first + at) / columns / block) * perRow;
+        rowScales.set(stored.subarray(blockRow, blockRow + perRow), ((start + at) / columns) * perRow);
+      }
+      first += length;
+    }
+    checkNumbers(found, values);
+  });
+}
+
+function checkNumbers({ name, file, begin, end }: FoundTensor, address: number): void {
+  const result = native().alloc(64);
+  const index = new Float64Array(result.buffer, 0, 1);
+  native().findFp8Nan(result.address, address, end - begin);
+  const [at = -1] = index;
+  native().release(result.address, result.bytes);
+  if (at >= 0) throw new RangeError(`${file.path}: ${name} is NaN at element ${at}`);
+}
+
 const chunkElements = 1 << 20;
 
 /** The bytes of a tensor's slices in another type, a few megabytes at a time; a chunk is overwritten when the next is asked for. */
 export function* sliceChunks(source: Tensor, slices: readonly Slice[], dtype: FloatDtype): Iterable<Uint8Array> {
-  if (source.dtype === "int32") throw new TypeError("internal: int32 tensor written as floats");
+  if (!isFloat(source.dtype)) throw new TypeError(`internal: tensor of ${source.dtype} written as floats`);
   const width = bytesPerElement[source.dtype];
   if (source.dtype === dtype) {
     const bytes = source.bytes();

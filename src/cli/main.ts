@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { benchCommand } from "./bench.js";
+import { convertCommand } from "./convert.js";
 import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
 import { downloadCommand } from "./download.js";
@@ -48,6 +49,7 @@ const commands = [
   initCommand(),
   tokenizerCommand(),
   dataCommand(),
+  convertCommand(),
   downloadCommand(),
   benchCommand(),
   doctorCommand(),

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import { loadWeights, readConfig } from "../checkpoint/modelFiles.js";
+import { loadWeights, readConfig, storedAs } from "../checkpoint/modelFiles.js";
 import { resolveModelDirectory } from "../checkpoint/runDirectory.js";
 import { singleCommunicator } from "../distributed/single.js";
 import { isObject } from "../files/json.js";
@@ -33,7 +33,7 @@ export async function openModel(path: string, options: OpenOptions): Promise<Ope
   const config = readConfig(directory);
   native().setThreads(options.threads ?? availableParallelism());
   const dtype = options.dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
-  const model = new DeepseekV3(config, dtype, singleCommunicator());
+  const model = new DeepseekV3(config, dtype, singleCommunicator(), storedAs(directory, config));
   const { unexpected } = loadWeights(model, directory);
   if (unexpected.length > 0) {
     say(

@@ -5,7 +5,7 @@
  */
 import type { Communicator } from "../distributed/communicator.js";
 import { add } from "../tensor/ops/elementwise.js";
-import type { RowKind } from "../tensor/ops/linear.js";
+import type { RowKind } from "../tensor/ops/products.js";
 import { rmsNorm } from "../tensor/ops/rmsNorm.js";
 import type { RopeTables } from "../tensor/ops/rope.js";
 import type { Parameter } from "../tensor/parameter.js";

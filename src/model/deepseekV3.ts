@@ -22,7 +22,7 @@ import { type Dispatched, MoE } from "./moe.js";
 import { MtpModule } from "./mtp.js";
 import { createRopeTables } from "./rope.js";
 import type { BalanceFactors, RouterReport } from "./router.js";
-import { Weights } from "./weights.js";
+import { type StorageOf, Weights } from "./weights.js";
 
 /** Factors that turn a batch's losses into the gradient of one training step. */
 export interface LossWeights {
@@ -70,12 +70,15 @@ export class DeepseekV3 {
   readonly mtp: readonly MtpModule[];
   #tables: RopeTables | null = null;
 
-  /** Parameters are zero (norm weights one) until `initialize` or a checkpoint fills them. @param experts see MoE */
-  constructor(config: ModelConfig, dtype: ComputeDtype, experts: Communicator, arena: Arena = new Arena()) {
+  /**
+   * Parameters are zero (norm weights one) until `initialize` or a checkpoint fills them.
+   * @param experts see MoE @param storageOf matrices to keep quantised, and frozen; none by default
+   */
+  constructor(config: ModelConfig, dtype: ComputeDtype, experts: Communicator, storageOf?: StorageOf) {
     this.config = config;
     this.dtype = dtype;
-    this.arena = arena;
-    this.weights = new Weights(arena, dtype);
+    this.arena = new Arena();
+    this.weights = new Weights(this.arena, dtype, storageOf);
     this.embedTokens = this.weights.matrix("model.embed_tokens.weight", config.vocabSize, config.hiddenSize);
     this.layers = Array.from(
       { length: config.numHiddenLayers },

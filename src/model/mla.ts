@@ -8,7 +8,8 @@
 import { native } from "../tensor/native.js";
 import { attention } from "../tensor/ops/attention.js";
 import { splitColumns } from "../tensor/ops/elementwise.js";
-import { linear, type RowKind } from "../tensor/ops/linear.js";
+import { linear } from "../tensor/ops/linear.js";
+import { productOfHeads, productWithMatrix, type RowKind } from "../tensor/ops/products.js";
 import { rmsNorm } from "../tensor/ops/rmsNorm.js";
 import { type RopeTables, rope } from "../tensor/ops/rope.js";
 import type { Parameter } from "../tensor/parameter.js";
@@ -100,27 +101,7 @@ export class MultiHeadLatentAttention {
       scale: this.#scale,
     });
     // Up-projections are not stored but computed again from the latents (report 3.2.3).
-    tape.dropUntilBackward([kv], () => {
-      const w = this.kvBProj.data;
-      const [n, k] = [kv.columns, latent.columns];
-      native().gemm(
-        kv.address,
-        latent.address,
-        w.address,
-        kv.rows,
-        n,
-        k,
-        k,
-        k,
-        n,
-        0,
-        1,
-        0,
-        kv.code,
-        latent.code,
-        w.code,
-      );
-    });
+    tape.dropUntilBackward([kv], () => productWithMatrix(tape, kv, latent, this.kvBProj, "prefill"));
     return linear(tape, o, this.oProj);
   }
 
@@ -136,31 +117,19 @@ export class MultiHeadLatentAttention {
     const q = this.#query(tape, x, positions, tables, "decode");
     const { latent, kRope } = this.#latent(tape, x, positions, tables, "decode");
     writeLatent(cache, { latent, kRope });
-    const w = this.kvBProj.data; // [H, N + V, C]
     const absorbed = tape.empty([rows, heads * (c + r)], x.dtype);
     const size = x.dtype === "float32" ? 4 : 2;
-    // q~[t, h] = q^C[t, h] U_K[h]: per head [rows, N] x [N, C]
-    native().gemmBatched(
-      absorbed.address,
-      q.address,
-      w.address,
-      heads,
-      c + r,
-      n + r,
-      (n + v) * c,
-      rows,
-      c,
-      n,
-      heads * (n + r),
-      c,
-      heads * (c + r),
-      0,
-      0,
-      0,
-      absorbed.code,
-      q.code,
-      w.code,
-    );
+    // kv_b_proj is [H, N + V, C]. q~[t, h] = q^C[t, h] U_K[h]: per head [rows, N] x [N, C]
+    const perHead = { heads, rowStride: n + v };
+    productOfHeads(absorbed, q, this.kvBProj, {
+      ...perHead,
+      firstRow: 0,
+      xStride: n + r,
+      yStride: c + r,
+      inner: n,
+      outer: c,
+      transposed: false,
+    });
     // The rotated part of every head moves beside its absorbed part.
     for (let h = 0; h < heads; h++) {
       const to = absorbed.address + (h * (c + r) + c) * size;
@@ -185,27 +154,15 @@ export class MultiHeadLatentAttention {
     );
     // o[t, h] = U_V[h] o~[t, h]: per head [rows, C] x [V, C]^T
     const o = tape.empty([rows, heads * v], x.dtype);
-    native().gemmBatched(
-      o.address,
-      oLatent.address,
-      w.address + n * c * (w.dtype === "float32" ? 4 : 2),
-      heads,
-      v,
-      c,
-      (n + v) * c,
-      rows,
-      v,
-      c,
-      heads * c,
-      c,
-      heads * v,
-      0,
-      1,
-      0,
-      o.code,
-      oLatent.code,
-      w.code,
-    );
+    productOfHeads(o, oLatent, this.kvBProj, {
+      ...perHead,
+      firstRow: n,
+      xStride: c,
+      yStride: v,
+      inner: c,
+      outer: v,
+      transposed: true,
+    });
     return linear(tape, o, this.oProj, "decode");
   }
 

@@ -1,5 +1,6 @@
 /** The SwiGLU feed-forward part: dense layers and shared experts. model.md A5. */
-import { linear, type RowKind } from "../tensor/ops/linear.js";
+import { linear } from "../tensor/ops/linear.js";
+import type { RowKind } from "../tensor/ops/products.js";
 import { swiglu } from "../tensor/ops/swiglu.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Tape } from "../tensor/tape.js";

@@ -7,8 +7,9 @@
  * adds the partial sums in rank order (infrastructure.md 4.3). In one process the same path runs without the exchange.
  */
 import type { Communicator } from "../distributed/communicator.js";
-import { groupedLinear, type RowKind } from "../tensor/ops/linear.js";
+import { groupedLinear } from "../tensor/ops/linear.js";
 import { combine, type ExpertOrder, permute, sortByExpert } from "../tensor/ops/permute.js";
+import type { RowKind } from "../tensor/ops/products.js";
 import type { Routing } from "../tensor/ops/router.js";
 import { swiglu } from "../tensor/ops/swiglu.js";
 import type { Parameter } from "../tensor/parameter.js";

@@ -4,9 +4,12 @@
  * knows which rows of them a checkpoint tensor is.
  */
 import type { Arena } from "../tensor/arena.js";
-import type { ComputeDtype } from "../tensor/dtype.js";
-import { createParameter, type Parameter } from "../tensor/parameter.js";
-import { Tensor } from "../tensor/tensor.js";
+import type { ComputeDtype, QuantDtype } from "../tensor/dtype.js";
+import { createParameter, createQuantized, type Parameter } from "../tensor/parameter.js";
+import { type Shape, Tensor } from "../tensor/tensor.js";
+
+/** How the matrix of a name is stored; null = in the compute type. */
+export type StorageOf = (name: string, shape: Shape) => { readonly dtype: QuantDtype; readonly group: number } | null;
 
 export class Weights {
   readonly arena: Arena;
@@ -14,12 +17,17 @@ export class Weights {
   readonly dtype: ComputeDtype;
   readonly all: Parameter[] = [];
 
-  constructor(arena: Arena, dtype: ComputeDtype) {
+  readonly #storageOf: StorageOf;
+
+  constructor(arena: Arena, dtype: ComputeDtype, storageOf: StorageOf = () => null) {
     this.arena = arena;
     this.dtype = dtype;
+    this.#storageOf = storageOf;
   }
 
   matrix(name: string, ...shape: number[]): Parameter {
+    const storage = this.#storageOf(name, shape);
+    if (storage) return this.#add(createQuantized(this.arena, name, shape, storage.dtype, storage.group));
     return this.#add(createParameter(this.arena, name, shape, this.dtype));
   }
 
@@ -49,6 +57,7 @@ export class Weights {
   free(): void {
     for (const parameter of this.all) {
       parameter.data.free();
+      parameter.scales?.values.free();
       parameter.grad?.free();
       parameter.grad = null;
     }

@@ -1,7 +1,11 @@
 /** Element types of tensors, with the names that config.json uses (torch_dtype). */
 import type { DtypeCode } from "./native.js";
 
-export type Dtype = "float32" | "bfloat16" | "float16" | "float8_e4m3fn" | "int32";
+/** int8 and int4 are weights with scales; two int4 share a byte, 32 of them 16 bytes. */
+export type Dtype = "float32" | "bfloat16" | "float16" | "float8_e4m3fn" | "int8" | "int4" | "int32";
+
+/** What weights may be stored as with a scale for each group of a row. */
+export type QuantDtype = "float8_e4m3fn" | "int8" | "int4";
 
 /** What activations and working weights may be stored as; sums are always float32. */
 export type ComputeDtype = "float32" | "bfloat16";
@@ -11,10 +15,12 @@ export const bytesPerElement: Readonly<Record<Dtype, number>> = {
   bfloat16: 2,
   float16: 2,
   float8_e4m3fn: 1,
+  int8: 1,
+  int4: 0.5,
   int32: 4,
 };
 
-/** The kernels' code of a floating type. @throws TypeError for int32, which kernels take by their own argument types */
+/** The kernels' code of a floating type. @throws TypeError for the others, which kernels take by their own argument types */
 export function dtypeCode(dtype: Dtype): DtypeCode {
   switch (dtype) {
     case "float32":
@@ -25,8 +31,10 @@ export function dtypeCode(dtype: Dtype): DtypeCode {
       return 2;
     case "float16":
       return 3;
+    case "int8":
+    case "int4":
     case "int32":
-      throw new TypeError("internal: int32 has no floating type code");
+      throw new TypeError(`internal: ${dtype} has no floating type code`);
     default:
       return dtype satisfies never;
   }

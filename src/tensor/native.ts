@@ -60,6 +60,7 @@ export interface Native {
     block: number,
     wType: DtypeCode,
   ): void;
+  findFp8Nan(index: Address, q: Address, n: number): void;
   fill(y: Address, value: number, n: number): void;
   addScaled(y: Address, x: Address, alpha: number, n: number, type: DtypeCode): void;
   add(y: Address, a: Address, b: Address, n: number, type: DtypeCode): void;

@@ -27,6 +27,7 @@ function vectors(r: Recorder): void {
       r.record("scale", made(n, type), -1.7, n, type);
       r.record("sumSquares", output([0], "f64", 0, 1e-12), given(n, type), n, type);
     }
+    r.record("findFp8Nan", output([0], "f64", 0, 0), bytesOf(n), n);
     r.record("fill", made(n), 2.5, n);
     // The random numbers of a seed are the same bits everywhere.
     r.record("randomNormal", output(new Float32Array(n), "f32", 0, 0), n, 2 ** 40 + n, 7, n, 0.02);

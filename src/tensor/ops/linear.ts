@@ -4,9 +4,13 @@ import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
-
-/** Which kernel a row meets: many rows at once (training, prefill), or the streaming one of decoding. */
-export type RowKind = "prefill" | "decode";
+import {
+  gradientThroughExperts,
+  gradientThroughMatrix,
+  productOfExperts,
+  productWithMatrix,
+  type RowKind,
+} from "./products.js";
 
 /**
  * @param x [rows, in]
@@ -30,31 +34,11 @@ export function linear(
   }
   const m = x.rows;
   const y = tape.empty([m, n], outDtype);
-  const w = weight.data;
-  if (kind === "decode") native().linearDecode(y.address, x.address, w.address, m, n, k, y.code, x.code, w.code);
-  else native().gemm(y.address, x.address, w.address, m, n, k, k, k, n, 0, 1, 0, y.code, x.code, w.code);
+  productWithMatrix(tape, y, x, weight, kind);
   tape.record(() => {
     const dy = y.grad;
     if (!dy) return;
-    const dx = tape.target(x);
-    // dx [m, k] (+)= dy [m, n] W [n, k]
-    native().gemm(
-      dx.tensor.address,
-      dy.address,
-      w.address,
-      m,
-      k,
-      n,
-      n,
-      k,
-      k,
-      0,
-      0,
-      dx.accumulate,
-      x.code,
-      dy.code,
-      w.code,
-    );
+    gradientThroughMatrix(tape.target(x), dy, weight);
     tape.weightGrad(() => {
       const dw = weight.grad;
       // dW [n, k] += dy^T [n, m] x [m, k]
@@ -84,32 +68,12 @@ export function groupedLinear(
       `groupedLinear: x [${x.shape.join(", ")}], offsets [${offsets.size}] do not fit ${weight.name} [${weight.shape.join(", ")}]`,
     );
   }
-  const m = x.rows;
-  const y = tape.empty([m, n], x.dtype);
-  const w = weight.data;
-  if (kind === "decode") {
-    native().groupedLinearDecode(y.address, x.address, w.address, offsets.address, e, n, k, y.code, x.code, w.code);
-  } else {
-    native().groupedGemm(y.address, x.address, w.address, offsets.address, e, n, k, 1, 0, y.code, x.code, w.code);
-  }
+  const y = tape.empty([x.rows, n], x.dtype);
+  productOfExperts(y, x, weight, offsets, kind);
   tape.record(() => {
     const dy = y.grad;
     if (!dy) return;
-    const dx = tape.target(x);
-    native().groupedGemm(
-      dx.tensor.address,
-      dy.address,
-      w.address,
-      offsets.address,
-      e,
-      k,
-      n,
-      0,
-      dx.accumulate,
-      x.code,
-      dy.code,
-      w.code,
-    );
+    gradientThroughExperts(tape.target(x), dy, weight, offsets);
     tape.weightGrad(() => {
       const dw = weight.grad;
       if (dw) native().groupedGemmWgrad(dw.address, dy.address, x.address, offsets.address, e, n, k, dy.code, x.code);

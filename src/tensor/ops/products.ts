@@ -1,0 +1,161 @@
+/**
+ * The products of activations with weights that every projection is made of, whatever the weights are stored as: float32 and bfloat16, or
+ * 8 and 4 bits with scales (kernels.h). The ops above know only shapes.
+ */
+import { bytesPerElement } from "../dtype.js";
+import { native, type QuantFormatCode } from "../native.js";
+import type { Parameter } from "../parameter.js";
+import type { GradTarget, Tape } from "../tape.js";
+import type { Tensor } from "../tensor.js";
+
+/** Which kernel a row meets: many rows at once (training, prefill), or the streaming one of decoding. */
+export type RowKind = "prefill" | "decode";
+
+/** How kernels read quantised weights. @throws TypeError for weights that have scales but no such format */
+function formatOf({ name, data }: Parameter): QuantFormatCode {
+  switch (data.dtype) {
+    case "float8_e4m3fn":
+      return 0;
+    case "int8":
+      return 1;
+    case "int4":
+      return 2;
+    default:
+      throw new TypeError(`internal: ${name} has scales and is ${data.dtype}`);
+  }
+}
+
+/** y [rows, n] = x [rows, k] W^T. @param weight [n, k] */
+export function productWithMatrix(tape: Tape, y: Tensor, x: Tensor, weight: Parameter, kind: RowKind): void {
+  const [n = 0, k = 0] = weight.shape;
+  const { data: w, scales } = weight;
+  const m = x.rows;
+  if (scales && kind === "decode") {
+    productOfExperts(y, x, weight, tape.ints([0, m]), kind);
+  } else if (scales) {
+    const { group, values } = scales;
+    const [a, b, s] = [x.address, w.address, values.address];
+    const format = formatOf(weight);
+    native().gemmBatchedQuantized(
+      y.address,
+      a,
+      b,
+      s,
+      1,
+      0,
+      0,
+      0,
+      m,
+      n,
+      k,
+      k,
+      k,
+      n,
+      1,
+      0,
+      group,
+      format,
+      y.code,
+      x.code,
+    );
+  } else if (kind === "decode") {
+    native().linearDecode(y.address, x.address, w.address, m, n, k, y.code, x.code, w.code);
+  } else {
+    native().gemm(y.address, x.address, w.address, m, n, k, k, k, n, 0, 1, 0, y.code, x.code, w.code);
+  }
+}
+
+/** dx [rows, k] (+)= dy [rows, n] W. @param weight [n, k] */
+export function gradientThroughMatrix({ tensor: dx, accumulate }: GradTarget, dy: Tensor, weight: Parameter): void {
+  const [n = 0, k = 0] = weight.shape;
+  const { data: w, scales } = weight;
+  const m = dy.rows;
+  const [c, a, b] = [dx.address, dy.address, w.address];
+  if (scales) {
+    const { group, values } = scales;
+    const sizes = [m, k, n, n, k, k, 0, accumulate, group, formatOf(weight), dx.code, dy.code] as const;
+    native().gemmBatchedQuantized(c, a, b, values.address, 1, 0, 0, 0, ...sizes);
+  } else native().gemm(c, a, b, m, k, n, n, k, k, 0, 0, accumulate, dx.code, dy.code, w.code);
+}
+
+/** y[r] = x[r] W[e]^T for the rows r of each expert. @param weight [experts, n, k] or, for one, [n, k] @param offsets [experts + 1] int32 */
+export function productOfExperts(y: Tensor, x: Tensor, weight: Parameter, offsets: Tensor, kind: RowKind): void {
+  const [n = 0, k = 0] = weight.shape.slice(-2);
+  const e = offsets.size - 1;
+  const { data: w, scales } = weight;
+  const [c, a, b, o] = [y.address, x.address, w.address, offsets.address];
+  if (scales) {
+    const { group, values } = scales;
+    const format = formatOf(weight);
+    const s = values.address;
+    if (kind === "decode") native().linearDecodeQuantized(c, a, b, s, o, e, n, k, group, format, y.code, x.code);
+    else native().groupedGemmQuantized(c, a, b, s, o, e, n, k, 1, 0, group, format, y.code, x.code);
+  } else if (kind === "decode") {
+    native().groupedLinearDecode(c, a, b, o, e, n, k, y.code, x.code, w.code);
+  } else native().groupedGemm(c, a, b, o, e, n, k, 1, 0, y.code, x.code, w.code);
+}
+
+/** dx[r] (+)= dy[r] W[e]. @param weight [experts, n, k] */
+export function gradientThroughExperts(
+  { tensor: dx, accumulate }: GradTarget,
+  dy: Tensor,
+  weight: Parameter,
+  offsets: Tensor,
+): void {
+  const [e = 0, n = 0, k = 0] = weight.shape;
+  const { data: w, scales } = weight;
+  const [c, a, b, o] = [dx.address, dy.address, w.address, offsets.address];
+  if (scales) {
+    const { group, values } = scales;
+    const s = values.address;
+    native().groupedGemmQuantized(c, a, b, s, o, e, k, n, 0, accumulate, group, formatOf(weight), dx.code, dy.code);
+  } else native().groupedGemm(c, a, b, o, e, k, n, 0, accumulate, dx.code, dy.code, w.code);
+}
+
+/** Rows of a weight that belong to one head, and the columns of x and y that do. */
+export interface HeadProduct {
+  readonly heads: number;
+  /** First row of head 0's part, and rows from one head to the next. */
+  readonly firstRow: number;
+  readonly rowStride: number;
+  /** Columns of x and of y from one head to the next. */
+  readonly xStride: number;
+  readonly yStride: number;
+  /** Inner size and columns of the result of one head. */
+  readonly inner: number;
+  readonly outer: number;
+  /** y = x W^T instead of x W. */
+  readonly transposed: boolean;
+}
+
+/** Per head y[:, h] = x[:, h] W[rows of h] (or its transpose). @param weight [rows, k] */
+export function productOfHeads(y: Tensor, x: Tensor, weight: Parameter, head: HeadProduct): void {
+  const [, k = 0] = weight.shape;
+  const { heads, firstRow, rowStride, xStride, yStride, inner, outer, transposed } = head;
+  const { data: w, scales } = weight;
+  const m = x.rows;
+  const b = w.address + firstRow * k * bytesPerElement[w.dtype];
+  const trans = transposed ? 1 : 0;
+  if (scales) {
+    const { group, values } = scales;
+    const s = values.address + firstRow * values.columns * 4;
+    const sizes = [
+      m,
+      outer,
+      inner,
+      x.columns,
+      k,
+      y.columns,
+      trans,
+      0,
+      group,
+      formatOf(weight),
+      y.code,
+      x.code,
+    ] as const;
+    native().gemmBatchedQuantized(y.address, x.address, b, s, heads, yStride, xStride, rowStride, ...sizes);
+  } else {
+    const sizes = [m, outer, inner, x.columns, k, y.columns, 0, trans, 0, y.code, x.code, w.code] as const;
+    native().gemmBatched(y.address, x.address, b, heads, yStride, xStride, rowStride * k, ...sizes);
+  }
+}
