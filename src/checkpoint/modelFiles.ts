@@ -12,6 +12,7 @@ import { readJson } from "../files/json.js";
 import { type ModelConfig, parseModelConfig, serializeModelConfig, type TorchDtype } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { StorageOf } from "../model/weights.js";
+import type { QuantDtype } from "../tensor/dtype.js";
 import type { Parameter } from "../tensor/parameter.js";
 import { hfTensors, isExpertArray, sharedCopies } from "./hfNames.js";
 import { byteLength, type TensorSource, writeSafetensors } from "./safetensors.js";
@@ -205,6 +206,21 @@ export function storedAs(directory: string, config: ModelConfig): StorageOf {
     const isQuantized = parts.every((part) => files.get(part.name)?.dtype === "F8_E4M3");
     // Blocks that are no multiple of the kernels' step are expanded.
     return isQuantized && block % 32 === 0 ? { dtype: "float8_e4m3fn", group: block } : null;
+  };
+}
+
+/** Values that share a scale in weights that are quantised while they are read. */
+const quantGroups: Readonly<Record<QuantDtype, number>> = { float8_e4m3fn: 128, int8: 64, int4: 32 };
+
+/**
+ * Quantises the matrices of attention, feed-forward parts and experts while they are read, whatever the files hold; embedding, head, norms
+ * and router stay. Rows that int4 cannot hold (no multiple of 32 values) stay too.
+ */
+export function quantizedTo(dtype: QuantDtype): StorageOf {
+  const group = quantGroups[dtype];
+  return (name, shape) => {
+    const isProjection = /\.(self_attn|mlp)\..*_proj(_with_mqa)?(\.weight)?$/.test(name);
+    return isProjection && (dtype !== "int4" || (shape.at(-1) ?? 0) % 32 === 0) ? { dtype, group } : null;
   };
 }
 

@@ -2,10 +2,11 @@
  * Elements between files and tensors: every floating type that a checkpoint has into every one that a parameter has, FP8 weights by their
  * blocks' scales (model.md B4), and back in chunks, so that writing takes a few megabytes whatever the model's size.
  */
-import { bytesPerElement, type Dtype } from "../tensor/dtype.js";
+import { Arena } from "../tensor/arena.js";
+import { bytesPerElement, type Dtype, quantFormat } from "../tensor/dtype.js";
 import { type DtypeCode, native } from "../tensor/native.js";
 import type { Parameter } from "../tensor/parameter.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { Tensor } from "../tensor/tensor.js";
 import type { HfTensor, Slice } from "./hfNames.js";
 import { byteLength, type FileDtype, type SafetensorsFile } from "./safetensors.js";
 import type { FoundTensor, TensorFiles } from "./tensorFiles.js";
@@ -149,18 +150,51 @@ function scalesOf(files: TensorFiles, found: FoundTensor, block: number): FoundT
 }
 
 /**
- * Fills the rows of a quantised parameter that an E4M3 tensor is: the bytes as they are, and the scale of its block for each row.
+ * Fills the rows of a quantised parameter that a tensor is: E4M3 as it is stored, other types quantised.
  * @throws RangeError for a tensor of another shape, without scales, or with a NaN, which no weight is
  */
 export function readQuantized(files: TensorFiles, part: HfTensor, target: Parameter, block: number): void {
   const found = files.need(part.name);
   checkShape(found, part.shape);
+  const isStored = found.dtype === "F8_E4M3" && target.data.dtype === "float8_e4m3fn" && target.scales?.group === block;
+  if (isStored) copyQuantized(files, found, part, target, block);
+  else quantize(files, part, target, block);
+}
+
+function quantize(files: TensorFiles, part: HfTensor, { data, scales, shape }: Parameter, block: number): void {
+  if (!scales) throw new Error(`internal: ${part.name} quantised without a place for scales`);
+  const columns = shape.at(-1) ?? 1;
+  const perRow = scales.values.columns;
+  const whole = Tensor.empty(new Arena(), part.shape, "float32");
+  readTensor(files, { ...part, slices: [{ start: 0, length: whole.size }] }, whole, block);
+  let first = 0;
+  for (const { start, length } of part.slices) {
+    native().quantizeRows(
+      data.address + start * bytesPerElement[data.dtype],
+      scales.values.address + (start / columns) * perRow * 4,
+      whole.address + first * 4,
+      length / columns,
+      columns,
+      scales.group,
+      quantFormat(data.dtype),
+      0,
+    );
+    first += length;
+  }
+  whole.free();
+}
+
+/** The bytes as they are, and the scale of its block for each row. */
+function copyQuantized(
+  files: TensorFiles,
+  found: FoundTensor,
+  part: HfTensor,
+  { data, scales }: Parameter,
+  block: number,
+): void {
+  if (!scales) throw new Error(`internal: ${part.name} without a place for scales`);
   const [, columns = 0] = part.shape;
   const scale = scalesOf(files, found, block);
-  const { data, scales } = target;
-  if (data.dtype !== "float8_e4m3fn" || scales?.group !== block) {
-    throw new Error(`internal: ${part.name} read into ${data.dtype} with groups of ${scales?.group}`);
-  }
   const [rowScales, stored] = [scales.values.floats(), new Float32Array(scale.shape.reduce((a, b) => a * b, 1))];
   withAligned(scale.file, scale, 4, (address) => {
     const copy = native().alloc(Math.max(4, stored.byteLength));

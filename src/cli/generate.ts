@@ -1,7 +1,8 @@
 /** `fathom generate`: completes a prompt, or fills the gap between a prompt and a suffix. */
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { act, integerOption, numberOption, type Outcome, threadsOption } from "./output.js";
+import { arithmeticOption, type WeightPrecision, weightsOption } from "./precision.js";
 
 interface Flags {
   readonly model: string;
@@ -15,6 +16,7 @@ interface Flags {
   readonly seed?: number;
   readonly threads?: number;
   readonly dtype?: ComputeDtype;
+  readonly weights?: WeightPrecision;
   readonly json?: boolean;
 }
 
@@ -33,7 +35,8 @@ export function generateCommand(): Command {
     .addOption(integerOption("--top-k <k>", "choose among the k likeliest (default 0 = all)", 0, 2 ** 31))
     .addOption(integerOption("--seed <n>", "seed of the choices (default 0)", 0, Number.MAX_SAFE_INTEGER))
     .addOption(threadsOption())
-    .addOption(new Option("--dtype <type>", "arithmetic (default: the checkpoint's)").choices(["float32", "bfloat16"]))
+    .addOption(arithmeticOption())
+    .addOption(weightsOption())
     .addHelpText(
       "after",
       '\nExamples:\n  fathom generate --model runs/quickstart --prompt "export function "\n  fathom generate --model runs/quickstart --prompt "const x = " --suffix ";" --temperature 0',

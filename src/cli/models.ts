@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import { loadWeights, readConfig, storedAs } from "../checkpoint/modelFiles.js";
+import { loadWeights, quantizedTo, readConfig, storedAs } from "../checkpoint/modelFiles.js";
 import { resolveModelDirectory } from "../checkpoint/runDirectory.js";
 import { singleCommunicator } from "../distributed/single.js";
 import { isObject } from "../files/json.js";
@@ -12,11 +12,14 @@ import { native } from "../tensor/native.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { readRunRecord } from "../train/runFiles.js";
 import { say } from "./output.js";
+import { quantDtypes, type WeightPrecision } from "./precision.js";
 
 export interface OpenOptions {
   /** Default: the checkpoint's own. */
   readonly dtype?: ComputeDtype;
   readonly threads?: number;
+  /** Precision of the matrices in memory. Default: FP8 where the files hold that, else the arithmetic's. */
+  readonly weights?: WeightPrecision;
 }
 
 export interface OpenedModel {
@@ -33,7 +36,8 @@ export async function openModel(path: string, options: OpenOptions): Promise<Ope
   const config = readConfig(directory);
   native().setThreads(options.threads ?? availableParallelism());
   const dtype = options.dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
-  const model = new DeepseekV3(config, dtype, singleCommunicator(), storedAs(directory, config));
+  const storage = options.weights ? quantizedTo(quantDtypes[options.weights]) : storedAs(directory, config);
+  const model = new DeepseekV3(config, dtype, singleCommunicator(), storage);
   const { unexpected } = loadWeights(model, directory);
   if (unexpected.length > 0) {
     say(

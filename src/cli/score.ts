@@ -1,9 +1,10 @@
 /** `fathom score`: the log-probability of every token of a text, by the main model and by its MTP modules. */
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { Window } from "../eval/bitsPerByte.js";
 import type { Dispatched } from "../model/moe.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { act, grouped, integerOption, type Outcome, table, threadsOption } from "./output.js";
+import { arithmeticOption, type WeightPrecision, weightsOption } from "./precision.js";
 
 interface Flags {
   readonly model: string;
@@ -15,6 +16,7 @@ interface Flags {
   readonly stride?: number;
   readonly threads?: number;
   readonly dtype?: ComputeDtype;
+  readonly weights?: WeightPrecision;
 }
 
 export function scoreCommand(): Command {
@@ -30,7 +32,8 @@ export function scoreCommand(): Command {
     )
     .addOption(integerOption("--stride <tokens>", "new tokens a window (default: half the window)", 1, 2 ** 24))
     .addOption(threadsOption())
-    .addOption(new Option("--dtype <type>", "arithmetic (default: the checkpoint's)").choices(["float32", "bfloat16"]))
+    .addOption(arithmeticOption())
+    .addOption(weightsOption())
     .addHelpText(
       "after",
       "\nExamples:\n  fathom score --model runs/quickstart --file README.md\n  fathom score --model my-model --ids 3,1,4,1,5,9 --json",

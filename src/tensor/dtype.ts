@@ -1,5 +1,5 @@
 /** Element types of tensors, with the names that config.json uses (torch_dtype). */
-import type { DtypeCode } from "./native.js";
+import type { DtypeCode, QuantFormatCode } from "./native.js";
 
 /** int8 and int4 are weights with scales; two int4 share a byte, 32 of them 16 bytes. */
 export type Dtype = "float32" | "bfloat16" | "float16" | "float8_e4m3fn" | "int8" | "int4" | "int32";
@@ -37,5 +37,19 @@ export function dtypeCode(dtype: Dtype): DtypeCode {
       throw new TypeError(`internal: ${dtype} has no floating type code`);
     default:
       return dtype satisfies never;
+  }
+}
+
+/** How kernels read quantised weights. @throws TypeError for types that have no scales */
+export function quantFormat(dtype: Dtype): QuantFormatCode {
+  switch (dtype) {
+    case "float8_e4m3fn":
+      return 0;
+    case "int8":
+      return 1;
+    case "int4":
+      return 2;
+    default:
+      throw new TypeError(`internal: ${dtype} has no quantised form`);
   }
 }

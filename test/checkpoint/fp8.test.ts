@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { convertCheckpoint } from "../../src/checkpoint/convert.js";
-import { loadWeights, readConfig, saveModel, storedAs } from "../../src/checkpoint/modelFiles.js";
+import { loadWeights, quantizedTo, readConfig, saveModel, storedAs } from "../../src/checkpoint/modelFiles.js";
 import { singleCommunicator } from "../../src/distributed/single.js";
 import { decode, prefill } from "../../src/generate/generate.js";
 import { LatentCache } from "../../src/generate/latentCache.js";
 import { DeepseekV3 } from "../../src/model/deepseekV3.js";
+import { native } from "../../src/tensor/native.js";
 import { gradients, pass, smallConfig, smallModel, tokenRows } from "../invariance/models.js";
 
 // Sizes around 128: one block and a bit, whole blocks, less than one.
@@ -177,6 +178,48 @@ test("back in float32 it is what the bytes and scales say", () => {
   const values = Array.from({ length: q.bytes.length }, (_, i) => w.bytes.readFloatLE(4 * i));
   expect(values).toEqual(values.map((_, i) => value(i)));
   expect(JSON.parse(readFileSync(join(at("back"), "config.json"), "utf8"))).not.toHaveProperty("quantization_config");
+});
+
+test.each([
+  ["float8_e4m3fn", 0, 1 / 28],
+  ["int8", 1, 0.5 / 127],
+  ["int4", 2, 0.5 / 7],
+] as const)("weights can be quantised to %s while they are read", async (dtype, format, step) => {
+  const models = [undefined, quantizedTo(dtype)].map((storage) => {
+    const model = new DeepseekV3(config, "float32", singleCommunicator(), storage);
+    loadWeights(model, at("plain"));
+    return model;
+  });
+  const [exact, small] = [models[0]!, models[1]!];
+  const formats = new Map(small.parameters.map(({ name, data }) => [name, data.dtype]));
+  expect(formats.get("model.layers.1.mlp.experts.gate_up_proj")).toBe(dtype);
+  // Rows of int4 are whole steps of 32; the latent of 130 stays as it is.
+  expect(formats.get("model.layers.1.self_attn.kv_b_proj.weight")).toBe(dtype === "int4" ? "float32" : dtype);
+  expect(formats.get("lm_head.weight")).toBe("float32");
+  // The same weights in float32: each is off by half a step of its group's largest at most.
+  for (const [i, { data, scales, shape, name }] of small.parameters.entries()) {
+    if (!scales) continue;
+    const plain = exact.parameters[i]!.data;
+    const before = plain.toFloats();
+    const [columns, { group }] = [shape.at(-1)!, scales];
+    const rows = plain.size / columns;
+    native().dequantizeRows(plain.address, data.address, scales.values.address, rows, columns, group, format, 0);
+    const after = plain.floats();
+    let worst = 0;
+    for (let row = 0; row < rows; row++)
+      for (let first = row * columns; first < (row + 1) * columns; first += group) {
+        const last = Math.min(first + group, (row + 1) * columns);
+        const largest = before.subarray(first, last).reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+        for (let i = first; i < last; i++) worst = Math.max(worst, Math.abs(after[i]! - before[i]!) / largest);
+      }
+    expect(worst, name).toBeGreaterThan(0);
+    expect(worst, name).toBeLessThanOrEqual(step * 1.0001);
+  }
+  const tokens = tokenRows(1, 20, config.vocabSize);
+  using a = new LatentCache(exact, 22);
+  using b = new LatentCache(small, 22);
+  expect(furthest(await prefill(small, b, tokens), await prefill(exact, a, tokens))).toBeLessThan(1e-5);
+  expect(furthest(await decode(small, b, 1), await decode(exact, a, 1))).toBeLessThan(1e-5);
 });
 
 describe("refused", () => {

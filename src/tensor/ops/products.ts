@@ -2,28 +2,14 @@
  * The products of activations with weights that every projection is made of, whatever the weights are stored as: float32 and bfloat16, or
  * 8 and 4 bits with scales (kernels.h). The ops above know only shapes.
  */
-import { bytesPerElement } from "../dtype.js";
-import { native, type QuantFormatCode } from "../native.js";
+import { bytesPerElement, quantFormat } from "../dtype.js";
+import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { GradTarget, Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 
 /** Which kernel a row meets: many rows at once (training, prefill), or the streaming one of decoding. */
 export type RowKind = "prefill" | "decode";
-
-/** How kernels read quantised weights. @throws TypeError for weights that have scales but no such format */
-function formatOf({ name, data }: Parameter): QuantFormatCode {
-  switch (data.dtype) {
-    case "float8_e4m3fn":
-      return 0;
-    case "int8":
-      return 1;
-    case "int4":
-      return 2;
-    default:
-      throw new TypeError(`internal: ${name} has scales and is ${data.dtype}`);
-  }
-}
 
 /** y [rows, n] = x [rows, k] W^T. @param weight [n, k] */
 export function productWithMatrix(tape: Tape, y: Tensor, x: Tensor, weight: Parameter, kind: RowKind): void {
@@ -35,7 +21,7 @@ export function productWithMatrix(tape: Tape, y: Tensor, x: Tensor, weight: Para
   } else if (scales) {
     const { group, values } = scales;
     const [a, b, s] = [x.address, w.address, values.address];
-    const format = formatOf(weight);
+    const format = quantFormat(weight.data.dtype);
     native().gemmBatchedQuantized(
       y.address,
       a,
@@ -73,7 +59,7 @@ export function gradientThroughMatrix({ tensor: dx, accumulate }: GradTarget, dy
   const [c, a, b] = [dx.address, dy.address, w.address];
   if (scales) {
     const { group, values } = scales;
-    const sizes = [m, k, n, n, k, k, 0, accumulate, group, formatOf(weight), dx.code, dy.code] as const;
+    const sizes = [m, k, n, n, k, k, 0, accumulate, group, quantFormat(weight.data.dtype), dx.code, dy.code] as const;
     native().gemmBatchedQuantized(c, a, b, values.address, 1, 0, 0, 0, ...sizes);
   } else native().gemm(c, a, b, m, k, n, n, k, k, 0, 0, accumulate, dx.code, dy.code, w.code);
 }
@@ -86,7 +72,7 @@ export function productOfExperts(y: Tensor, x: Tensor, weight: Parameter, offset
   const [c, a, b, o] = [y.address, x.address, w.address, offsets.address];
   if (scales) {
     const { group, values } = scales;
-    const format = formatOf(weight);
+    const format = quantFormat(weight.data.dtype);
     const s = values.address;
     if (kind === "decode") native().linearDecodeQuantized(c, a, b, s, o, e, n, k, group, format, y.code, x.code);
     else native().groupedGemmQuantized(c, a, b, s, o, e, n, k, 1, 0, group, format, y.code, x.code);
@@ -108,7 +94,22 @@ export function gradientThroughExperts(
   if (scales) {
     const { group, values } = scales;
     const s = values.address;
-    native().groupedGemmQuantized(c, a, b, s, o, e, k, n, 0, accumulate, group, formatOf(weight), dx.code, dy.code);
+    native().groupedGemmQuantized(
+      c,
+      a,
+      b,
+      s,
+      o,
+      e,
+      k,
+      n,
+      0,
+      accumulate,
+      group,
+      quantFormat(weight.data.dtype),
+      dx.code,
+      dy.code,
+    );
   } else native().groupedGemm(c, a, b, o, e, k, n, 0, accumulate, dx.code, dy.code, w.code);
 }
 
@@ -149,7 +150,7 @@ export function productOfHeads(y: Tensor, x: Tensor, weight: Parameter, head: He
       trans,
       0,
       group,
-      formatOf(weight),
+      quantFormat(weight.data.dtype),
       y.code,
       x.code,
     ] as const;
