@@ -71,7 +71,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
       if (isResumed) return defaults;
       // What is left after everything before, less the time to evaluate, draw samples and write the report.
       const left = 60 * minutes - (performance.now() - begun) / 1000;
-      const seconds = Math.max(10, 0.95 * left - Math.min(35, 0.3 * left));
+      const seconds = Math.max(10, 0.96 * left - Math.min(28, 0.3 * left));
       return quickstartSettings(defaults, tokensPerSecond * seconds, flags.seed ?? 1);
     },
     sources: isResumed ? null : sources,
@@ -158,9 +158,9 @@ function quickstartSettings(defaults: TrainSettings, tokens: number, seed: numbe
     totalTokens: steps * sequenceLength * batchSize,
     schedule: {
       ...defaults.schedule,
-      shape: "cosine",
+      shape: "v3",
       learningRate: 2e-3,
-      minLearningRate: 1e-4,
+      minLearningRate: 6e-5,
       warmupSteps: Math.min(100, Math.ceil(steps / 10)),
       batchSize,
       initialBatchSize: batchSize,
