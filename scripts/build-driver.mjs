@@ -12,23 +12,10 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename, join } from "node:path";
+import { x86 } from "./instruction-sets.mjs";
 import { fail, root } from "./setup.mjs";
 
 const native = join(root, "native");
-const x86 = {
-  avx2: ["-mavx2", "-mfma", "-mf16c"],
-  avx512: [
-    "-mavx2",
-    "-mfma",
-    "-mf16c",
-    "-mavx512f",
-    "-mavx512bw",
-    "-mavx512vl",
-    "-mavx512dq",
-    "-mavx512bf16",
-    "-mprefer-vector-width=512",
-  ],
-};
 const hostCompiler = process.env.CXX ?? "c++";
 const targets = {
   aarch64: {

@@ -10,6 +10,7 @@ import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { basename, join } from "node:path";
 import { buildComm } from "./build-comm.mjs";
+import { x86 } from "./instruction-sets.mjs";
 import { fail, root } from "./setup.mjs";
 
 const native = join(root, "native");
@@ -45,25 +46,7 @@ const common = [
   "-Wno-unknown-pragmas",
   ...(sanitize ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer"] : []),
 ];
-const isas = {
-  portable: [],
-  ...(process.arch === "x64"
-    ? {
-        avx2: ["-mavx2", "-mfma", "-mf16c"],
-        avx512: [
-          "-mavx2",
-          "-mfma",
-          "-mf16c",
-          "-mavx512f",
-          "-mavx512bw",
-          "-mavx512vl",
-          "-mavx512dq",
-          "-mavx512bf16",
-          "-mprefer-vector-width=512",
-        ],
-      }
-    : {}),
-};
+const isas = { portable: [], ...(process.arch === "x64" ? x86 : {}) };
 
 /** Every header is part of every object's hash: few of them, and a wrong object costs more than a rebuild. */
 const headerHash = createHash("sha256");

@@ -262,6 +262,7 @@ int run_calls(const char* path, const std::string& isa, const std::vector<int>& 
   const KernelTable* table = isa == "portable" ? kernel_table_portable() : nullptr;
 #if defined(FATHOM_X86_TABLES)
   if (isa == "avx2") table = kernel_table_avx2();
+  if (isa == "avx512bf16") table = kernel_table_avx512bf16();
   if (isa == "avx512") table = kernel_table_avx512();
 #endif
   if (!table) fail("this build has no kernels for " + isa);

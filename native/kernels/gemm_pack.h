@@ -1,10 +1,12 @@
-// Packing for the matrix product: copies parts of A and B into the panels that the register tile (gemm_tile.h) reads in order,
-// widening bf16 to f32. Panels are filled up with zeros.
+// Packing for the matrix product: copies parts of A and B into the panels that the register tile (gemm_tile.h) reads in order, as words
+// of one f32 value (bf16 is widened) or of two bf16 values of k. Panels are filled up with zeros.
 #pragma once
 #include "gemm_tile.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
+
+inline int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // The next `count` values, of which a vector takes at most W; the rest is zero.
 template <typename T>
@@ -73,6 +75,8 @@ inline void transpose(vf* x) {
 #endif
 }
 
+// ---- words of one value ----
+
 // Stores rows p, p + 1, ... of a panel (kTileColumns apart) from what W columns hold at 2 W (bf16) or W (f32) values of k.
 constexpr int64_t kStripF32 = W, kStripBf16 = 2 * W;
 inline void pack_strip(float* y, const float* x, int64_t ld) {
@@ -105,7 +109,7 @@ inline void pack_strip(float* y, const bf16* x, int64_t ld) {
 
 // Columns [0, columns) of op(B) = b [columns, ldb]^T, k in [0, k), to panels [k][kTileColumns].
 template <typename T>
-void pack_b_transposed(float* y, const T* b, int64_t ldb, int64_t columns, int64_t k) {
+void pack_b_transposed(float* y, const T* b, int64_t ldb, int64_t columns, int64_t k, Values) {
   constexpr int64_t strip = sizeof(T) == 2 ? kStripBf16 : kStripF32;
   for (int64_t j = 0; j < columns; j += kTileColumns, y += k * kTileColumns)
     for (int v = 0; v < kTileVectors; v++) {
@@ -127,13 +131,13 @@ void pack_b_transposed(float* y, const T* b, int64_t ldb, int64_t columns, int64
 // Rows of b are read a few at a time over all columns: along the row memory is contiguous, down a panel it is not.
 constexpr int64_t kRowsAtOnce = 8;
 
-// Columns [0, columns) of op(B) = b [k, ldb] to panels [k][kTileColumns].
+// Columns [0, columns) of op(B) = b [k, ldb] to the first k rows of panels [panel][kTileColumns].
 template <typename T>
-void pack_b_straight(float* y, const T* b, int64_t ldb, int64_t columns, int64_t k) {
+void pack_b_straight(float* y, int64_t panel, const T* b, int64_t ldb, int64_t columns, int64_t k, Values) {
   for (int64_t p = 0; p < k; p += kRowsAtOnce) {
     int64_t end = k < p + kRowsAtOnce ? k : p + kRowsAtOnce;
     for (int64_t j = 0; j < columns; j += kTileColumns) {
-      float* to = y + j * k;
+      float* to = y + j * panel;
       bool whole = columns - j >= kTileColumns;
       for (int64_t q = p; q < end; q++)
 #pragma GCC unroll 4
@@ -148,7 +152,7 @@ void pack_b_straight(float* y, const T* b, int64_t ldb, int64_t columns, int64_t
 
 // Rows [0, rows) of a [rows, lda], k in [0, k), to tiles [kTileRows][kRowStride].
 template <typename T>
-void pack_a_straight(float* y, const T* a, int64_t lda, int64_t rows, int64_t k) {
+void pack_a_straight(float* y, const T* a, int64_t lda, int64_t rows, int64_t k, Values) {
   for (int64_t i = 0; i < rows; i++, y += kRowStride, a += lda) {
     int64_t p = 0;
     for (; p + W <= k; p += W) store(y + p, load(a + p));
@@ -158,7 +162,7 @@ void pack_a_straight(float* y, const T* a, int64_t lda, int64_t rows, int64_t k)
 
 // Columns [0, rows) of a [k, lda] to tiles [k][kTileRows], kTileRows * kRowStride apart.
 template <typename T>
-void pack_a_transposed(float* y, const T* a, int64_t lda, int64_t rows, int64_t k) {
+void pack_a_transposed(float* y, const T* a, int64_t lda, int64_t rows, int64_t k, Values) {
   for (int64_t p = 0; p < k; p += kRowsAtOnce) {
     int64_t end = k < p + kRowsAtOnce ? k : p + kRowsAtOnce;
     for (int64_t i = 0; i < rows; i += kTileRows) {
@@ -168,6 +172,98 @@ void pack_a_transposed(float* y, const T* a, int64_t lda, int64_t rows, int64_t 
 #pragma GCC unroll 2
         for (int v = 0; v < kTileRows; v += W)
           if (rows - i > v) store(to + q * kTileRows + v, load_up_to(a + q * lda + i + v, rows - i - v));
+    }
+  }
+}
+
+// ---- words of two bf16 values of k; a last odd value stands beside a zero ----
+
+// The words of W columns at two rows of k: `even` below, `odd` above. `at` counts columns.
+inline vf pair_words(const bf16* even, const bf16* odd, int64_t count) {
+  vu low = (vu)load_up_to(even, count) >> 16;
+  return (vf)(odd ? low | (vu)load_up_to(odd, count) : low);
+}
+
+// Up to 2 W values of k of one column as W words.
+inline vf load_words(const bf16* x, int64_t values) {
+  vf words;
+  if (values >= 2 * W) {
+    memcpy(&words, x, sizeof words);
+    return words;
+  }
+  bf16 part[2 * W] = {};
+  memcpy(part, x, size_t(values) * sizeof(bf16));
+  memcpy(&words, part, sizeof words);
+  return words;
+}
+
+// The same as above: panels of ceil(k / 2) words.
+inline void pack_b_transposed(float* y, const bf16* b, int64_t ldb, int64_t columns, int64_t k, Pairs) {
+  int64_t words = (k + 1) / 2;
+  for (int64_t j = 0; j < columns; j += kTileColumns, y += words * kTileColumns)
+    for (int v = 0; v < kTileVectors; v++) {
+      float* to = y + v * W;
+      const bf16* from = b + (j + v * W) * ldb;
+      int64_t here = columns - j - v * W;
+      for (int64_t p = 0; p < words; p += W) {
+        int64_t values = k - 2 * p, part = words - p < W ? words - p : W;
+        vf block[W];
+        if (here >= W && values >= 2 * W) {
+#pragma GCC unroll 16
+          for (int i = 0; i < W; i++) {
+            memcpy(&block[i], from + i * ldb + 2 * p, sizeof(vf));
+            __builtin_prefetch(from + (i + W) * ldb + 2 * p);
+          }
+        } else {
+          for (int i = 0; i < W; i++) block[i] = i < here ? load_words(from + i * ldb + 2 * p, values) : zero();
+        }
+        transpose(block);
+        if (part == W) {
+#pragma GCC unroll 16
+          for (int i = 0; i < W; i++) store(to + (p + i) * kTileColumns, block[i]);
+        } else {
+          for (int i = 0; i < part; i++) store(to + (p + i) * kTileColumns, block[i]);
+        }
+      }
+    }
+}
+
+inline void pack_b_straight(float* y, int64_t panel, const bf16* b, int64_t ldb, int64_t columns, int64_t k, Pairs) {
+  int64_t words = (k + 1) / 2;
+  for (int64_t p = 0; p < words; p += kRowsAtOnce / 2) {
+    int64_t end = least_of(words, p + kRowsAtOnce / 2);
+    for (int64_t j = 0; j < columns; j += kTileColumns) {
+      float* to = y + j * panel;
+      for (int64_t q = p; q < end; q++)
+#pragma GCC unroll 4
+        for (int v = 0; v < kTileVectors; v++) {
+          const bf16* even = b + 2 * q * ldb + j + v * W;
+          int64_t here = columns - j - v * W;
+          store(to + q * kTileColumns + v * W, here > 0 ? pair_words(even, 2 * q + 1 < k ? even + ldb : nullptr, here) : zero());
+        }
+    }
+  }
+}
+
+// Rows as they are.
+inline void pack_a_straight(float* y, const bf16* a, int64_t lda, int64_t rows, int64_t k, Pairs) {
+  for (int64_t i = 0; i < rows; i++, y += kRowStride, a += lda)
+    for (int64_t p = 0; p < k; p += 2 * W) store(y + p / 2, load_words(a + p, k - p));
+}
+
+inline void pack_a_transposed(float* y, const bf16* a, int64_t lda, int64_t rows, int64_t k, Pairs) {
+  int64_t words = (k + 1) / 2;
+  for (int64_t p = 0; p < words; p += kRowsAtOnce / 2) {
+    int64_t end = least_of(words, p + kRowsAtOnce / 2);
+    for (int64_t i = 0; i < rows; i += kTileRows) {
+      float* to = y + i * kRowStride;
+      for (int64_t q = p; q < end; q++)
+#pragma GCC unroll 2
+        for (int v = 0; v < kTileRows; v += W)
+          if (rows - i > v) {
+            const bf16* even = a + 2 * q * lda + i + v;
+            store(to + q * kTileRows + v, pair_words(even, 2 * q + 1 < k ? even + lda : nullptr, rows - i - v));
+          }
     }
   }
 }

@@ -1,15 +1,24 @@
-// The register tile of the matrix product: C[M, NR] (+)= A[M, kc] * B[kc, NR] from packed f32 panels, M <= MR rows of accumulators
-// kept in registers while k runs (Goto & van de Geijn 2008; Van Zee & van de Geijn 2015). Every output is one chain of multiply-adds
-// in ascending k, whatever M is: a row alone gives the bits it gives in a batch.
-// bf16 is widened while packing: VDPBF16PS was measured at half the rate of two f32 multiply-adds a cycle (Emerald Rapids), and it
-// takes denormals as zero.
+// The register tile of the matrix product: C[M, NR] (+)= A[M, kc] * B[kc, NR] from packed panels, M <= MR rows of accumulators kept in
+// registers while k runs (Goto & van de Geijn 2008; Van Zee & van de Geijn 2015). Every output is one chain of multiply-adds in
+// ascending k, whatever M is: a row alone gives the bits it gives in a batch.
+//
+// A panel consists of words of 32 bits: one f32 value of k or, where the processor multiplies bf16 fast (instruction set avx512bf16), two
+// bf16 values of k, the even one in the lower half. Elsewhere bf16 is widened to f32 while packing: on Emerald Rapids VDPBF16PS was
+// measured at half the rate of two f32 multiply-adds a cycle, on Zen 4 at twice. VDPBF16PS takes denormals as zero.
 #pragma once
+#include <type_traits>
 #include <utility>
 
 #include "simd.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
+
+#if defined(FATHOM_BF16_DOT)
+constexpr bool kHasPairs = true;
+#else
+constexpr bool kHasPairs = false;
+#endif
 
 #if defined(__AVX512F__)
 constexpr int kTileRows = 14, kTileVectors = 2;  // 28 accumulators, 2 of B, 1 of A, of 32 registers
@@ -19,12 +28,28 @@ constexpr int kTileRows = 7, kTileVectors = 3;  // 21 accumulators, 3 of B, 7 of
 constexpr int kTileRows = 6, kTileVectors = 2;  // 12 of 16 registers
 #endif
 constexpr int kTileColumns = kTileVectors * W;
-constexpr int kDepth = 512;              // of k in one block; fixed, because it orders the sums
+constexpr int kDepth = 512;              // words of k in one block; fixed, because it orders the sums
 constexpr int kRowStride = kDepth + 16;  // packed A rows are this far apart (no power of two: 14 rows must not share a cache set)
 
-// c[i, j] = (add ? c[i, j] : 0) + sum over p of A[i, p] * B[p, j], for V vectors of columns. Packed A is [M][kRowStride] (rows) or, if
-// KMajor, [kc][kTileRows]; packed B is [kc][kTileColumns].
-template <int M, int V, bool KMajor>
+// Words, one f32 value or two bf16 values each. Only what the instruction set has is instantiated.
+struct Values {
+  static constexpr int64_t per_word = 1;
+  typedef float Element;
+  static vf broadcast(const float* word) { return splat(*word); }
+  static vf multiply_add(vf a, vf b, vf sum) { return fma(a, b, sum); }
+};
+struct Pairs {
+  static constexpr int64_t per_word = 2;
+  typedef bf16 Element;
+#if defined(FATHOM_BF16_DOT)
+  static vf broadcast(const float* word) { return (vf)_mm512_castsi512_ps(_mm512_set1_epi32(*reinterpret_cast<const int32_t*>(word))); }
+  static vf multiply_add(vf a, vf b, vf sum) { return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)(__m512)a, (__m512bh)(__m512)b); }
+#endif
+};
+
+// c[i, j] = (add ? c[i, j] : 0) + sum over p of A[i, p] * B[p, j], for V vectors of columns and kc words. Packed A is [M][kRowStride]
+// (rows) or, if KMajor, [kc][kTileRows]; packed B is [kc][kTileColumns].
+template <typename Words, int M, int V, bool KMajor>
 void tile_product(float* c, int64_t ldc, const float* a, const float* b, int64_t kc, bool add) {
   vf acc[M][V];
 #pragma GCC unroll 16
@@ -40,9 +65,9 @@ void tile_product(float* c, int64_t ldc, const float* a, const float* b, int64_t
     for (int v = 0; v < V; v++) row[v] = load(b + v * W);
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) {
-      vf value = splat(KMajor ? a[i] : a[i * kRowStride]);
+      vf value = Words::broadcast(KMajor ? a + i : a + i * kRowStride);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; v++) acc[i][v] = fma(value, row[v], acc[i][v]);
+      for (int v = 0; v < V; v++) acc[i][v] = Words::multiply_add(value, row[v], acc[i][v]);
     }
     a += KMajor ? kTileRows : 1;
     b += kTileColumns;
@@ -58,16 +83,17 @@ void tile_product(float* c, int64_t ldc, const float* a, const float* b, int64_t
 
 using TileProduct = void (*)(float*, int64_t, const float*, const float*, int64_t, bool);
 
-template <int V, bool KMajor, int... I>
+template <typename Words, int V, bool KMajor, int... I>
 inline TileProduct tile_product_of(int rows, std::integer_sequence<int, I...>) {
-  static constexpr TileProduct table[] = {tile_product<I + 1, V, KMajor>...};
+  static constexpr TileProduct table[] = {tile_product<Words, I + 1, V, KMajor>...};
   return table[rows - 1];
 }
 // The tile for `rows` in [1, kTileRows]; a panel whose columns fit into one vector takes a narrow one.
+template <typename Words>
 inline TileProduct tile_product_for(int rows, int64_t columns, bool k_major) {
   constexpr auto each = std::make_integer_sequence<int, kTileRows>{};
-  if (columns <= W) return k_major ? tile_product_of<1, true>(rows, each) : tile_product_of<1, false>(rows, each);
-  return k_major ? tile_product_of<kTileVectors, true>(rows, each) : tile_product_of<kTileVectors, false>(rows, each);
+  if (columns <= W) return k_major ? tile_product_of<Words, 1, true>(rows, each) : tile_product_of<Words, 1, false>(rows, each);
+  return k_major ? tile_product_of<Words, kTileVectors, true>(rows, each) : tile_product_of<Words, kTileVectors, false>(rows, each);
 }
 
 }  // namespace FATHOM_ISA

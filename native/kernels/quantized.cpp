@@ -61,7 +61,7 @@ void dequantize(T* y, const uint8_t* q, const float* scales, int64_t rows, int64
     parallel_ranges(rows, rows_in_chunk(k), [&](int64_t begin, int64_t end) {
       float* x = scratch_of<float>(0, k + W);
       for (int64_t r = begin; r < end; r++) {
-        dequantize_run<decltype(type)>(x, q + r * row_bytes, scales + r * row_scales, 0, k, k, group);
+        decode_run<decltype(type)>(x, q + r * row_bytes, scales + r * row_scales, 0, k, k, group);
         for_lanes(k, [&](int64_t i, auto lane) { lane.store(y + r * k + i, lane.load(x + i)); });
       }
     });

@@ -5,6 +5,7 @@
 #include "kernels.h"
 #include "lanes.h"
 #include "number_formats.h"
+#include "products.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
@@ -97,29 +98,72 @@ void with_format(int32_t format, F&& body) {
   else body(QuantF8{});
 }
 
-// Values [begin, begin + count) of a row of `length` to f32.
-template <typename Format>
-void dequantize_run(float* y, const uint8_t* row, const float* scales, int64_t begin, int64_t count, int64_t length, int64_t group) {
+// E4M3 whose NaNs stay NaNs: activations and gradients, which nobody has checked.
+struct QuantF8Nan : QuantF8 {
+  static void decode(vf* y, const uint8_t* p) {
+    QuantF8::decode(y, p);
+#if defined(__AVX2__)
+    __m256i magnitude = _mm256_and_si256(_mm256_loadu_si256((const __m256i*)p), _mm256_set1_epi8(0x7f));
+    uint32_t nan = uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(magnitude, _mm256_set1_epi8(0x7f))));
+    if (__builtin_expect(nan != 0, 0)) {
+      for (int i = 0; i < kQuantStep; i++)
+        if (nan >> i & 1) y[i / W][i % W] = NAN;
+    }
+#endif
+  }
+};
+
+// 1 sign, 5 exponent (bias 15), 6 mantissa bits: f16 without its last four. Two values in three bytes, the first in the lower bits.
+struct QuantF12 {
+  static constexpr int64_t bytes = 48;
+  static constexpr float kUnit = 1.0f;
+  static void decode(vf* y, const uint8_t* p) {
+    alignas(64) uint16_t half[kQuantStep];
+    for (int i = 0; i < kQuantStep / 2; i++, p += 3) {
+      uint32_t both = uint32_t(p[0]) | uint32_t(p[1]) << 8 | uint32_t(p[2]) << 16;
+      half[2 * i] = uint16_t(both << 4);
+      half[2 * i + 1] = uint16_t(both >> 12 << 4);
+    }
+    for (int i = 0; i < kQuantVectors; i++) y[i] = Float16::decode(half + i * W);
+  }
+};
+
+// Values [begin, begin + count) of a row of `length` as f32 or bf16: as stored or, with scales, multiplied by those of their groups.
+template <typename Format, typename T>
+void decode_run(T* y, const uint8_t* row, const float* scales, int64_t begin, int64_t count, int64_t length, int64_t group) {
   int64_t at = begin / kQuantStep * kQuantStep, end = begin + count;
   for (; at < end; at += kQuantStep) {
     const uint8_t* from = row + at / kQuantStep * Format::bytes;
-    uint8_t part[kQuantStep] = {};
-    if (Format::bytes == kQuantStep && length - at < kQuantStep) {
-      memcpy(part, from, size_t(length - at));
+    uint8_t part[64] = {};
+    if (Format::bytes != 16 && length - at < kQuantStep) {
+      memcpy(part, from, size_t((length - at) * Format::bytes + kQuantStep - 1) / kQuantStep);
       from = part;
     }
     vf values[kQuantVectors];
     Format::decode(values, from);
-    vf scale = splat(scales[at / group] * Format::kUnit);
-    for (vf& value : values) value *= scale;
+    if (scales || Format::kUnit != 1.0f) {
+      vf scale = splat((scales ? scales[at / group] : 1.0f) * Format::kUnit);
+      for (vf& value : values) value *= scale;
+    }
     if (at >= begin && at + kQuantStep <= end) {
       for (int v = 0; v < kQuantVectors; v++) store(y + (at - begin) + v * W, values[v]);
     } else {
-      float whole[kQuantStep];
+      T whole[kQuantStep];
       for (int v = 0; v < kQuantVectors; v++) store(whole + v * W, values[v]);
       int64_t first = begin > at ? begin - at : 0, last = end - at < kQuantStep ? end - at : kQuantStep;
-      memcpy(y + (at + first - begin), whole + first, size_t(last - first) * 4);
+      memcpy(y + (at + first - begin), whole + first, size_t(last - first) * sizeof(T));
     }
+  }
+}
+
+// Calls body with the format's type.
+template <typename F>
+void with_store(Store store, F&& body) {
+  switch (store) {
+    case Store::int8: return body(QuantInt8{});
+    case Store::int4: return body(QuantInt4{});
+    case Store::f12: return body(QuantF12{});
+    default: return body(QuantF8Nan{});
   }
 }
 

@@ -14,6 +14,7 @@ const KernelTable* kernel_table_portable();
 #if defined(__x86_64__)
 const KernelTable* kernel_table_avx2();
 const KernelTable* kernel_table_avx512();
+const KernelTable* kernel_table_avx512bf16();
 #endif
 
 }  // namespace fathom

@@ -25,7 +25,8 @@ export interface Block {
   readonly bytes: number;
 }
 
-export type Isa = "avx512" | "avx2" | "portable";
+/** avx512bf16 and avx512 differ in how they multiply bf16 (gemm_tile.h). */
+export type Isa = "avx512bf16" | "avx512" | "avx2" | "portable";
 
 export interface Native {
   /** Zero-filled, at least 64-byte aligned; freed when the last view is collected, or its pages at once by `release`. */

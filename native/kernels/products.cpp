@@ -1,0 +1,280 @@
+// Matrix products after Goto & van de Geijn (2008): C is cut into blocks that threads take one by one; for each block of kDepth words of
+// k, the block's columns of op(B) and its rows of op(A) are packed into panels that fit the second-level cache, and the register
+// tile of gemm_tile.h runs over them. A small B that many blocks need is packed once, by all threads, before. Single, batched and
+// grouped products are lists of problems whose blocks share one queue, so small products of many experts keep all threads busy.
+// An output is the sum of its blocks of kDepth words of products, in order; then C is overwritten or added to. Neither m, n, the blocks
+// nor the thread count changes it. With scales, the tile stops at the end of each block of k that shares them, and what it has is
+// multiplied by them and added: the promotion to f32 of the report's section 3.3.2.
+#include "products.h"
+
+#include "../parallel.h"
+#include "gemm_pack.h"
+#include "quantized.h"
+
+namespace fathom {
+namespace FATHOM_ISA {
+namespace {
+
+// Slots of scratch memory that belong to this file.
+enum { kSharedB = 0, kPackedA = 1, kSums = 2, kPackedB = 3, kDecoded = 4, kScales = 5 };
+
+constexpr int64_t kSharedFloats = int64_t(4) << 20;  // a B of up to 16 MiB is packed once for all ...
+constexpr int64_t kSharedRows = 256;                 // ... if more rows than this use it
+constexpr int64_t kPanelsPerPack = 4;
+constexpr int64_t kPackedRows = 12 * kTileRows;      // rows of A packed at a time
+constexpr int64_t kMaxRows = 512, kMaxColumns = 1024, kMaxSums = 256 << 10;  // of a block of C; kMaxSums = rows * columns
+constexpr int64_t kMinRows = 10 * kTileRows, kMinColumns = 128;
+constexpr double kBlockFlops = 256e6;                // what a block should at least hold once there are kEnoughBlocks
+constexpr int64_t kEnoughBlocks = 8, kManyBlocks = 64;
+constexpr int64_t kDecodedRows = 8;                  // rows of an operand decoded at a time where they are packed row by row
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
+
+// A problem and its grid of blocks; `shared` is its op(B) packed before, or null.
+struct Plan {
+  Problem problem;
+  const float* shared;
+  int64_t rows, columns, row_blocks, column_blocks, first_block;
+};
+
+// Consecutive words of k that share their scales.
+struct Segment {
+  int64_t words, block;
+};
+
+// All that depends on what a word holds.
+template <typename Words>
+struct Product {
+  using Element = typename Words::Element;
+  static constexpr int64_t kValues = Words::per_word;
+  static constexpr int64_t kChunk = kDepth * kValues;  // values of k in one block of the sums
+
+  const Form& form;
+
+  static int64_t words(int64_t values) { return (values + kValues - 1) / kValues; }
+
+  // Values [at, at + count) of a stored row, as they are or (group > 0) multiplied by the scales of the row.
+  void decode(Element* y, const Operand& x, Store store, int64_t row, int64_t at, int64_t count, int64_t group) const {
+    const uint8_t* from = static_cast<const uint8_t*>(row_of(x.data, row, x.ld, store));
+    const float* scales = group > 0 ? x.scales.values + row * x.scales.stride : nullptr;
+    with_store(store, [&](auto format) { decode_run<decltype(format)>(y, from, scales, at, count, x.ld, group); });
+  }
+
+  // Calls body(rows, ld, first, count) with elements of the rows [first, first + count) after `row`, columns from `column` on: the operand's
+  // own memory if it is stored as elements, else at most `most` rows at a time, decoded.
+  template <typename F>
+  void rows_of(const Operand& x, Store store, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t group, int64_t most,
+               F&& body) const {
+    if (store == Store::bf16) return body(static_cast<const bf16*>(x.data) + row * x.ld + column, x.ld, int64_t(0), rows);
+    if constexpr (kValues == 1)
+      if (store == Store::f32) return body(static_cast<const float*>(x.data) + row * x.ld + column, x.ld, int64_t(0), rows);
+    int64_t ld = round_up(columns, kQuantStep) + kQuantStep;  // apart from powers of two
+    Element* decoded = scratch_of<Element>(kDecoded, most * ld + 2 * W);
+    for (int64_t first = 0; first < rows; first += most) {
+      int64_t count = least_of(most, rows - first);
+      for (int64_t i = 0; i < count; i++) decode(decoded + i * ld, x, store, row + first + i, column, columns, group);
+      body(const_cast<const Element*>(decoded), ld, first, count);
+    }
+  }
+
+  // Columns [column, column + columns) of op(B), k in [first, first + depth), to panels of words(depth) rows.
+  void pack_b(float* y, const Problem& q, int64_t column, int64_t columns, int64_t first, int64_t depth) const {
+    int64_t panel = words(depth);
+    if (form.trans_b)
+      rows_of(q.b, form.b, column, columns, first, depth, 0, kTileColumns, [&](auto* b, int64_t ld, int64_t at, int64_t count) {
+        pack_b_transposed(y + at * panel, b, ld, count, depth, Words{});
+      });
+    else
+      rows_of(q.b, form.b, first, depth, column, columns, form.group, kDecodedRows, [&](auto* b, int64_t ld, int64_t at, int64_t count) {
+        pack_b_straight(y + words(at) * kTileColumns, panel, b, ld, columns, count, Words{});
+      });
+  }
+
+  // Rows [row, row + rows) of op(A), k in [first, first + depth).
+  void pack_a(float* y, const Problem& q, int64_t row, int64_t rows, int64_t first, int64_t depth) const {
+    if (form.trans_a)
+      rows_of(q.a, form.a, first, depth, row, rows, 0, kDecodedRows, [&](auto* a, int64_t ld, int64_t at, int64_t count) {
+        pack_a_transposed(y + words(at) * kTileRows, a, ld, rows, count, Words{});
+      });
+    else
+      rows_of(q.a, form.a, row, rows, first, depth, 0, kDecodedRows, [&](auto* a, int64_t ld, int64_t at, int64_t count) {
+        pack_a_straight(y + at * kRowStride, a, ld, count, depth, Words{});
+      });
+  }
+
+  // The words [first, first + depth) of k cut where the scales change.
+  int segments(Segment* out, int64_t first, int64_t depth) const {
+    if (form.block == 0) return out[0] = {words(depth), 0}, 1;
+    int count = 0;
+    for (int64_t p = first; p < first + depth;) {
+      int64_t end = least_of((p / form.block + 1) * form.block, first + depth);
+      out[count++] = {words(end - p), p / form.block};
+      p = end;
+    }
+    return count;
+  }
+  static constexpr int kMostSegments = int(kChunk / 32) + 1;
+
+  // One block of C. A whole sum of f32 without edges goes straight to C; all others are gathered in scratch memory and then written.
+  void block(const Plan& plan, int64_t number) const {
+    const Problem& q = plan.problem;
+    int64_t row = number / plan.column_blocks * plan.rows, column = number % plan.column_blocks * plan.columns;
+    int64_t rows = least_of(plan.rows, q.m - row), columns = least_of(plan.columns, q.n - column);
+    int64_t c_at = row * q.ldc + column;
+
+    bool in_place = form.c_type == F32 && columns % kTileColumns == 0 && q.k > 0 && q.k <= kChunk;
+    int64_t width = round_up(columns, kTileColumns);
+    int64_t ld = in_place ? q.ldc : width + 16;  // apart from powers of two, whose rows would share cache sets
+    float* sums = in_place ? static_cast<float*>(q.c) + c_at : scratch_of<float>(kSums, rows * ld);
+    if (q.k <= 0) {
+      memset(sums, 0, size_t(rows * ld) * sizeof(float));
+      write_out(q, c_at, sums, ld, rows, columns);
+      return;
+    }
+    float* packed_a = scratch_of<float>(kPackedA, kPackedRows * kRowStride + W);
+    float* packed_b = plan.shared ? nullptr : scratch_of<float>(kPackedB, width * least_of(kDepth, words(q.k)));
+    Segment segment[kMostSegments];
+    for (int64_t p = 0; p < q.k; p += kChunk) {
+      int64_t depth = least_of(kChunk, q.k - p);
+      int count = segments(segment, p, depth);
+      if (packed_b) pack_b(packed_b, q, column, columns, p, depth);
+      const float* b = packed_b ? packed_b : plan.shared + column * words(q.k) + p / kValues * kTileColumns;
+      int64_t panel_stride = (packed_b ? words(depth) : words(q.k)) * kTileColumns;
+      float* scales = form.block > 0 ? scratch_of<float>(kScales, count * (rows + width)) : nullptr;
+      for (int s = 0; scales && s < count; s++) {
+        for (int64_t i = 0; i < rows; i++) scales[s * rows + i] = q.a.scales.at(row + i, segment[s].block);
+        float* of_columns = scales + count * rows + s * width;
+        for (int64_t j = 0; j < width; j++) of_columns[j] = j < columns ? q.b.scales.at(column + j, segment[s].block) : 0.0f;
+      }
+      for (int64_t i = 0; i < rows; i += kPackedRows) {
+        int64_t here = least_of(kPackedRows, rows - i);
+        pack_a(packed_a, q, row + i, here, p, depth);
+        for (int64_t j = 0; j < columns; j += kTileColumns) {
+          const float* panel = b + j / kTileColumns * panel_stride;
+          for (int64_t r = 0; r < here; r += kTileRows) {
+            int tile_rows = int(least_of(kTileRows, here - r));
+            auto tile = tile_product_for<Words>(tile_rows, columns - j, form.trans_a);
+            float* c = sums + (i + r) * ld + j;
+            const float* a = packed_a + r * kRowStride;
+            bool add = p > 0 || (in_place && form.accumulate);
+            if (scales) scaled(tile, c, ld, a, panel, segment, count, scales + i + r, rows, scales + count * rows + j, width, tile_rows, add);
+            else tile(c, ld, a, panel, segment[0].words, add);
+          }
+        }
+        if (!in_place && p + depth == q.k) write_out(q, c_at + i * q.ldc, sums + i * ld, ld, here, columns);
+      }
+    }
+  }
+
+  // The tile in segments: c (+)= sum over segments s of (A B over s) * row_scales[s, i] * column_scales[s, j].
+  void scaled(TileProduct tile, float* c, int64_t ldc, const float* a, const float* b, const Segment* segment, int count,
+              const float* row_scales, int64_t row_ld, const float* column_scales, int64_t column_ld, int tile_rows, bool add) const {
+    alignas(64) float part[kTileRows * kTileColumns];
+    for (int s = 0; s < count; s++) {
+      tile(part, kTileColumns, a, b, segment[s].words, false);
+      for (int i = 0; i < tile_rows; i++) {
+        vf of_row = splat(row_scales[s * row_ld + i]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kTileVectors; v++) {
+          vf factor = of_row * load(column_scales + s * column_ld + v * W), value = load(part + i * kTileColumns + v * W);
+          float* at = c + i * ldc + v * W;
+          store(at, add ? fma(value, factor, load(at)) : value * factor);
+        }
+      }
+      add = true;
+      a += segment[s].words * (form.trans_a ? kTileRows : 1);
+      b += segment[s].words * kTileColumns;
+    }
+  }
+
+  // C[rows, columns] (row stride ldc) (+)= sums, in the storage type of C; c_at counts elements.
+  void write_out(const Problem& q, int64_t c_at, const float* sums, int64_t ld, int64_t rows, int64_t columns) const {
+    if (form.c_type == BF16) write_out(static_cast<bf16*>(q.c) + c_at, q.ldc, sums, ld, rows, columns);
+    else write_out(static_cast<float*>(q.c) + c_at, q.ldc, sums, ld, rows, columns);
+  }
+  template <typename C>
+  void write_out(C* c, int64_t ldc, const float* sums, int64_t ld, int64_t rows, int64_t columns) const {
+    for (int64_t i = 0; i < rows; i++, c += ldc, sums += ld) {
+      int64_t j = 0;
+      for (; j + W <= columns; j += W) store(c + j, form.accumulate ? load(c + j) + load(sums + j) : load(sums + j));
+      if (int64_t rest = columns - j; rest > 0) {
+        vf value = load_part(sums + j, rest);
+        store_part(c + j, form.accumulate ? load_part(c + j, rest) + value : value, rest);
+      }
+    }
+  }
+
+  void run(std::vector<Plan>& plans, bool one_b, double flops) const;
+};
+
+// The grid of blocks: as large as caches allow, because packing is paid once a block, but enough of them for all threads.
+// Splitting rows packs B again unless it is shared; splitting columns packs A again.
+void choose_blocks(Plan& plan, double flops, int64_t problems) {
+  const Problem& q = plan.problem;
+  double wanted = flops / kBlockFlops;
+  int64_t blocks = wanted < kEnoughBlocks ? kEnoughBlocks : wanted > kManyBlocks ? kManyBlocks : int64_t(wanted);
+  blocks = ceil_div(blocks, problems);
+  int64_t down = ceil_div(q.m, kMaxRows), across = ceil_div(q.n, kMaxColumns);
+  for (;;) {
+    plan.rows = round_up(ceil_div(q.m, down), kTileRows);
+    plan.columns = round_up(ceil_div(q.n, across), kTileColumns);
+    if (down * across >= blocks && plan.rows * plan.columns <= kMaxSums) break;
+    bool rows_left = plan.rows > kMinRows, columns_left = plan.columns > kMinColumns;
+    if (!rows_left && !columns_left) break;
+    if (rows_left && (!columns_left || plan.shared || plan.rows > plan.columns)) down++;
+    else across++;
+  }
+  plan.row_blocks = ceil_div(q.m, plan.rows);
+  plan.column_blocks = ceil_div(q.n, plan.columns);
+}
+
+template <typename Words>
+void Product<Words>::run(std::vector<Plan>& plans, bool one_b, double flops) const {
+  const Problem& first = plans[0].problem;
+  int64_t panels = ceil_div(first.n, kTileColumns), panel_floats = words(first.k) * kTileColumns, rows = 0;
+  for (const Plan& plan : plans) rows += plan.problem.m;
+  if (one_b && rows > kSharedRows && panel_floats > 0 && panels * panel_floats <= kSharedFloats) {
+    float* shared = scratch_of<float>(kSharedB, panels * panel_floats);
+    parallel_ranges(panels, kPanelsPerPack, [&](int64_t begin, int64_t end) {
+      int64_t column = begin * kTileColumns;
+      pack_b(shared + begin * panel_floats, first, column, least_of(first.n, end * kTileColumns) - column, 0, first.k);
+    });
+    for (Plan& plan : plans) plan.shared = shared;
+  }
+  int64_t blocks = 0;
+  for (Plan& plan : plans) {
+    choose_blocks(plan, flops, int64_t(plans.size()));
+    plan.first_block = blocks;
+    blocks += plan.row_blocks * plan.column_blocks;
+  }
+  parallel_for(blocks, [&](int64_t number) {
+    size_t low = 0, high = plans.size();
+    while (high - low > 1) {
+      size_t middle = (low + high) / 2;
+      (plans[middle].first_block <= number ? low : high) = middle;
+    }
+    block(plans[low], number - plans[low].first_block);
+  });
+}
+
+}  // namespace
+
+void run_products(const Form& form, const std::vector<Problem>& problems, bool one_b) {
+  std::vector<Plan> plans;
+  double flops = 0;
+  for (const Problem& q : problems) {
+    if (q.m <= 0 || q.n <= 0) continue;
+    flops += 2.0 * double(q.m) * double(q.n) * double(q.k);
+    plans.push_back(Plan{q, nullptr, 0, 0, 0, 0, 0});
+  }
+  if (plans.empty()) return;
+  // Quantised values are exact in bf16 and their scales come afterwards, so beside bf16 they are multiplied as bf16.
+  bool narrow = form.a != Store::f32 && form.b != Store::f32 && form.group == 0;
+  if constexpr (kHasPairs)
+    if (narrow) return Product<Pairs>{form}.run(plans, one_b, flops);
+  Product<Values>{form}.run(plans, one_b, flops);
+}
+
+}  // namespace FATHOM_ISA
+}  // namespace fathom
