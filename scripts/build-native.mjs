@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { buildComm } from "./build-comm.mjs";
 import { x86 } from "./instruction-sets.mjs";
 import { fail, root } from "./setup.mjs";
@@ -48,22 +48,22 @@ const common = [
 ];
 const isas = { portable: [], ...(process.arch === "x64" ? x86 : {}) };
 
-/** Every header is part of every object's hash: few of them, and a wrong object costs more than a rebuild. */
-const headerHash = createHash("sha256");
-for (const folder of [native, join(native, "kernels")]) {
-  for (const name of readdirSync(folder).sort()) {
-    if (/\.(h|def)$/.test(name)) headerHash.update(name).update(readFileSync(join(folder, name)));
+/** The source and all headers of ours that it includes, through others too. */
+function sourcesOf(path, seen = new Set()) {
+  if (seen.has(path) || !existsSync(path)) return seen;
+  seen.add(path);
+  for (const [, name] of readFileSync(path, "utf8").matchAll(/^#include "(.+)"/gm)) {
+    sourcesOf(join(dirname(path), name), seen);
+    sourcesOf(join(native, name), seen);
   }
+  return seen;
 }
-const headerDigest = headerHash.digest("hex");
 
 function job(source, object, flags) {
   const args = [...common, ...flags, `-I${headers}`, `-I${native}`, "-c", source, "-o", object];
-  const digest = createHash("sha256")
-    .update(readFileSync(source))
-    .update(headerDigest)
-    .update(JSON.stringify([compiler, args]))
-    .digest("hex");
+  const hash = createHash("sha256").update(JSON.stringify([compiler, args]));
+  for (const path of [...sourcesOf(source)].sort()) hash.update(path).update(readFileSync(path));
+  const digest = hash.digest("hex");
   const stamp = `${object}.sha256`;
   const isFresh = existsSync(object) && existsSync(stamp) && readFileSync(stamp, "utf8") === digest;
   return { source, object, args, digest, stamp, isFresh };

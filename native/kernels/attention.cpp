@@ -1,7 +1,8 @@
 // Causal attention forward over packed sequences in the MLA form. See kernels.h. Tiles of queries by keys with an online softmax, after
 // FlashAttention (Dao et al. 2022): scores never leave the cache, and key tiles above the diagonal are never visited. One task is one
-// block of query tiles of one head; queries are scaled as they are packed. Tiles start at the sequence's first row and know nothing of
+// block of query tiles of one head. Tiles start at the sequence's first row and know nothing of
 // each other, so a row's result depends only on its own sequence's rows up to itself.
+#include <type_traits>
 #include <vector>
 
 #include "attention_tiles.h"
@@ -15,8 +16,9 @@ struct QueryBlock {
   int64_t sequence_begin, begin, end;  // rows
 };
 
-template <typename T>
+template <typename T, typename Words>
 struct Forward {
+  using Element = typename Words::Element;
   T* o;
   float* lse;
   const T *q, *kv, *k_rope;
@@ -24,28 +26,36 @@ struct Forward {
   float scale;
 
   int64_t d() const { return dn + dr; }
-  int64_t key_width() const { return padded(d()); }
+  int64_t key_width() const { return padded(Words::words(d())); }  // words
   int64_t value_width() const { return padded(dv); }
+  // f32 queries are scaled as they are packed; bf16 would be rounded, so there the scores are.
+  static constexpr bool kScalesQueries = Words::per_word == 1;
 
   // What a query tile carries from key tile to key tile.
   struct Tile {
     int64_t begin, count, lanes;
-    float* queries;  // [d, lanes], scaled
+    float* queries;  // [words(d), lanes]
     float* sums;     // [count, value_width], weighted values
     RunningSoftmax softmax;
   };
 
-  int64_t tile_floats() const { return kQueryTile * (d() + value_width() + 2); }
+  int64_t tile_floats() const { return kQueryTile * (Words::words(d()) + value_width() + 2); }
 
   Tile start(float* memory, int64_t begin, int64_t end, int64_t head, float* rows_of_q) const {
     int64_t count = smaller(kQueryTile, end - begin);
-    float* sums = memory + kQueryTile * d();
+    int64_t depth = Words::words(d());
+    float* sums = memory + kQueryTile * depth;
     float* most = sums + kQueryTile * value_width();
     Tile tile{begin, count, padded(count), memory, sums, {most, most + kQueryTile, padded(count)}};
-    tiles::pack(rows_of_q, key_width(), q + (begin * heads + head) * d(), heads * d(), count, d(), key_width());
-    tiles::transpose(tile.queries, tile.lanes, rows_of_q, key_width(), count, d(), scale);
+    pack_rows(rows_of_q, q + (begin * heads + head) * d(), heads * d(), count, 0, d(), key_width() * Words::per_word);
+    tiles::transpose<Words>(tile.queries, tile.lanes, rows_of_q, key_width(), count, depth, scale);
     tile.softmax.start();
     return tile;
+  }
+
+  // Columns [at, at + width) of rows of key_width() words, and zeros up to column `full`.
+  void pack_rows(float* rows, const T* x, int64_t ldx, int64_t count, int64_t at, int64_t width, int64_t full) const {
+    tiles::pack(reinterpret_cast<Element*>(rows) + at, key_width() * Words::per_word, x, ldx, count, width, full - at);
   }
 
   // Adds `found` keys, the first of them at row `key`, to a tile.
@@ -53,10 +63,11 @@ struct Forward {
            bool first) const {
     int64_t vw = value_width();
     bool diagonal = key == tile.begin;
-    tiles::scores(scores, tile.lanes, keys, key_width(), tile.queries, found, d(), diagonal);
-    bool changed = tile.softmax.add(scores, correction, found, diagonal);
+    tiles::scores<Words>(scores, tile.lanes, keys, key_width(), tile.queries, found, Words::words(d()), diagonal);
+    bool changed = tile.softmax.add(scores, correction, found, diagonal, kScalesQueries ? 1.0f : scale);
     if (changed && !first) tiles::scale_rows(tile.sums, correction, tile.count, vw);
-    tiles::sum_keys(tile.sums, scores, tile.lanes, values, tile.count, vw, found, diagonal, !first);
+    const float* p = tiles::along_keys(scores + kKeyTile * kQueryTile, scores, tile.lanes, found, diagonal, Words{});
+    tiles::sum_keys<Words>(tile.sums, p, tile.lanes, values, tile.count, vw, found, diagonal, !first);
   }
 
   void finish(const Tile& tile, int64_t head) const {
@@ -69,10 +80,10 @@ struct Forward {
 
   void run(const QueryBlock& block, int64_t head) const {
     int64_t kw = key_width(), vw = value_width(), kv_head = head / (heads / kv_heads);
-    float* keys = scratch_of<float>(4, kKeyTile * (2 * kw + vw + kQueryTile) + kQueryTile + kBlockTiles * tile_floats());
-    float* values = keys + kKeyTile * kw;          // [kKeyTile, vw]
-    float* scores = values + kKeyTile * vw;        // [kKeyTile, lanes]
-    float* rows_of_q = scores + kKeyTile * kQueryTile;
+    float* keys = scratch_of<float>(4, kKeyTile * (2 * kw + vw + 2 * kQueryTile) + kQueryTile + kBlockTiles * tile_floats());
+    float* values = keys + kKeyTile * kw;          // [words(kKeyTile), vw]
+    float* scores = values + kKeyTile * vw;        // [kKeyTile, lanes], and as much for their words
+    float* rows_of_q = scores + 2 * kKeyTile * kQueryTile;
     float* correction = rows_of_q + kQueryTile * kw;
     Tile tile[kBlockTiles];
     int64_t count = 0;
@@ -81,9 +92,10 @@ struct Forward {
     for (int64_t key = block.sequence_begin; key < block.end; key += kKeyTile) {
       int64_t found = smaller(kKeyTile, block.end - key);
       const T* source = kv + (key * kv_heads + kv_head) * (dn + dv);
-      tiles::pack(keys, kw, source, kv_heads * (dn + dv), found, dn, dr > 0 ? dn : kw);
-      if (dr > 0) tiles::pack(keys + dn, kw, k_rope + key * k_rope_stride, k_rope_stride, found, dr, kw - dn);
-      tiles::pack(values, vw, source + dn, kv_heads * (dn + dv), found, dv, vw);
+      int64_t full = kw * Words::per_word;
+      pack_rows(keys, source, kv_heads * (dn + dv), found, 0, dn, dr > 0 ? dn : full);
+      if (dr > 0) pack_rows(keys, k_rope + key * k_rope_stride, k_rope_stride, found, dn, dr, full);
+      tiles::pack_down(values, source + dn, kv_heads * (dn + dv), found, dv, vw, Words{});
       for (int64_t t = 0; t < count; t++)
         if (tile[t].begin >= key) add(tile[t], keys, values, scores, correction, key, found, key == block.sequence_begin);
     }
@@ -106,12 +118,13 @@ void attention_forward(void* o, float* lse, const void* q, const void* kv, const
     // Late blocks see the most keys: they go out first.
     parallel_for(count * heads, [&](int64_t chunk) { forward.run(blocks[size_t(count - 1 - chunk / heads)], chunk % heads); });
   };
-  if (type == BF16)
-    all(Forward<bf16>{(bf16*)o, lse, (const bf16*)q, (const bf16*)kv, (const bf16*)k_rope, rows, heads, kv_heads, dn, dr, dv,
-                      k_rope_stride, scale});
-  else
-    all(Forward<float>{(float*)o, lse, (const float*)q, (const float*)kv, (const float*)k_rope, rows, heads, kv_heads, dn, dr, dv,
-                       k_rope_stride, scale});
+  auto run = [&](auto words, auto* out) {
+    using T = std::remove_pointer_t<decltype(out)>;
+    all(Forward<T, decltype(words)>{out, lse, (const T*)q, (const T*)kv, (const T*)k_rope, rows, heads, kv_heads, dn, dr, dv,
+                                    k_rope_stride, scale});
+  };
+  if (type == BF16) run(std::conditional_t<kHasPairs, Pairs, Values>{}, (bf16*)o);
+  else run(Values{}, (float*)o);
 }
 
 }  // namespace FATHOM_ISA

@@ -1,10 +1,11 @@
-// What the attention kernels share: a product of small matrices held in f32, and packing of tiles from storage.
+// What the attention kernels share: a product of small matrices of words (words.h), and packing of tiles from storage.
 // Scores are held transposed, keys down and queries (or heads) across the lanes: softmax then never sums within a vector, keys and
 // values are used row by row as they lie in memory, and only the queries are transposed, once per tile.
 #pragma once
 #include "../parallel.h"
 #include "kernels.h"
 #include "lanes.h"
+#include "words.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
@@ -25,8 +26,8 @@ constexpr int64_t kDepth = 128;              // rows of B used before the next r
 // Rows of C held in registers beside V vectors a row, so that the sums, the row of B and a scalar fill the register file.
 constexpr int rows_beside(int v) { return W == 16 ? (v == 4 ? 6 : v == 3 ? 8 : 12) : v == 2 ? 6 : 8; }
 
-// C[R, V vectors] (+)= A[R, k] B[k, V vectors]; A's element (i, p) is a[i * a_row + p * a_col].
-template <int R, int V>
+// C[R, V vectors] (+)= A[R, k] B[k, V vectors], k counted in words; A's word (i, p) is a[i * a_row + p * a_col].
+template <typename Words, int R, int V>
 inline void block(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_col, const float* b, int64_t ldb, int64_t k,
                   bool accumulate) {
   vf acc[R][V];
@@ -46,9 +47,9 @@ inline void block(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t 
     for (int j = 0; j < V; j++) row[j] = load(b + p * ldb + j * W);
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
-      vf scalar = splat(a[i * a_row + p * a_col]);
+      vf scalar = Words::broadcast(a + i * a_row + p * a_col);
 #pragma GCC unroll 4
-      for (int j = 0; j < V; j++) acc[i][j] = fma(scalar, row[j], acc[i][j]);
+      for (int j = 0; j < V; j++) acc[i][j] = Words::multiply_add(scalar, row[j], acc[i][j]);
     }
   }
 #pragma GCC unroll 16
@@ -57,7 +58,7 @@ inline void block(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t 
     for (int j = 0; j < V; j++) store(c + i * ldc + j * W, acc[i][j]);
 }
 
-template <int V>
+template <typename Words, int V>
 void column(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_col, const float* b, int64_t ldb, int64_t m, int64_t k,
             bool accumulate) {
   constexpr int R = rows_beside(V);
@@ -66,23 +67,24 @@ void column(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_col,
     a += rows * a_row;
     m -= rows;
   };
-  for (; m >= R; next(R)) block<R, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
+  for (; m >= R; next(R)) block<Words, R, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
   if (R > 6 && m >= 6) {
-    block<6, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
+    block<Words, 6, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
     next(6);
   }
   switch (m) {
-    case 5: return block<5, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
-    case 4: return block<4, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
-    case 3: return block<3, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
-    case 2: return block<2, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
-    case 1: return block<1, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
+    case 5: return block<Words, 5, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
+    case 4: return block<Words, 4, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
+    case 3: return block<Words, 3, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
+    case 2: return block<Words, 2, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
+    case 1: return block<Words, 1, V>(c, ldc, a, a_row, a_col, b, ldb, k, accumulate);
     default: return;
   }
 }
 
-// C[m, n] (+)= A[m, k] B[k, n] with n a multiple of W. Each element sums over k in order, one multiply-add each.
-inline void product(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_col, const float* b, int64_t ldb, int64_t m,
+// C[m, n] (+)= A[m, k] B[k, n] with n a multiple of W. Each element sums over the words of k in order, one multiply-add each.
+template <typename Words = Values>
+void product(float* c, int64_t ldc, const float* a, int64_t a_row, int64_t a_col, const float* b, int64_t ldb, int64_t m,
                     int64_t n, int64_t k, bool accumulate) {
   for (int64_t p = 0; p < k || p == 0; p += kDepth) {
     int64_t depth = smaller(k - p, kDepth);
@@ -90,11 +92,11 @@ inline void product(float* c, int64_t ldc, const float* a, int64_t a_row, int64_
     const float* ap = a + p * a_col;
     const float* bp = b + p * ldb;
     int64_t j = 0;
-    for (; j + kVectors * W <= n; j += kVectors * W) column<kVectors>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add);
+    for (; j + kVectors * W <= n; j += kVectors * W) column<Words, kVectors>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add);
     switch ((n - j) / W) {
-      case 3: column<3>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add); break;
-      case 2: column<2>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add); break;
-      case 1: column<1>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add); break;
+      case 3: column<Words, 3>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add); break;
+      case 2: column<Words, 2>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add); break;
+      case 1: column<Words, 1>(c + j, ldc, ap, a_row, a_col, bp + j, ldb, m, depth, add); break;
       default: break;
     }
   }
@@ -103,28 +105,53 @@ inline void product(float* c, int64_t ldc, const float* a, int64_t a_row, int64_
 // The three products of a tile of transposed scores s[keys, lanes]. On the diagonal (the tile's first key is its first query) key i
 // meets only lanes j >= i, and groups of kGroup keys and lanes that cannot meet are left out: their scores are neither written nor read.
 
-// s = a[keys, k] b[k, lanes].
-inline void scores(float* s, int64_t lanes, const float* a, int64_t lda, const float* b, int64_t keys, int64_t k, bool diagonal) {
-  if (!diagonal) return product(s, lanes, a, lda, 1, b, lanes, keys, lanes, k, false);
+// s = a[keys, k] b[k, lanes], k in words.
+template <typename Words = Values>
+void scores(float* s, int64_t lanes, const float* a, int64_t lda, const float* b, int64_t keys, int64_t k, bool diagonal) {
+  if (!diagonal) return product<Words>(s, lanes, a, lda, 1, b, lanes, keys, lanes, k, false);
   for (int64_t g = 0; g < keys; g += kGroup)
-    product(s + g * lanes + g, lanes, a + g * lda, lda, 1, b + g, lanes, smaller(kGroup, keys - g), lanes - g, k, false);
+    product<Words>(s + g * lanes + g, lanes, a + g * lda, lda, 1, b + g, lanes, smaller(kGroup, keys - g), lanes - g, k, false);
 }
 
-// c[queries, n] (+)= s^T b[keys, n].
-inline void sum_keys(float* c, const float* s, int64_t lanes, const float* b, int64_t queries, int64_t n, int64_t keys, bool diagonal,
-                     bool accumulate) {
-  if (!diagonal) return product(c, n, s, 1, lanes, b, n, queries, n, keys, accumulate);
+// c[queries, n] (+)= s^T b[keys, n]; s and b are words along the keys.
+template <typename Words>
+void sum_keys(float* c, const float* s, int64_t lanes, const float* b, int64_t queries, int64_t n, int64_t keys, bool diagonal,
+              bool accumulate) {
+  if (!diagonal) return product<Words>(c, n, s, 1, lanes, b, n, queries, n, Words::words(keys), accumulate);
   for (int64_t g = 0; g < queries; g += kGroup)
-    product(c + g * n, n, s + g, 1, lanes, b, n, smaller(kGroup, queries - g), n, smaller(keys, g + kGroup), accumulate);
+    product<Words>(c + g * n, n, s + g, 1, lanes, b, n, smaller(kGroup, queries - g), n, Words::words(smaller(keys, g + kGroup)), accumulate);
 }
 
-// c[keys, n] += s b[queries, n].
-inline void sum_queries(float* c, const float* s, int64_t lanes, const float* b, int64_t keys, int64_t n, int64_t queries,
-                        bool diagonal) {
-  if (!diagonal) return product(c, n, s, lanes, 1, b, n, keys, n, queries, true);
-  for (int64_t g = 0; g < keys; g += kGroup)
-    product(c + g * n, n, s + g * lanes + g, lanes, 1, b + g * n, n, smaller(kGroup, keys - g), n, queries - g, true);
+// c[keys, n] += s b[queries, n]; s and b are words along the queries.
+template <typename Words>
+void sum_queries(float* c, const float* s, int64_t lanes, const float* b, int64_t keys, int64_t n, int64_t queries, bool diagonal) {
+  int64_t lds = lanes / Words::per_word;
+  if (!diagonal) return product<Words>(c, n, s, lds, 1, b, n, keys, n, Words::words(queries), true);
+  for (int64_t g = 0; g < keys; g += kGroup) {
+    int64_t first = g / Words::per_word;
+    product<Words>(c + g * n, n, s + g * lds + first, lds, 1, b + first * n, n, smaller(kGroup, keys - g), n, Words::words(queries - g), true);
+  }
 }
+
+// Scores as words along the keys, [words(keys), lanes], and along the lanes, [keys, lanes / per_word]; y is memory for them.
+inline const float* along_keys(float*, const float* s, int64_t, int64_t, bool, Values) { return s; }
+inline const float* along_lanes(float*, const float* s, int64_t, int64_t, bool, Values) { return s; }
+#if defined(FATHOM_BF16_DOT)
+inline const float* along_keys(float* y, const float* s, int64_t lanes, int64_t keys, bool diagonal, Pairs) {
+  for (int64_t j = 0; j < lanes; j += W) {
+    int64_t n = diagonal ? smaller(keys, (j / kGroup + 1) * kGroup) : keys;
+    for (int64_t i = 0; i < n; i += 2)
+      store(y + i / 2 * lanes + j, Pairs::join(load(s + i * lanes + j), i + 1 < n ? load(s + (i + 1) * lanes + j) : zero()));
+  }
+  return y;
+}
+inline const float* along_lanes(float* y, const float* s, int64_t lanes, int64_t keys, bool diagonal, Pairs) {
+  bf16* to = reinterpret_cast<bf16*>(y);
+  for (int64_t i = 0; i < keys; i++)
+    for (int64_t j = diagonal ? i / kGroup * kGroup : 0; j < lanes; j += W) store(to + i * lanes + j, load(s + i * lanes + j));
+  return y;
+}
+#endif
 
 // y[0, width) = x[0, width) as f32.
 template <typename T>
@@ -142,14 +169,30 @@ inline void clear(float* y, int64_t n) {
 
 constexpr int64_t kAhead = 6;  // rows fetched ahead: they lie in different pages, where the processor does not look ahead itself
 
-// y[rows, ldy] = x[rows, width] from row stride ldx, with zeros in columns [width, full).
-template <typename T>
-inline void pack(float* y, int64_t ldy, const T* x, int64_t ldx, int64_t rows, int64_t width, int64_t full) {
+inline void copy(float* y, const float* x, int64_t n) { widen(y, x, n); }
+inline void copy(float* y, const bf16* x, int64_t n) { widen(y, x, n); }
+inline void copy(bf16* y, const bf16* x, int64_t n) { memcpy(y, x, size_t(n) * sizeof(bf16)); }
+
+// y[rows, ldy] = x[rows, width] from row stride ldx, with zeros in columns [width, full); f32 or words along the row.
+template <typename E, typename T>
+inline void pack(E* y, int64_t ldy, const T* x, int64_t ldx, int64_t rows, int64_t width, int64_t full) {
   for (int64_t r = 0; r < rows; r++) {
     if (r + kAhead < rows)
       for (int64_t i = 0; i < width; i += int64_t(64 / sizeof(T))) __builtin_prefetch(x + (r + kAhead) * ldx + i);
-    widen(y + r * ldy, x + r * ldx, width);
-    clear(y + r * ldy + width, full - width);
+    copy(y + r * ldy, x + r * ldx, width);
+    memset(y + r * ldy + width, 0, size_t(full - width) * sizeof(E));
+  }
+}
+
+// y[words(rows), full] = words along the rows of x[rows, width], with zeros in columns [width, full).
+template <typename T>
+inline void pack_down(float* y, const T* x, int64_t ldx, int64_t rows, int64_t width, int64_t full, Values) {
+  pack(y, full, x, ldx, rows, width, full);
+}
+inline void pack_down(float* y, const bf16* x, int64_t ldx, int64_t rows, int64_t width, int64_t full, Pairs) {
+  for (int64_t r = 0; r < rows; r += 2, y += full) {
+    const bf16 *even = x + r * ldx, *odd = r + 1 < rows ? even + ldx : nullptr;
+    for (int64_t j = 0; j < full; j += W) store(y + j, j < width ? Pairs::join(even + j, odd ? odd + j : nullptr, width - j) : zero());
   }
 }
 
@@ -165,7 +208,8 @@ inline v4 interleave_low(v4 a, v4 b) { return v4{a[0], b[0], a[1], b[1]}; }
 inline v4 interleave_high(v4 a, v4 b) { return v4{a[2], b[2], a[3], b[3]}; }
 
 // y[width, lanes] = factor * transpose of x[rows, width] (row stride ldx), with zeros in columns [rows, lanes); lanes is a multiple of W.
-// Columns of x up to the next multiple of 4 are read.
+// Columns of x up to the next multiple of 4 are read. Words other than f32 take no factor.
+template <typename Words = Values>
 inline void transpose(float* y, int64_t lanes, const float* x, int64_t ldx, int64_t rows, int64_t width, float factor) {
   auto row = [&](int64_t r, int64_t i) { return r < rows ? v4(*reinterpret_cast<const v4_unaligned*>(x + r * ldx + i)) : v4{}; };
   for (int64_t i = 0; i < width; i += 4)
@@ -175,7 +219,7 @@ inline void transpose(float* y, int64_t lanes, const float* x, int64_t ldx, int6
       v4 bd_low = interleave_low(b, d), bd_high = interleave_high(b, d);
       v4 out[4] = {interleave_low(ac_low, bd_low), interleave_high(ac_low, bd_low), interleave_low(ac_high, bd_high),
                    interleave_high(ac_high, bd_high)};
-      for (int64_t n = 0; n < 4 && i + n < width; n++) *reinterpret_cast<v4_unaligned*>(y + (i + n) * lanes + r) = out[n] * factor;
+      for (int64_t n = 0; n < 4 && i + n < width; n++) *reinterpret_cast<v4_unaligned*>(y + (i + n) * lanes + r) = Words::per_word == 1 ? out[n] * factor : out[n];
     }
 }
 
@@ -213,13 +257,15 @@ struct RunningSoftmax {
     for (int64_t j = 0; j < lanes; j++) most[j] = -INFINITY, total[j] = 0;
   }
 
-  // scores[keys, lanes] become exp(score - new maximum), zero for a lane's later keys on the diagonal. Returns whether
+  // scores[keys, lanes], times scale, become exp(score - new maximum), zero for a lane's later keys on the diagonal. Returns whether
   // `correction` [lanes], the factor for earlier sums, differs from 1.
-  bool add(float* scores, float* correction, int64_t keys, bool diagonal) {
+  bool add(float* scores, float* correction, int64_t keys, bool diagonal, float scale = 1.0f) {
     bool changed = false;
     for (int64_t j = 0; j < lanes; j += W) {
       float* s = scores + j;
       int64_t n = diagonal ? smaller(keys, (j / kGroup + 1) * kGroup) : keys;
+      if (scale != 1.0f)
+        for (int64_t i = 0; i < n; i++) store(s + i * lanes, load(s + i * lanes) * scale);
       if (diagonal) {
         vi lane = lane_numbers(j);
         for (int64_t i = j / kGroup * kGroup; i < n; i++)

@@ -6,14 +6,6 @@
 namespace fathom {
 namespace FATHOM_ISA {
 
-inline int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
-
-// The next `count` values, of which a vector takes at most W; the rest is zero.
-template <typename T>
-inline vf load_up_to(const T* x, int64_t count) {
-  return count >= W ? load(x) : load_part(x, count);
-}
-
 #if defined(FATHOM_HAS_SHUFFLE)
 // Exchanges the off-diagonal S x S blocks of rows i and i + S.
 template <int S, int... J>
@@ -178,12 +170,6 @@ void pack_a_transposed(float* y, const T* a, int64_t lda, int64_t rows, int64_t 
 
 // ---- words of two bf16 values of k; a last odd value stands beside a zero ----
 
-// The words of W columns at two rows of k: `even` below, `odd` above. `at` counts columns.
-inline vf pair_words(const bf16* even, const bf16* odd, int64_t count) {
-  vu low = (vu)load_up_to(even, count) >> 16;
-  return (vf)(odd ? low | (vu)load_up_to(odd, count) : low);
-}
-
 // Up to 2 W values of k of one column as W words.
 inline vf load_words(const bf16* x, int64_t values) {
   vf words;
@@ -239,7 +225,7 @@ inline void pack_b_straight(float* y, int64_t panel, const bf16* b, int64_t ldb,
         for (int v = 0; v < kTileVectors; v++) {
           const bf16* even = b + 2 * q * ldb + j + v * W;
           int64_t here = columns - j - v * W;
-          store(to + q * kTileColumns + v * W, here > 0 ? pair_words(even, 2 * q + 1 < k ? even + ldb : nullptr, here) : zero());
+          store(to + q * kTileColumns + v * W, here > 0 ? Pairs::join(even, 2 * q + 1 < k ? even + ldb : nullptr, here) : zero());
         }
     }
   }
@@ -262,7 +248,7 @@ inline void pack_a_transposed(float* y, const bf16* a, int64_t lda, int64_t rows
         for (int v = 0; v < kTileRows; v += W)
           if (rows - i > v) {
             const bf16* even = a + 2 * q * lda + i + v;
-            store(to + q * kTileRows + v, pair_words(even, 2 * q + 1 < k ? even + lda : nullptr, rows - i - v));
+            store(to + q * kTileRows + v, Pairs::join(even, 2 * q + 1 < k ? even + lda : nullptr, rows - i - v));
           }
     }
   }

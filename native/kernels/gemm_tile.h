@@ -1,24 +1,13 @@
-// The register tile of the matrix product: C[M, NR] (+)= A[M, kc] * B[kc, NR] from packed panels, M <= MR rows of accumulators kept in
+// The register tile of the matrix product: C[M, NR] (+)= A[M, kc] * B[kc, NR] from packed panels of words (words.h), M <= MR rows of accumulators kept in
 // registers while k runs (Goto & van de Geijn 2008; Van Zee & van de Geijn 2015). Every output is one chain of multiply-adds in
 // ascending k, whatever M is: a row alone gives the bits it gives in a batch.
-//
-// A panel consists of words of 32 bits: one f32 value of k or, where the processor multiplies bf16 fast (instruction set avx512bf16), two
-// bf16 values of k, the even one in the lower half. Elsewhere bf16 is widened to f32 while packing: on Emerald Rapids VDPBF16PS was
-// measured at half the rate of two f32 multiply-adds a cycle, on Zen 4 at twice. VDPBF16PS takes denormals as zero.
 #pragma once
-#include <type_traits>
 #include <utility>
 
-#include "simd.h"
+#include "words.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
-
-#if defined(FATHOM_BF16_DOT)
-constexpr bool kHasPairs = true;
-#else
-constexpr bool kHasPairs = false;
-#endif
 
 #if defined(__AVX512F__)
 constexpr int kTileRows = 14, kTileVectors = 2;  // 28 accumulators, 2 of B, 1 of A, of 32 registers
@@ -30,22 +19,6 @@ constexpr int kTileRows = 6, kTileVectors = 2;  // 12 of 16 registers
 constexpr int kTileColumns = kTileVectors * W;
 constexpr int kDepth = 512;              // words of k in one block; fixed, because it orders the sums
 constexpr int kRowStride = kDepth + 16;  // packed A rows are this far apart (no power of two: 14 rows must not share a cache set)
-
-// Words, one f32 value or two bf16 values each. Only what the instruction set has is instantiated.
-struct Values {
-  static constexpr int64_t per_word = 1;
-  typedef float Element;
-  static vf broadcast(const float* word) { return splat(*word); }
-  static vf multiply_add(vf a, vf b, vf sum) { return fma(a, b, sum); }
-};
-struct Pairs {
-  static constexpr int64_t per_word = 2;
-  typedef bf16 Element;
-#if defined(FATHOM_BF16_DOT)
-  static vf broadcast(const float* word) { return (vf)_mm512_castsi512_ps(_mm512_set1_epi32(*reinterpret_cast<const int32_t*>(word))); }
-  static vf multiply_add(vf a, vf b, vf sum) { return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)(__m512)a, (__m512bh)(__m512)b); }
-#endif
-};
 
 // c[i, j] = (add ? c[i, j] : 0) + sum over p of A[i, p] * B[p, j], for V vectors of columns and kc words. Packed A is [M][kRowStride]
 // (rows) or, if KMajor, [kc][kTileRows]; packed B is [kc][kTileColumns].
