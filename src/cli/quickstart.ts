@@ -6,6 +6,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import type { DataSource } from "../data/sources.js";
+import type { ModelConfig } from "../model/config.js";
+import type { ComputeDtype } from "../tensor/dtype.js";
 import type { TrainResult } from "../train/events.js";
 import type { TrainSettings } from "../train/settings.js";
 import {
@@ -62,7 +64,9 @@ async function quickstart(flags: Flags): Promise<Outcome> {
   await useThreads(flags.threads);
   const sources = flags.data ? parseDataSources(flags.data) : await defaultSources();
   const isResumed = wish === "resume";
-  const tokensPerSecond = isResumed ? 0 : await calibrate(config);
+  const { hasFastBfloat16 } = await import("../tensor/native.js");
+  const dtype = hasFastBfloat16() ? "bfloat16" : "float32";
+  const tokensPerSecond = isResumed ? 0 : await calibrate(config, dtype);
   const result = await train({
     run,
     stage: "pretrain",
@@ -72,7 +76,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
       // What is left after everything before, less the time to evaluate, draw samples and write the report.
       const left = 60 * minutes - (performance.now() - begun) / 1000;
       const seconds = Math.max(10, 0.96 * left - Math.min(28, 0.3 * left));
-      return quickstartSettings(defaults, tokensPerSecond * seconds, flags.seed ?? 1);
+      return { ...quickstartSettings(defaults, tokensPerSecond * seconds, flags.seed ?? 1), dtype };
     },
     sources: isResumed ? null : sources,
     tokenizer: null,
@@ -133,17 +137,17 @@ async function defaultSources(): Promise<DataSource[]> {
 }
 
 /** Tokens per second of the model on this machine, from a few steps. */
-async function calibrate(config: import("../model/config.js").ModelConfig): Promise<number> {
+async function calibrate(config: ModelConfig, dtype: ComputeDtype): Promise<number> {
   const { measureTraining } = await import("../train/measure.js");
   const speed = await measureTraining(config, {
     steps: 3,
-    dtype: "float32",
+    dtype,
     seed: 1,
     sequenceLength: 256,
     batchSize: 8,
     recompute: false,
   });
-  say(`this machine trains ${preset} at about ${grouped(speed.tokensPerSecond)} tokens per second`);
+  say(`this machine trains ${preset} in ${dtype} at about ${grouped(speed.tokensPerSecond)} tokens per second`);
   return speed.tokensPerSecond;
 }
 

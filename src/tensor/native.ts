@@ -515,6 +515,11 @@ export function native(): Native {
   return addon;
 }
 
+/** Whether bf16 products are faster than float32 ones here, and not only smaller (native/kernels/words.h). */
+export function hasFastBfloat16(): boolean {
+  return native().isa() === "avx512bf16";
+}
+
 /** Where the build script puts the addon; FATHOM_NATIVE names another one (the sanitizer build in tests). */
 function addonPath(): string {
   if (process.env.FATHOM_NATIVE) return process.env.FATHOM_NATIVE;
