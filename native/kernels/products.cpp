@@ -38,11 +38,6 @@ struct Plan {
   int64_t rows, columns, row_blocks, column_blocks, first_block;
 };
 
-// Consecutive words of k that share their scales.
-struct Segment {
-  int64_t words, block;
-};
-
 // All that depends on what a word holds.
 template <typename Words>
 struct Product {
@@ -154,37 +149,19 @@ struct Product {
           const float* panel = b + j / kTileColumns * panel_stride;
           for (int64_t r = 0; r < here; r += kTileRows) {
             int tile_rows = int(least_of(kTileRows, here - r));
-            auto tile = tile_product_for<Words>(tile_rows, columns - j, form.trans_a);
             float* c = sums + (i + r) * ld + j;
             const float* a = packed_a + r * kRowStride;
             bool add = p > 0 || (in_place && form.accumulate);
-            if (scales) scaled(tile, c, ld, a, panel, segment, count, scales + i + r, rows, scales + count * rows + j, width, tile_rows, add);
-            else tile(c, ld, a, panel, segment[0].words, add);
+            if (scales) {
+              TileScales here{segment, count, scales + i + r, scales + count * rows + j, rows, width};
+              tile_product_for<Words, true>(tile_rows, columns - j, form.trans_a)(c, ld, a, panel, 0, add, &here);
+            } else {
+              tile_product_for<Words, false>(tile_rows, columns - j, form.trans_a)(c, ld, a, panel, segment[0].words, add, nullptr);
+            }
           }
         }
         if (!in_place && p + depth == q.k) write_out(q, c_at + i * q.ldc, sums + i * ld, ld, here, columns);
       }
-    }
-  }
-
-  // The tile in segments: c (+)= sum over segments s of (A B over s) * row_scales[s, i] * column_scales[s, j].
-  void scaled(TileProduct tile, float* c, int64_t ldc, const float* a, const float* b, const Segment* segment, int count,
-              const float* row_scales, int64_t row_ld, const float* column_scales, int64_t column_ld, int tile_rows, bool add) const {
-    alignas(64) float part[kTileRows * kTileColumns];
-    for (int s = 0; s < count; s++) {
-      tile(part, kTileColumns, a, b, segment[s].words, false);
-      for (int i = 0; i < tile_rows; i++) {
-        vf of_row = splat(row_scales[s * row_ld + i]);
-#pragma GCC unroll 4
-        for (int v = 0; v < kTileVectors; v++) {
-          vf factor = of_row * load(column_scales + s * column_ld + v * W), value = load(part + i * kTileColumns + v * W);
-          float* at = c + i * ldc + v * W;
-          store(at, add ? fma(value, factor, load(at)) : value * factor);
-        }
-      }
-      add = true;
-      a += segment[s].words * (form.trans_a ? kTileRows : 1);
-      b += segment[s].words * kTileColumns;
     }
   }
 
