@@ -220,7 +220,7 @@ class Compiler {
       return refuse(below(place, "properties"), "must be an object");
     }
     const required = s.required === undefined ? [] : listOf(s.required, below(place, "required"));
-    const extra = s.additionalProperties ?? (s.properties === undefined ? true : false);
+    const extra = s.additionalProperties ?? s.properties === undefined;
     const known = Object.entries(properties);
     for (const name of required) {
       if (typeof name !== "string") return refuse(below(place, "required"), `must list names, got ${show(name)}`);
