@@ -12,7 +12,8 @@
 
 namespace fathom {
 
-enum Dtype : int32_t { F32 = 0, BF16 = 1, F8_E4M3 = 2, F16 = 3 };
+// F12_E5M6: 1 sign, 5 exponent (bias 15), 6 mantissa bits, two values in three bytes, rows of whole pairs (fp8_formats.h).
+enum Dtype : int32_t { F32 = 0, BF16 = 1, F8_E4M3 = 2, F16 = 3, F12_E5M6 = 4 };
 enum QuantFormat : int32_t { Q_F8_E4M3 = 0, Q_INT8 = 1, Q_INT4 = 2 };
 
 namespace FATHOM_ISA {
@@ -81,6 +82,51 @@ void gemm_batched_quantized(void* c, const void* a, const void* b, const float* 
 // (over 448, 127 or 7; a scale of 1 for zeros), nearest even, saturating.
 void quantize_rows(void* q, float* scales, const void* w, int64_t rows, int64_t k, int64_t group, int32_t format, int32_t w_type);
 void dequantize_rows(void* y, const void* q, const float* scales, int64_t rows, int64_t k, int64_t group, int32_t format, int32_t y_type);
+
+// ---- FP8 training: fp8_gemm.cpp (report 3.3, training.md C) --------------------------------------------------------------
+// x, dy: E4M3 or, x only, F12_E5M6 (x_format), [rows, k], scales [rows, ceil(k / 128)] f32; w E4M3 [groups, n, k], w_scales [groups,
+// ceil(n / 128), ceil(k / 128)]; value = stored * scale. Rows in expert order: expert e owns rows [offsets[e], offsets[e+1]); a plain
+// linear is one expert. Each output is the sum over blocks of 128 of the contraction: block sum in f32, times both scales, added in
+// f32. accumulation_bits 0, or 14: within a block sums as Hopper's tensor cores make them (fp8_emulation.h).
+// y[r, n] = x[r, :] w[e]^T.
+void fp8_forward(void* y, const void* x, const float* x_scales, const void* w, const float* w_scales, const int32_t* offsets,
+                 int64_t groups, int64_t n, int64_t k, int32_t x_format, int32_t y_type, int32_t accumulation_bits);
+// dx[r, k] (+)= dy[r, :] w[e]; dy [rows, n], scales [rows, ceil(n / 128)].
+void fp8_input_gradient(void* dx, const void* dy, const float* dy_scales, const void* w, const float* w_scales, const int32_t* offsets,
+                        int64_t groups, int64_t n, int64_t k, int32_t accumulate, int32_t dx_type, int32_t accumulation_bits);
+// dw[e] [n, k] += dy^T x over e's rows. dy [rows, n] and x [rows, k] E4M3, quantised in tiles of 128 rows of one expert x 1 column:
+// dy_scales [tiles, n], x_scales [tiles, k]; tile i of expert e is row offsets[e] / 128 + e + i of the scales.
+void fp8_weight_gradient(float* dw, const void* dy, const float* dy_scales, const void* x, const float* x_scales, const int32_t* offsets,
+                         int64_t groups, int64_t n, int64_t k, int32_t accumulation_bits);
+
+// ---- fp8_quantize.cpp ---------------------------------------------------------------------------------------------------
+// A scale is s = amax / 448 with amax = max(largest |x| of the tile, 1e-4), rounded up to a power of two if power_of_two; stored = x / s,
+// nearest even. A tile that holds a NaN or an infinity has the scale NaN and stored NaNs. x is f32 or bf16.
+// Tiles of 1 row x 128 columns: q [rows, k] in E4M3 or F12_E5M6, scales [rows, ceil(k / 128)].
+void fp8_quantize_rows(void* q, float* scales, const void* x, int64_t rows, int64_t k, int32_t format, int32_t power_of_two,
+                       int32_t x_type);
+void fp8_dequantize_rows(void* y, const void* q, const float* scales, int64_t rows, int64_t k, int32_t format, int32_t y_type);
+// Tiles of 128 rows of one expert x 1 column, as fp8_weight_gradient takes them; rows of scales between tiles stay as they are. x is
+// f32, bf16 (x_scales null), or quantised rows with their scales.
+void fp8_quantize_columns(void* q, float* scales, const void* x, const float* x_scales, const int32_t* offsets, int64_t groups, int64_t k,
+                          int32_t power_of_two, int32_t x_type);
+// Blocks of 128 rows of one expert x 128 columns, each block's scale in each of its rows of scales [rows, ceil(k / 128)]: the coarser
+// quantisation of output gradients that the report warns of (appendix B.2).
+void fp8_quantize_gradient_blocks(void* q, float* scales, const void* x, const int32_t* offsets, int64_t groups, int64_t k,
+                                  int32_t power_of_two, int32_t x_type);
+// Blocks of 128 x 128 of each w [groups, n, k] f32: scales [groups, ceil(n / 128), ceil(k / 128)] (1 for a block of zeros, no floor), and
+// row_scales [groups * n, ceil(k / 128)] (null: not wanted): every row's own copy, as the kernels of quantised weights take them.
+void fp8_quantize_weights(void* q, float* scales, float* row_scales, const float* w, int64_t groups, int64_t n, int64_t k);
+
+// ---- fp8_swiglu.cpp -----------------------------------------------------------------------------------------------------
+// swiglu_forward whose result is quantised in tiles of 1 x 128 without being stored: h E4M3 [rows, width] and its scales; and gate_up
+// quantised for the backward (null: not wanted), each half in tiles of its own: scales [rows, 2, ceil(width / 128)].
+void fp8_swiglu_forward(void* h, float* h_scales, void* gate_up_q, float* gate_up_scales, const void* gate_up, int64_t rows,
+                        int64_t width, int32_t type);
+// y [rows, width] computed anew from quantised gate_up.
+void fp8_swiglu_output(void* y, const void* gate_up_q, const float* gate_up_scales, int64_t rows, int64_t width, int32_t type);
+void fp8_swiglu_backward(void* dgate_up, const void* dy, const void* gate_up_q, const float* gate_up_scales, int64_t rows, int64_t width,
+                         int32_t type);
 
 // ---- rms_norm.cpp -----------------------------------------------------------------------------------------------------
 // y = x * rstd * weight, rstd[r] = 1 / sqrt(mean(x[r,:]^2) + eps). Zhang & Sennrich 2019. x has row stride x_stride, y is

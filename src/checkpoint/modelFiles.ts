@@ -12,8 +12,10 @@ import { readJson } from "../files/json.js";
 import { type ModelConfig, parseModelConfig, serializeModelConfig, type TorchDtype } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { StorageOf } from "../model/weights.js";
+import { Arena } from "../tensor/arena.js";
 import type { QuantDtype } from "../tensor/dtype.js";
-import type { Parameter } from "../tensor/parameter.js";
+import { type Parameter, setExact } from "../tensor/parameter.js";
+import { Tensor } from "../tensor/tensor.js";
 import { hfTensors, isExpertArray, sharedCopies } from "./hfNames.js";
 import { byteLength, type TensorSource, writeSafetensors } from "./safetensors.js";
 import { hasTensorFiles, indexName, singleName, TensorFiles, tensorNames } from "./tensorFiles.js";
@@ -30,7 +32,8 @@ const configName = "config.json";
 /** A file of this size can still be mapped, which ends at 4 GiB in Node 20. */
 export const defaultShardBytes = 4e9;
 
-type ModelWeights = Pick<DeepseekV3, "config" | "dtype" | "parameters">;
+/** What of a model goes into files. */
+export type ModelWeights = Pick<DeepseekV3, "config" | "dtype" | "parameters">;
 
 export interface SourceOptions {
   /** Type in the file, but for the routing bias, which stays float32; null = as each parameter is held, which loses nothing. */
@@ -67,7 +70,13 @@ function parameterSources(
   expertRank: number,
 ): TensorSource[] {
   const { data, isTrained } = parameter;
-  if (parameter.scales || data.dtype === "int32" || data.dtype === "int8" || data.dtype === "int4") {
+  if (
+    parameter.scales ||
+    data.dtype === "int32" ||
+    data.dtype === "int8" ||
+    data.dtype === "int4" ||
+    data.dtype === "float12_e5m6"
+  ) {
     throw new RangeError(`${parameter.name} is quantised: convert the checkpoint to bf16 first`);
   }
   const target: FloatDtype = dtype === null || !isTrained ? data.dtype : dtype;
@@ -187,11 +196,26 @@ export function loadWeights(
     throw new RangeError(`${directory}: ${missing.length} of ${wanted.length} tensors are missing: ${first}`);
   }
   const block = fp8Block(config, directory);
+  for (const parameter of parameters) if (parameter.fp8) loadExact(files, config, parameter, share.rank, block);
   for (const { parameter, tensor } of wanted) {
+    if (parameter.fp8) continue;
     if (parameter.scales) readQuantized(files, tensor, parameter, block);
     else readTensor(files, tensor, parameter.data, block);
   }
   return { unexpected: unexpectedNames(model, files, share.size) };
+}
+
+/** Values of a parameter that trains in FP8: exact until the optimizer has them. */
+function loadExact(
+  files: TensorFiles,
+  config: ModelConfig,
+  parameter: Parameter,
+  expertRank: number,
+  block: number,
+): void {
+  const exact = Tensor.empty(new Arena(), parameter.shape, "float32");
+  for (const part of hfTensors(config, parameter, expertRank)) readTensor(files, part, exact, block);
+  setExact(parameter, exact);
 }
 
 /**

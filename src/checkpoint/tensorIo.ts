@@ -11,7 +11,7 @@ import type { HfTensor, Slice } from "./hfNames.js";
 import { byteLength, type FileDtype, type SafetensorsFile } from "./safetensors.js";
 import type { FoundTensor, TensorFiles } from "./tensorFiles.js";
 
-export type FloatDtype = Exclude<Dtype, "int32" | "int8" | "int4">;
+export type FloatDtype = Exclude<Dtype, "int32" | "int8" | "int4" | "float12_e5m6">;
 
 const fileDtypes: Readonly<Record<FloatDtype, FileDtype>> = {
   float32: "F32",

@@ -18,6 +18,7 @@ import {
   defaultShardBytes,
   type ExpertShare,
   loadWeights,
+  type ModelWeights,
   shardName,
   tensorSources,
   writeConfig,
@@ -58,6 +59,8 @@ export interface SaveInput {
   readonly run: string;
   readonly step: number;
   readonly model: DeepseekV3;
+  /** Values of the parameters that the model holds in FP8, by name; none by default. */
+  readonly weights?: ReadonlyMap<string, Tensor>;
   readonly pieces: readonly StatePiece[];
   /** Where the run stands; plain JSON. */
   readonly state: Readonly<Record<string, unknown>>;
@@ -88,7 +91,7 @@ export async function saveTrainState(input: SaveInput): Promise<string> {
     await together(world, path, () => {
       const share: ExpertShare = { rank: expertGroup.rank, size: expertGroup.size };
       // The first replica of each expert share writes it.
-      if (experts.rank === 0) writeModelPart(folder, model, share);
+      if (experts.rank === 0) writeModelPart(folder, withWeights(model, input.weights), share);
       const name = `optimizer-${digits(world.rank)}-of-${digits(world.size)}.safetensors`;
       writeSafetensors(join(folder, name), input.pieces.flatMap(pieceSources));
       if (world.rank !== 0) return;
@@ -129,7 +132,16 @@ function digits(value: number): string {
   return String(value).padStart(5, "0");
 }
 
-function writeModelPart(folder: string, model: DeepseekV3, share: ExpertShare): void {
+/** The model with some parameters' values replaced. */
+function withWeights(model: DeepseekV3, weights: ReadonlyMap<string, Tensor> = new Map()): ModelWeights {
+  const parameters = model.parameters.map((parameter) => {
+    const data = weights.get(parameter.name);
+    return data ? { ...parameter, data, scales: null, fp8: null } : parameter;
+  });
+  return { config: model.config, dtype: model.dtype, parameters };
+}
+
+function writeModelPart(folder: string, model: ModelWeights, share: ExpertShare): void {
   const sources = tensorSources(model, { dtype: null, share }, share.rank === 0);
   if (share.size === 1) {
     writeShards(folder, sources, defaultShardBytes);

@@ -1,6 +1,6 @@
 /** `fathom bench`: figures beside the floor of the machine, measured in the same run. */
 import { Command, Option } from "commander";
-import type { ComputeDtype } from "../tensor/dtype.js";
+import { type TrainPrecision, trainPrecisions } from "../tensor/dtype.js";
 import { act, integerOption, type Outcome, say, table, threadsOption } from "./output.js";
 
 export function benchCommand(): Command {
@@ -37,7 +37,7 @@ interface TrainFlags {
   readonly preset: string;
   readonly steps?: number;
   readonly threads?: number;
-  readonly dtype: ComputeDtype;
+  readonly dtype: TrainPrecision;
   readonly length?: number;
   readonly batch?: number;
   readonly seed?: number;
@@ -50,7 +50,7 @@ function trainCommand(): Command {
     .requiredOption("--preset <name>", "a preset of configs/")
     .addOption(integerOption("--steps <n>", "steps to measure after two that warm up (default 5)", 1, 100_000))
     .addOption(threadsOption())
-    .addOption(new Option("--dtype <type>", "arithmetic").choices(["float32", "bfloat16"]).default("float32"))
+    .addOption(new Option("--dtype <type>", "arithmetic").choices([...trainPrecisions]).default("float32"))
     .addOption(integerOption("--length <tokens>", "tokens of a sequence (default: the preset's positions)", 2, 2 ** 20))
     .addOption(integerOption("--batch <sequences>", "sequences a step (default: 4096 tokens)", 1, 2 ** 20))
     .addOption(integerOption("--seed <n>", "seed of weights and tokens (default 1)", 0, Number.MAX_SAFE_INTEGER))
@@ -83,6 +83,7 @@ async function benchTrain(flags: TrainFlags): Promise<Outcome> {
       `${(100 * speed.peakFraction).toFixed(1)} % of ${(speed.peakFlops / 1e9).toFixed(0)} GFLOP/s`,
     ],
     ["step", `forward ${forward.toFixed(3)} s, backward ${backward.toFixed(3)} s, optimizer ${optimizer.toFixed(3)} s`],
+    ["kept for the backward", `${(speed.activationBytes / 2 ** 20).toFixed(1)} MiB`],
     ["peak memory", `${(speed.peakMemoryBytes / 2 ** 20).toFixed(0)} MiB`],
   ]);
   return { result: { preset: flags.preset, threads, dtype: flags.dtype, sequenceLength, batchSize, ...speed }, text };

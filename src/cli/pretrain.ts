@@ -1,7 +1,8 @@
 /** `fathom pretrain`: trains a model from random weights on text, or goes on with a run. */
 import { Command, Option } from "commander";
 import type { ModelConfig } from "../model/config.js";
-import type { ComputeDtype } from "../tensor/dtype.js";
+import type { Fp8Options } from "../model/fp8.js";
+import { type ComputeDtype, type TrainPrecision, trainPrecisions } from "../tensor/dtype.js";
 import type { ScheduleOptions } from "../train/schedule.js";
 import type { TrainSettings } from "../train/settings.js";
 import { act, grouped, integerOption, numberOption, type Outcome, repeated, table, threadsOption } from "./output.js";
@@ -36,7 +37,12 @@ export interface TrainFlags {
   readonly recompute?: boolean;
   readonly onNonFinite?: "skip" | "stop";
   readonly seed?: number;
-  readonly dtype?: ComputeDtype;
+  readonly dtype?: TrainPrecision;
+  readonly fp8GradientBlocks?: boolean;
+  readonly fp8AttentionOutput?: Fp8Options["attentionOutput"];
+  readonly fp8AccumulationBits?: "0" | "14";
+  readonly fp8Scales?: Fp8Options["powerOfTwoScales"];
+  readonly fp8EhProj?: boolean;
   readonly threads?: number;
   readonly expertParallel?: number;
   readonly saveEvery?: number;
@@ -118,7 +124,29 @@ export function addTrainingOptions(command: Command): Command {
     .option("--recompute", "compute norms and up-projections again in the backward: less memory, more time")
     .addOption(new Option("--on-non-finite <what>", "a loss or gradient that is not finite").choices(["skip", "stop"]))
     .addOption(integerOption("--seed <n>", "of weights and order (default 1)", 0, Number.MAX_SAFE_INTEGER))
-    .addOption(new Option("--dtype <type>", "arithmetic (default: the config's)").choices(["float32", "bfloat16"]))
+    .addOption(
+      new Option(
+        "--dtype <type>",
+        "arithmetic (default: the config's); fp8: linears in E4M3, the rest in bfloat16",
+      ).choices([...trainPrecisions]),
+    )
+    .option("--fp8-gradient-blocks", "FP8: output gradients in blocks of 128 x 128, which the report warns of")
+    .addOption(
+      new Option("--fp8-attention-output <format>", "FP8: how it is kept (default e5m6)").choices(["e5m6", "e4m3"]),
+    )
+    .addOption(
+      new Option("--fp8-accumulation-bits <n>", "FP8: 14 sums as Hopper does, slowly; 0 = float32 (default)").choices([
+        "0",
+        "14",
+      ]),
+    )
+    .addOption(
+      new Option("--fp8-scales <where>", "FP8: scales that are powers of two (default listed: the report's)").choices([
+        "listed",
+        "all",
+      ]),
+    )
+    .option("--fp8-eh-proj", "FP8: the MTP projection too")
     .addOption(threadsOption())
     .addOption(
       integerOption("--expert-parallel <n>", "processes that share the experts between them (default 1)", 1, 2 ** 16),
@@ -169,6 +197,18 @@ export function withFlags(flags: TrainFlags): (defaults: TrainSettings) => Train
       onNonFinite: flags.onNonFinite ?? d.onNonFinite,
       seed: flags.seed ?? d.seed,
       dtype: flags.dtype ?? d.dtype,
+      fp8: {
+        gradientBlocks: flags.fp8GradientBlocks ?? d.fp8.gradientBlocks,
+        attentionOutput: flags.fp8AttentionOutput ?? d.fp8.attentionOutput,
+        accumulationBits:
+          flags.fp8AccumulationBits === undefined
+            ? d.fp8.accumulationBits
+            : flags.fp8AccumulationBits === "14"
+              ? 14
+              : 0,
+        powerOfTwoScales: flags.fp8Scales ?? d.fp8.powerOfTwoScales,
+        ehProj: flags.fp8EhProj ?? d.fp8.ehProj,
+      },
       sequenceLength,
       // Half a batch at most, so that two processes see the micro-batches of one and make its bits.
       microBatchSize:

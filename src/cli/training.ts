@@ -94,6 +94,7 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
     const settings = job.settings(
       goesOn ? mergedSettings(defaultSettings(config), record.settings) : defaultSettings(config),
     );
+    if (goesOn) checkSameFp8(job.run, mergedSettings(defaultSettings(config), record.settings), settings);
     await inOrder(world, async () => {
       if (goesOn && hasData(job)) return;
       const text = job.sources && new TextData(job.sources, job.prepare);
@@ -212,6 +213,18 @@ function mergedSettings(defaults: TrainSettings, recorded: Readonly<Record<strin
       }),
     );
   return merge({ ...defaults }, recorded) as unknown as TrainSettings;
+}
+
+/** A run in FP8 keeps its recipe. @throws RangeError naming the option that differs */
+function checkSameFp8(run: string, was: TrainSettings, is: TrainSettings): void {
+  if (was.dtype !== "fp8" || is.dtype !== "fp8") return;
+  for (const key of Object.keys(was.fp8) as (keyof TrainSettings["fp8"])[]) {
+    if (was.fp8[key] !== is.fp8[key]) {
+      throw new RangeError(
+        `${run}: cannot resume with another FP8 recipe: ${key} is ${was.fp8[key]} in the run, ${is.fp8[key]} now`,
+      );
+    }
+  }
 }
 
 /** Rank 0 first, since it writes what the others read. */

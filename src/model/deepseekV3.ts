@@ -18,6 +18,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
 import { type AttentionContext, Block } from "./block.js";
 import type { ModelConfig } from "./config.js";
+import type { Fp8Options } from "./fp8.js";
 import { type Dispatched, MoE } from "./moe.js";
 import { MtpModule } from "./mtp.js";
 import { createRopeTables } from "./rope.js";
@@ -61,6 +62,7 @@ export type OnDispatched = (layer: number, dispatched: Dispatched) => void;
 export class DeepseekV3 {
   readonly config: ModelConfig;
   readonly dtype: ComputeDtype;
+  readonly fp8: Fp8Options | null;
   readonly arena: Arena;
   readonly weights: Weights;
   readonly embedTokens: Parameter;
@@ -73,12 +75,20 @@ export class DeepseekV3 {
   /**
    * Parameters are zero (norm weights one) until `initialize` or a checkpoint fills them.
    * @param experts see MoE @param storageOf matrices to keep quantised, and frozen; none by default
+   * @param fp8 how to train linears in FP8; null: in the compute type
    */
-  constructor(config: ModelConfig, dtype: ComputeDtype, experts: Communicator, storageOf?: StorageOf) {
+  constructor(
+    config: ModelConfig,
+    dtype: ComputeDtype,
+    experts: Communicator,
+    storageOf?: StorageOf,
+    fp8: Fp8Options | null = null,
+  ) {
+    this.fp8 = fp8;
     this.config = config;
     this.dtype = dtype;
     this.arena = new Arena();
-    this.weights = new Weights(this.arena, dtype, storageOf);
+    this.weights = new Weights(this.arena, dtype, storageOf, fp8);
     this.embedTokens = this.weights.matrix("model.embed_tokens.weight", config.vocabSize, config.hiddenSize);
     this.layers = Array.from(
       { length: config.numHiddenLayers },

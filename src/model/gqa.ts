@@ -51,6 +51,8 @@ export class GroupedQueryAttention {
       vDim: headDim,
       scale: this.#scale,
     });
-    return linear(tape, o, this.oProj);
+    const y = linear(tape, o, this.oProj);
+    tape.release(o); // An FP8 projection keeps its quantised rows, for the attention too.
+    return y;
   }
 }

@@ -4,7 +4,7 @@
  * experts over processes changes nothing else.
  */
 import { native } from "../tensor/native.js";
-import type { Parameter } from "../tensor/parameter.js";
+import { type Parameter, setExact } from "../tensor/parameter.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { ModelConfig } from "./config.js";
 import type { DeepseekV3 } from "./deepseekV3.js";
@@ -12,12 +12,13 @@ import type { DeepseekV3 } from "./deepseekV3.js";
 /** Overwrites all parameters. @param seed integer below 2^53 @param expertRank rank of this process among those that share experts */
 export function initialize(model: DeepseekV3, seed: number, expertRank = 0): void {
   for (const parameter of model.parameters) {
-    const { data, shape } = parameter;
+    const { data, shape, fp8 } = parameter;
     // Experts of rank r are elements [r * size, (r + 1) * size) of the whole array.
     const start = shape.length === 3 ? expertRank * data.size : 0;
     const target = data.dtype === "float32" ? data : Tensor.empty(model.arena, shape, "float32");
     drawParameter(target.address, data.size, start, parameter, model.config, seed);
-    if (target !== data) {
+    if (fp8) setExact(parameter, target);
+    else if (target !== data) {
       native().convert(data.address, target.address, data.size, data.code, 0);
       target.free();
     }

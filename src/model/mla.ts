@@ -11,9 +11,9 @@ import { splitColumns } from "../tensor/ops/elementwise.js";
 import { linear } from "../tensor/ops/linear.js";
 import { productOfHeads, productWithMatrix, type RowKind } from "../tensor/ops/products.js";
 import { rmsNorm } from "../tensor/ops/rmsNorm.js";
-import { type RopeTables, rope } from "../tensor/ops/rope.js";
+import { type RopeTables, rope, rotate } from "../tensor/ops/rope.js";
 import type { Parameter } from "../tensor/parameter.js";
-import type { Tape } from "../tensor/tape.js";
+import type { Recomputable, Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
 import { type ModelConfig, softmaxScale } from "./config.js";
@@ -92,7 +92,7 @@ export class MultiHeadLatentAttention {
     const { latent, kRope } = this.#latent(tape, x, batch.positions, tables, "prefill");
     onLatent?.({ latent, kRope });
     const kv = linear(tape, latent, this.kvBProj); // [T, H * (N + V)], per head key part then value
-    const o = attention(tape, q, kv, kRope, batch.seqOffsets, {
+    const o = attention(tape, q.y, kv, kRope, batch.seqOffsets, {
       heads: c.numAttentionHeads,
       kvHeads: c.numAttentionHeads,
       nopeDim: c.qkNopeHeadDim,
@@ -101,8 +101,12 @@ export class MultiHeadLatentAttention {
       scale: this.#scale,
     });
     // Up-projections are not stored but computed again from the latents (report 3.2.3).
+    tape.dropUntilBackward([q.y], q.recompute);
+    if (q.normed) tape.dropUntilBackward([q.normed.y], q.normed.recompute);
     tape.dropUntilBackward([kv], () => productWithMatrix(tape, kv, latent, this.kvBProj, "prefill"));
-    return linear(tape, o, this.oProj);
+    const y = linear(tape, o, this.oProj);
+    tape.release(latent, o); // FP8 projections keep their quantised rows, of `o` for the attention too.
+    return y;
   }
 
   /**
@@ -114,7 +118,7 @@ export class MultiHeadLatentAttention {
     if (tape.hasGrad) throw new Error("internal: the absorbed form has no backward");
     const { numAttentionHeads: heads, kvLoraRank: c, qkRopeHeadDim: r, qkNopeHeadDim: n, vHeadDim: v } = this.#config;
     const { rows } = x;
-    const q = this.#query(tape, x, positions, tables, "decode");
+    const q = this.#query(tape, x, positions, tables, "decode").y;
     const { latent, kRope } = this.#latent(tape, x, positions, tables, "decode");
     writeLatent(cache, { latent, kRope });
     const absorbed = tape.empty([rows, heads * (c + r)], x.dtype);
@@ -166,22 +170,33 @@ export class MultiHeadLatentAttention {
     return linear(tape, o, this.oProj, "decode");
   }
 
-  /** [T, H * (N + R)], the last R values of each head rotated. */
-  #query(tape: Tape, x: Tensor, positions: Tensor, tables: RopeTables, kind: RowKind): Tensor {
+  /** [T, H * (N + R)], the last R values of each head rotated, and the normed latent that it is made of, if there is one. */
+  #query(
+    tape: Tape,
+    x: Tensor,
+    positions: Tensor,
+    tables: RopeTables,
+    kind: RowKind,
+  ): Recomputable & { readonly normed: Recomputable | null } {
     const { numAttentionHeads: heads, qkNopeHeadDim: n, qkRopeHeadDim: r } = this.#config;
-    let q: Tensor;
-    if (this.qAProj && this.qALayernorm && this.qBProj) {
-      const cQ = linear(tape, x, this.qAProj, kind);
-      const normed = rmsNorm(tape, cQ, this.qALayernorm, this.#config.latentNormEps);
-      q = linear(tape, normed.y, this.qBProj, kind);
-      tape.dropUntilBackward([normed.y], normed.recompute);
-    } else if (this.qProj) {
-      q = linear(tape, x, this.qProj, kind);
-    } else {
-      throw new Error("internal: attention without a query projection");
+    const layout = { heads, headDim: n + r, offset: n, ropeDim: r };
+    const { qAProj, qALayernorm, qBProj } = this;
+    const isCompressed = qAProj !== null && qALayernorm !== null && qBProj !== null;
+    const up = isCompressed ? qBProj : this.qProj;
+    if (!up) throw new Error("internal: attention without a query projection");
+    let from = x;
+    let normed: Recomputable | null = null;
+    if (isCompressed) {
+      normed = rmsNorm(tape, linear(tape, x, qAProj, kind), qALayernorm, this.#config.latentNormEps);
+      from = normed.y;
     }
-    rope(tape, q, tables, positions, { heads, headDim: n + r, offset: n, ropeDim: r });
-    return q;
+    const y = linear(tape, from, up, kind);
+    rope(tape, y, tables, positions, layout);
+    const recompute = (): void => {
+      productWithMatrix(tape, y, from, up, kind);
+      rotate(y, tables, positions, layout, 1);
+    };
+    return { y, recompute, normed };
   }
 
   /** The normed latent [T, C] and the rotated shared key part [T, R]: exactly what the cache holds. */

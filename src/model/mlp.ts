@@ -1,7 +1,8 @@
 /** The SwiGLU feed-forward part: dense layers and shared experts. model.md A5. */
+import { fp8Of } from "../tensor/ops/fp8Linear.js";
 import { linear } from "../tensor/ops/linear.js";
 import type { RowKind } from "../tensor/ops/products.js";
-import { swiglu } from "../tensor/ops/swiglu.js";
+import { swiglu, swigluFp8 } from "../tensor/ops/swiglu.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -21,7 +22,7 @@ export class SwigluMlp {
   /** @param x [T, hiddenSize] @returns [T, hiddenSize], new */
   forward(tape: Tape, x: Tensor, kind: RowKind): Tensor {
     const gateUp = linear(tape, x, this.gateUpProj, kind);
-    const hidden = swiglu(tape, gateUp);
+    const hidden = fp8Of(this.downProj, kind) ? swigluFp8(tape, gateUp) : swiglu(tape, gateUp);
     const y = linear(tape, hidden.y, this.downProj, kind);
     tape.dropUntilBackward([hidden.y], hidden.recompute);
     return y;

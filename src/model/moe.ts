@@ -7,11 +7,12 @@
  * adds the partial sums in rank order (infrastructure.md 4.3). In one process the same path runs without the exchange.
  */
 import type { Communicator } from "../distributed/communicator.js";
+import { fp8Of } from "../tensor/ops/fp8Linear.js";
 import { groupedLinear } from "../tensor/ops/linear.js";
 import { combine, type ExpertOrder, permute, sortByExpert } from "../tensor/ops/permute.js";
 import type { RowKind } from "../tensor/ops/products.js";
 import type { Routing } from "../tensor/ops/router.js";
-import { swiglu } from "../tensor/ops/swiglu.js";
+import { swiglu, swigluFp8 } from "../tensor/ops/swiglu.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -78,7 +79,8 @@ export class MoE {
   experts(tape: Tape, dispatched: Dispatched, kind: RowKind): Tensor {
     const { offsets } = dispatched.order;
     const gateUp = groupedLinear(tape, dispatched.x, this.gateUpProj, offsets, kind);
-    const hidden = swiglu(tape, gateUp);
+    tape.release(dispatched.x); // FP8 linears keep its quantised rows.
+    const hidden = fp8Of(this.downProj, kind) ? swigluFp8(tape, gateUp) : swiglu(tape, gateUp);
     const y = groupedLinear(tape, hidden.y, this.downProj, offsets, kind);
     tape.dropUntilBackward([hidden.y], hidden.recompute);
     return y;

@@ -5,8 +5,9 @@
  */
 import type { Arena } from "../tensor/arena.js";
 import type { ComputeDtype, QuantDtype } from "../tensor/dtype.js";
-import { createParameter, createQuantized, type Parameter } from "../tensor/parameter.js";
+import { createFp8, createParameter, createQuantized, type Parameter } from "../tensor/parameter.js";
 import { type Shape, Tensor } from "../tensor/tensor.js";
+import { type Fp8Options, fp8Recipe } from "./fp8.js";
 
 /** How the matrix of a name is stored; null = in the compute type. */
 export type StorageOf = (name: string, shape: Shape) => { readonly dtype: QuantDtype; readonly group: number } | null;
@@ -18,8 +19,11 @@ export class Weights {
   readonly all: Parameter[] = [];
 
   readonly #storageOf: StorageOf;
+  readonly #fp8: Fp8Options | null;
 
-  constructor(arena: Arena, dtype: ComputeDtype, storageOf: StorageOf = () => null) {
+  /** @param fp8 trains the linears that it is for in FP8; null: all in the compute type */
+  constructor(arena: Arena, dtype: ComputeDtype, storageOf: StorageOf = () => null, fp8: Fp8Options | null = null) {
+    this.#fp8 = fp8;
     this.arena = arena;
     this.dtype = dtype;
     this.#storageOf = storageOf;
@@ -28,6 +32,8 @@ export class Weights {
   matrix(name: string, ...shape: number[]): Parameter {
     const storage = this.#storageOf(name, shape);
     if (storage) return this.#add(createQuantized(this.arena, name, shape, storage.dtype, storage.group));
+    const recipe = this.#fp8 && fp8Recipe(name, this.#fp8);
+    if (recipe) return this.#add(createFp8(this.arena, name, shape, recipe));
     return this.#add(createParameter(this.arena, name, shape, this.dtype));
   }
 
@@ -58,6 +64,8 @@ export class Weights {
     for (const parameter of this.all) {
       parameter.data.free();
       parameter.scales?.values.free();
+      parameter.fp8?.scales.free();
+      parameter.fp8?.exact?.free();
       parameter.grad?.free();
       parameter.grad = null;
     }

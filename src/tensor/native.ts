@@ -12,8 +12,8 @@ import { fileURLToPath } from "node:url";
 
 /** A native address; null is the null pointer where a kernel allows it. */
 export type Address = number | null;
-/** 0 f32, 1 bf16, 2 f8_e4m3, 3 f16. */
-export type DtypeCode = 0 | 1 | 2 | 3;
+/** 0 f32, 1 bf16, 2 f8_e4m3, 3 f16, 4 f12_e5m6. */
+export type DtypeCode = 0 | 1 | 2 | 3 | 4;
 /** QuantFormat of kernels.h: E4M3, int8, int4. */
 export type QuantFormatCode = 0 | 1 | 2;
 export type Flag = 0 | 1;
@@ -234,6 +234,122 @@ export interface Native {
     yType: DtypeCode,
     xType: DtypeCode,
     wType: DtypeCode,
+  ): void;
+  fp8Forward(
+    y: Address,
+    x: Address,
+    xScales: Address,
+    w: Address,
+    wScales: Address,
+    offsets: Address,
+    groups: number,
+    n: number,
+    k: number,
+    xFormat: DtypeCode,
+    yType: DtypeCode,
+    accumulationBits: number,
+  ): void;
+  fp8InputGradient(
+    dx: Address,
+    dy: Address,
+    dyScales: Address,
+    w: Address,
+    wScales: Address,
+    offsets: Address,
+    groups: number,
+    n: number,
+    k: number,
+    accumulate: Flag,
+    dxType: DtypeCode,
+    accumulationBits: number,
+  ): void;
+  fp8WeightGradient(
+    dw: Address,
+    dy: Address,
+    dyScales: Address,
+    x: Address,
+    xScales: Address,
+    offsets: Address,
+    groups: number,
+    n: number,
+    k: number,
+    accumulationBits: number,
+  ): void;
+  fp8QuantizeRows(
+    q: Address,
+    scales: Address,
+    x: Address,
+    rows: number,
+    k: number,
+    format: DtypeCode,
+    powerOfTwo: Flag,
+    xType: DtypeCode,
+  ): void;
+  fp8DequantizeRows(
+    y: Address,
+    q: Address,
+    scales: Address,
+    rows: number,
+    k: number,
+    format: DtypeCode,
+    yType: DtypeCode,
+  ): void;
+  fp8QuantizeColumns(
+    q: Address,
+    scales: Address,
+    x: Address,
+    xScales: Address,
+    offsets: Address,
+    groups: number,
+    k: number,
+    powerOfTwo: Flag,
+    xType: DtypeCode,
+  ): void;
+  fp8QuantizeGradientBlocks(
+    q: Address,
+    scales: Address,
+    x: Address,
+    offsets: Address,
+    groups: number,
+    k: number,
+    powerOfTwo: Flag,
+    xType: DtypeCode,
+  ): void;
+  fp8QuantizeWeights(
+    q: Address,
+    scales: Address,
+    rowScales: Address,
+    w: Address,
+    groups: number,
+    n: number,
+    k: number,
+  ): void;
+  fp8SwigluForward(
+    h: Address,
+    hScales: Address,
+    gateUpQ: Address,
+    gateUpScales: Address,
+    gateUp: Address,
+    rows: number,
+    width: number,
+    type: DtypeCode,
+  ): void;
+  fp8SwigluOutput(
+    y: Address,
+    gateUpQ: Address,
+    gateUpScales: Address,
+    rows: number,
+    width: number,
+    type: DtypeCode,
+  ): void;
+  fp8SwigluBackward(
+    dgateUp: Address,
+    dy: Address,
+    gateUpQ: Address,
+    gateUpScales: Address,
+    rows: number,
+    width: number,
+    type: DtypeCode,
   ): void;
   rmsNormForward(
     y: Address,

@@ -10,7 +10,7 @@
 import type { Arena } from "./arena.js";
 import { bytesPerElement, type Dtype } from "./dtype.js";
 import { native } from "./native.js";
-import { type Shape, Tensor } from "./tensor.js";
+import { type QuantizedRows, type Shape, Tensor } from "./tensor.js";
 
 export type Backward = () => void | Promise<void>;
 
@@ -124,16 +124,26 @@ export class Tape implements Disposable {
 
   /**
    * Drops values that are cheap to compute again (norms, up-projections: report 3.2.3): frees them now, and computes them anew when the
-   * backward reaches this point, before the nodes that read them.
+   * backward reaches this point, before the nodes that read them, if any does.
    */
   dropUntilBackward(values: readonly Tensor[], recompute: () => void): void {
     if (!this.hasGrad || !this.#recompute) return;
     this.#flush();
-    for (const value of values) value.free();
+    for (const value of values) {
+      value.free();
+      if (value.quantized?.isDropped) freeQuantized(value.quantized);
+    }
+    if (!values.some((value) => value.isReadInBackward)) return;
     this.record(() => {
       for (const value of values) value.revive();
       recompute();
     });
+  }
+
+  /** Frees values that were read for the last time in the forward: those that no recorded backward reads. */
+  release(...values: readonly Tensor[]): void {
+    if (!this.hasGrad) return;
+    for (const value of values) if (!value.isReadInBackward) value.free();
   }
 
   /** Runs `body` and, without gradients, gives back everything it allocated but its result. */
@@ -211,4 +221,9 @@ export class Tape implements Disposable {
     this.#segments.at(-1)?.push({ backward: null, owned: this.#pending });
     this.#pending = [];
   }
+}
+
+function freeQuantized({ data, scales }: QuantizedRows): void {
+  data.free();
+  scales.free();
 }

@@ -4,7 +4,7 @@
  */
 import type { Allocation, Arena } from "./arena.js";
 import { bytesPerElement, type Dtype, dtypeCode } from "./dtype.js";
-import { native } from "./native.js";
+import { type DtypeCode, native } from "./native.js";
 
 export type Shape = readonly number[];
 
@@ -14,12 +14,27 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
+/** Rows in the stored form of FP8 linears, one scale for each 128 values of a row (ops/fp8.ts). */
+export interface QuantizedRows {
+  /** [rows, columns] float8_e4m3fn, or float12_e5m6, whose rows end with a whole pair of values */
+  readonly data: Tensor;
+  /** [rows, ceil(columns / 128)] float32 */
+  readonly scales: Tensor;
+  readonly isPowerOfTwo: boolean;
+  /** Dropped with the values it was made of, which are computed anew in the backward. */
+  readonly isDropped: boolean;
+}
+
 export class Tensor {
   readonly shape: Shape;
   readonly dtype: Dtype;
   readonly size: number;
   /** Gradient of the same shape, while a backward pass needs it; see Tape. */
   grad: Tensor | null = null;
+  /** The same values as FP8 linears read them, made once for all that do; freed by its own owner. */
+  quantized: QuantizedRows | null = null;
+  /** Whether a recorded backward reads the values; others can be dropped once they were used. */
+  isReadInBackward = false;
   readonly #arena: Arena | null;
   #allocation: Allocation | null;
   readonly #viewOffset: number;
@@ -86,7 +101,7 @@ export class Tensor {
     return allocation.block.address + allocation.offset + this.#viewOffset;
   }
 
-  get code(): 0 | 1 | 2 | 3 {
+  get code(): DtypeCode {
     return dtypeCode(this.dtype);
   }
 

@@ -10,7 +10,7 @@ import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { Arena } from "../tensor/arena.js";
 import { bytesPerElement, type ComputeDtype } from "../tensor/dtype.js";
 import { native } from "../tensor/native.js";
-import type { Parameter } from "../tensor/parameter.js";
+import { type Parameter, quantizeWeight } from "../tensor/parameter.js";
 import { Tensor } from "../tensor/tensor.js";
 
 export interface AdamwOptions {
@@ -95,11 +95,41 @@ export class AdamW {
   /** Copies the working weights into the masters, after an initialisation or a load. */
   adoptWeights(): void {
     for (const shard of this.shards) {
-      const { data } = shard.parameter;
+      const { data, fp8 } = shard.parameter;
       if (shard.master.address === data.address) continue;
+      if (fp8?.exact) {
+        shard.master.floats().set(fp8.exact.floats().subarray(shard.start, shard.start + shard.length));
+        fp8.exact.free();
+        fp8.exact = null;
+        continue;
+      }
       const from = data.address + shard.start * bytesPerElement[data.dtype];
       if (shard.length > 0) native().convert(shard.master.address, from, shard.length, 0, data.code);
     }
+  }
+
+  /** Quantises the weights of FP8 linears from the masters, after these were loaded. */
+  async publishMasters(): Promise<void> {
+    for (const shard of this.shards) {
+      const { fp8 } = shard.parameter;
+      if (!fp8) continue;
+      fp8.exact?.free();
+      fp8.exact = null;
+      await this.#gather(shard);
+    }
+  }
+
+  /** The weights of FP8 linears, which exist whole in E4M3 alone, from every rank's masters in bfloat16, by name; the caller's to free. */
+  async exactWeights(): Promise<Map<string, Tensor>> {
+    const weights = new Map<string, Tensor>();
+    for (const shard of this.shards) {
+      const { name, fp8 } = shard.parameter;
+      if (!fp8) continue;
+      const whole = await this.#whole(shard);
+      weights.set(name, whole.converted(this.arena, "bfloat16"));
+      if (whole !== shard.master) whole.free();
+    }
+    return weights;
   }
 
   /** Sums gradients over ranks, clips, updates. Nothing changes if any gradient is not finite. */
@@ -170,8 +200,29 @@ export class AdamW {
     mine.free();
   }
 
-  /** Gives every rank of the group the new weights of all pieces. */
-  async #gather({ parameter, group, start, length, piece }: OptimizerShard): Promise<void> {
+  /** The float32 values of all ranks' pieces: the master itself where there is one piece, else new. */
+  async #whole({ parameter, group, piece, master }: OptimizerShard): Promise<Tensor> {
+    if (group.size === 1) return master;
+    const mine = Tensor.zeros(this.arena, [piece], "float32");
+    mine.floats().set(master.floats());
+    const all = Tensor.empty(this.arena, [piece * group.size], "float32");
+    await group.allGather(all.bytes(), mine.bytes());
+    const whole = Tensor.empty(this.arena, parameter.shape, "float32");
+    whole.floats().set(all.floats().subarray(0, whole.size));
+    mine.free();
+    all.free();
+    return whole;
+  }
+
+  /** Gives every rank of the group the new weights of all pieces; E4M3 is made of the whole, for its blocks cross pieces. */
+  async #gather(shard: OptimizerShard): Promise<void> {
+    const { parameter, group, start, length, piece } = shard;
+    if (parameter.fp8) {
+      const whole = await this.#whole(shard);
+      quantizeWeight(parameter, whole);
+      if (whole !== shard.master) whole.free();
+      return;
+    }
     if (group.size === 1) return;
     const { data } = parameter;
     const bytes = bytesPerElement[data.dtype];

@@ -8,6 +8,7 @@ import type { Communicator } from "../distributed/communicator.js";
 import { bitsPerByte } from "../eval/bitsPerByte.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import { flopsPerTokenTraining, parameterCounts } from "../model/flops.js";
+import { computeDtypeOf } from "../tensor/dtype.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { SampleEvent, StepEvent, TrainEvent, TrainResult, ValidationEvent } from "./events.js";
 import { peakFlops } from "./floors.js";
@@ -54,7 +55,7 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
   const schedule =
     input.schedule ?? scaledSchedule({ ...settings.schedule, totalTokens: settings.totalTokens, multipleOf });
   const operations = flopsPerTokenTraining(model.config, length, false).total;
-  const peak = peakFlops(dtype);
+  const peak = peakFlops(computeDtypeOf(dtype));
   const { total, activated, mtp } = parameterCounts(model.config);
   let { step, tokens } = input.start;
   const { totalTokens } = settings;

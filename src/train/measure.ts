@@ -6,15 +6,18 @@ import { singleCommunicator } from "../distributed/single.js";
 import type { ModelConfig } from "../model/config.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import { flopsPerTokenTraining } from "../model/flops.js";
+import { defaultFp8, type Fp8Options } from "../model/fp8.js";
 import { initialize } from "../model/init.js";
-import type { ComputeDtype } from "../tensor/dtype.js";
+import { computeDtypeOf, type TrainPrecision } from "../tensor/dtype.js";
 import { defaultAdamw } from "./adamw.js";
 import { peakFlops } from "./floors.js";
 import { type StepResult, Trainer } from "./trainer.js";
 
 export interface MeasureOptions {
   readonly steps: number;
-  readonly dtype: ComputeDtype;
+  readonly dtype: TrainPrecision;
+  /** For `dtype` fp8; the report's by default. */
+  readonly fp8?: Fp8Options;
   readonly seed: number;
   readonly sequenceLength: number;
   readonly batchSize: number;
@@ -31,13 +34,16 @@ export interface TrainingSpeed {
   /** Median seconds of the parts of a step. */
   readonly step: { readonly forward: number; readonly backward: number; readonly optimizer: number };
   readonly peakMemoryBytes: number;
+  /** What a forward leaves for the backward. */
+  readonly activationBytes: number;
   readonly losses: readonly number[];
 }
 
 export async function measureTraining(config: ModelConfig, options: MeasureOptions): Promise<TrainingSpeed> {
   const { steps, dtype, seed, sequenceLength: length, batchSize } = options;
   const single = singleCommunicator();
-  const model = new DeepseekV3(config, dtype, single);
+  const fp8 = dtype === "fp8" ? (options.fp8 ?? defaultFp8) : null;
+  const model = new DeepseekV3(config, computeDtypeOf(dtype), single, undefined, fp8);
   initialize(model, seed);
   const trainer = new Trainer(
     model,
@@ -54,7 +60,7 @@ export async function measureTraining(config: ModelConfig, options: MeasureOptio
     { world: single, dense: single, experts: single },
   );
   trainer.optimizer.adoptWeights();
-  const peak = peakFlops(dtype);
+  const peak = peakFlops(computeDtypeOf(dtype));
   const seconds: number[] = [];
   const results: StepResult[] = [];
   for (let step = 0; step < steps + 2; step++) {
@@ -81,6 +87,7 @@ export async function measureTraining(config: ModelConfig, options: MeasureOptio
       optimizer: median(parts.map(({ optimizer }) => optimizer)),
     },
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    activationBytes: Math.max(...results.map(({ activationBytes }) => activationBytes)),
     losses: results.map(({ loss }) => loss),
   };
   model.free();

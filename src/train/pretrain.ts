@@ -6,10 +6,12 @@ import { createHash } from "node:crypto";
 import { loadWeights } from "../checkpoint/modelFiles.js";
 import type { PreparedData, ValidationDocument } from "../data/preparedData.js";
 import { PretrainLoader } from "../data/pretrainLoader.js";
+import type { Communicator } from "../distributed/communicator.js";
 import type { ProcessGrid } from "../distributed/grid.js";
 import { type ModelConfig, serializeModelConfig } from "../model/config.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import { initialize } from "../model/init.js";
+import { computeDtypeOf } from "../tensor/dtype.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { SampleEvent, TrainEvent, TrainResult } from "./events.js";
 import { trainLoop } from "./loop.js";
@@ -52,16 +54,16 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
     );
   }
   const { world } = grid;
-  const model = new DeepseekV3(config, settings.dtype, grid.expertGroup);
+  const model = createTrainable(config, settings, grid.expertGroup);
   const trainer = new Trainer(model, settings, grid);
   const loader = new PretrainLoader(data, { sequenceLength: settings.sequenceLength, seed: settings.seed });
   const start = { step: 0, tokens: 0 };
   if (resumeFrom !== null) {
-    const state = loadTrainingCheckpoint(resumeFrom, trainer, grid);
+    const state = await loadTrainingCheckpoint(resumeFrom, trainer, grid);
     loader.restore(state.loader);
     Object.assign(start, { step: state.step, tokens: state.tokens });
   } else if (input.startFrom !== undefined && input.keepsOptimizer) {
-    loadTrainingCheckpoint(input.startFrom, trainer, grid, false);
+    await loadTrainingCheckpoint(input.startFrom, trainer, grid, false);
   } else {
     if (input.startFrom === undefined) initialize(model, settings.seed, grid.expertGroup.rank);
     else loadWeights(model, input.startFrom, grid.expertGroup);
@@ -103,6 +105,15 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
   } finally {
     model.free();
   }
+}
+
+/** A model as the settings train it. */
+export function createTrainable(
+  config: ModelConfig,
+  { dtype, fp8 }: Pick<TrainSettings, "dtype" | "fp8">,
+  experts: Communicator,
+): DeepseekV3 {
+  return new DeepseekV3(config, computeDtypeOf(dtype), experts, undefined, dtype === "fp8" ? fp8 : null);
 }
 
 function describe(input: PretrainInput, stage: string, documents: readonly ValidationDocument[]): RunRecord {

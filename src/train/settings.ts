@@ -1,6 +1,7 @@
 /** Everything that decides how a run trains. It is written into run.json, and a resumed run must agree with it. */
 import type { ModelConfig } from "../model/config.js";
-import type { ComputeDtype } from "../tensor/dtype.js";
+import { defaultFp8, type Fp8Options } from "../model/fp8.js";
+import type { TrainPrecision } from "../tensor/dtype.js";
 import { type AdamwOptions, defaultAdamw } from "./adamw.js";
 import type { ScheduleOptions } from "./schedule.js";
 import type { TrainerOptions } from "./trainer.js";
@@ -8,7 +9,9 @@ import type { TrainerOptions } from "./trainer.js";
 export interface TrainSettings extends Omit<TrainerOptions, "adamw"> {
   readonly adamw: AdamwOptions;
   readonly seed: number;
-  readonly dtype: ComputeDtype;
+  readonly dtype: TrainPrecision;
+  /** For `dtype` fp8. */
+  readonly fp8: Fp8Options;
   /** Tokens a row predicts. */
   readonly sequenceLength: number;
   /** Sequences per forward pass and process; a step adds up as many as its batch needs. */
@@ -38,6 +41,7 @@ export function defaultSettings(config: ModelConfig): TrainSettings {
     onNonFinite: "stop",
     seed: 1,
     dtype: config.torchDtype === "bfloat16" ? "bfloat16" : "float32",
+    fp8: defaultFp8,
     sequenceLength: Math.min(256, config.maxPositionEmbeddings),
     microBatchSize: 8,
     schedule: {

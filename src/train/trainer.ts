@@ -66,6 +66,8 @@ export interface StepResult {
   readonly layers: readonly LayerLoad[];
   /** Names of what was not finite, if the step was left out. */
   readonly skipped: readonly string[];
+  /** Kept for the backward when a forward ends, the most of any micro-batch of this process. */
+  readonly activationBytes: number;
   readonly seconds: { readonly forward: number; readonly backward: number; readonly optimizer: number };
 }
 
@@ -95,6 +97,7 @@ export class Trainer {
   async step(batches: readonly MicroBatch[], settings: StepSettings): Promise<StepResult> {
     const started = performance.now();
     let forwardMs = 0;
+    let activationBytes = 0;
     const { model, options } = this;
     const depths = model.mtp.length;
     const sums = new Float64Array(2 + 3 * depths + 2);
@@ -110,7 +113,9 @@ export class Trainer {
     this.#counts.reset();
     await this.#gradients.over(batches, async ({ tokens, length }) => {
       using batch = trainingBatch(model.arena, tokens, length, depths);
-      using tape = new Tape(model.arena, { hasGrad: true, recompute: options.recompute });
+      const before = model.arena.usedBytes;
+      // FP8 keeps quantised inputs and computes the rest anew (report 3.3.3).
+      using tape = new Tape(model.arena, { hasGrad: true, recompute: options.recompute || model.fp8 !== null });
       const begun = performance.now();
       const losses = await model.losses(tape, batch, {
         globalTargets,
@@ -124,6 +129,7 @@ export class Trainer {
         },
       });
       forwardMs += performance.now() - begun;
+      activationBytes = Math.max(activationBytes, model.arena.usedBytes - before);
       await tape.backward();
       sums[mainAt] = (sums[mainAt] ?? 0) + losses.main;
       for (let k = 0; k < depths; k++) {
@@ -152,6 +158,7 @@ export class Trainer {
       tokens: globalTargets,
       layers: this.#loads(),
       skipped: step.nonFinite,
+      activationBytes,
       seconds: {
         forward: forwardMs / 1000,
         backward: (begun - started - forwardMs) / 1000,

@@ -38,22 +38,28 @@ function piecesOf(trainer: Trainer, grid: ProcessGrid): StatePiece[] {
 }
 
 /** @returns the checkpoint's path */
-export function saveTrainingCheckpoint(
+export async function saveTrainingCheckpoint(
   run: string,
   trainer: Trainer,
   grid: ProcessGrid,
   { state, tokenizer, keepLast }: CheckpointOptions,
 ): Promise<string> {
-  return saveTrainState({
-    run,
-    step: state.step,
-    model: trainer.model,
-    pieces: piecesOf(trainer, grid),
-    state: { ...state, optimizerSteps: trainer.optimizer.stepsApplied },
-    groups: grid,
-    keepLast,
-    extras: (folder) => tokenizer.save(folder),
-  });
+  const weights = await trainer.optimizer.exactWeights();
+  try {
+    return await saveTrainState({
+      run,
+      step: state.step,
+      model: trainer.model,
+      weights,
+      pieces: piecesOf(trainer, grid),
+      state: { ...state, optimizerSteps: trainer.optimizer.stepsApplied },
+      groups: grid,
+      keepLast,
+      extras: (folder) => tokenizer.save(folder),
+    });
+  } finally {
+    for (const tensor of weights.values()) tensor.free();
+  }
 }
 
 /**
@@ -61,12 +67,12 @@ export function saveTrainingCheckpoint(
  * @param isSameModel false: the config may differ as long as every tensor fits
  * @throws RangeError for a damaged or unfitting checkpoint
  */
-export function loadTrainingCheckpoint(
+export async function loadTrainingCheckpoint(
   folder: string,
   trainer: Trainer,
   grid: ProcessGrid,
   isSameModel = true,
-): RunState {
+): Promise<RunState> {
   const share = { rank: grid.expertGroup.rank, size: grid.expertGroup.size };
   const { state } = loadTrainState(folder, trainer.model, share, piecesOf(trainer, grid), isSameModel);
   const { stage, step, tokens, loader, optimizerSteps } = state;
@@ -80,5 +86,6 @@ export function loadTrainingCheckpoint(
     throw new RangeError(`${folder}: trainer.json lacks stage, step, tokens, optimizerSteps or loader`);
   }
   trainer.optimizer.stepsApplied = optimizerSteps;
+  await trainer.optimizer.publishMasters();
   return { stage, step, tokens, loader: loader as unknown as LoaderState };
 }

@@ -1,9 +1,10 @@
-/** y = x W^T, as every projection of the model is written; W is [out, in] as in the checkpoint. */
+/** y = x W^T, as every projection of the model is written; W is [out, in] as in the checkpoint. FP8 is a property of W: fp8Linear.ts. */
 import type { Dtype } from "../dtype.js";
 import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { fp8Of, recordFp8 } from "./fp8Linear.js";
 import {
   gradientThroughExperts,
   gradientThroughMatrix,
@@ -35,6 +36,12 @@ export function linear(
   const m = x.rows;
   const y = tape.empty([m, n], outDtype);
   productWithMatrix(tape, y, x, weight, kind);
+  const fp8 = fp8Of(weight, kind);
+  if (fp8) {
+    recordFp8(tape, y, x, weight, fp8, tape.ints([0, m]));
+    return y;
+  }
+  x.isReadInBackward = tape.hasGrad;
   tape.record(() => {
     const dy = y.grad;
     if (!dy) return;
@@ -69,7 +76,13 @@ export function groupedLinear(
     );
   }
   const y = tape.empty([x.rows, n], x.dtype);
-  productOfExperts(y, x, weight, offsets, kind);
+  productOfExperts(tape, y, x, weight, offsets, kind);
+  const fp8 = fp8Of(weight, kind);
+  if (fp8) {
+    recordFp8(tape, y, x, weight, fp8, offsets);
+    return y;
+  }
+  x.isReadInBackward = tape.hasGrad;
   tape.record(() => {
     const dy = y.grad;
     if (!dy) return;

@@ -7,6 +7,7 @@ import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { GradTarget, Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { fp8Of, fp8Product } from "./fp8Linear.js";
 
 /** Which kernel a row meets: many rows at once (training, prefill), or the streaming one of decoding. */
 export type RowKind = "prefill" | "decode";
@@ -16,8 +17,10 @@ export function productWithMatrix(tape: Tape, y: Tensor, x: Tensor, weight: Para
   const [n = 0, k = 0] = weight.shape;
   const { data: w, scales } = weight;
   const m = x.rows;
-  if (scales && kind === "decode") {
-    productOfExperts(y, x, weight, tape.ints([0, m]), kind);
+  const fp8 = fp8Of(weight, kind);
+  if (fp8) fp8Product(tape, y, x, weight, fp8, tape.ints([0, m]));
+  else if (scales && kind === "decode") {
+    productOfExperts(tape, y, x, weight, tape.ints([0, m]), kind);
   } else if (scales) {
     const { group, values } = scales;
     const [a, b, s] = [x.address, w.address, values.address];
@@ -65,10 +68,19 @@ export function gradientThroughMatrix({ tensor: dx, accumulate }: GradTarget, dy
 }
 
 /** y[r] = x[r] W[e]^T for the rows r of each expert. @param weight [experts, n, k] or, for one, [n, k] @param offsets [experts + 1] int32 */
-export function productOfExperts(y: Tensor, x: Tensor, weight: Parameter, offsets: Tensor, kind: RowKind): void {
+export function productOfExperts(
+  tape: Tape,
+  y: Tensor,
+  x: Tensor,
+  weight: Parameter,
+  offsets: Tensor,
+  kind: RowKind,
+): void {
   const [n = 0, k = 0] = weight.shape.slice(-2);
   const e = offsets.size - 1;
   const { data: w, scales } = weight;
+  const fp8 = fp8Of(weight, kind);
+  if (fp8) return fp8Product(tape, y, x, weight, fp8, offsets);
   const [c, a, b, o] = [y.address, x.address, w.address, offsets.address];
   if (scales) {
     const { group, values } = scales;

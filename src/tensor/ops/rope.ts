@@ -32,23 +32,27 @@ export function rope(tape: Tape, x: Tensor, tables: RopeTables, positions: Tenso
       `rope: x [${x.shape.join(", ")}] is not ${heads} heads of ${headDim} with ${ropeDim} at ${offset}`,
     );
   }
-  const rotate = (data: Tensor, sign: number): void =>
-    native().rope(
-      data.address,
-      tables.cos.address,
-      tables.sin.address,
-      positions.address,
-      x.rows,
-      heads,
-      x.columns,
-      headDim,
-      offset,
-      ropeDim,
-      sign,
-      data.code,
-    );
-  rotate(x, 1);
+  rotate(x, tables, positions, layout, 1);
   tape.record(() => {
-    if (x.grad) rotate(x.grad, -1);
+    if (x.grad) rotate(x.grad, tables, positions, layout, -1);
   });
+}
+
+/** Rotates in place; sign -1 undoes it. */
+export function rotate(x: Tensor, tables: RopeTables, positions: Tensor, layout: RopeLayout, sign: 1 | -1): void {
+  const { heads, headDim, offset, ropeDim } = layout;
+  native().rope(
+    x.address,
+    tables.cos.address,
+    tables.sin.address,
+    positions.address,
+    x.rows,
+    heads,
+    x.columns,
+    headDim,
+    offset,
+    ropeDim,
+    sign,
+    x.code,
+  );
 }
