@@ -84,7 +84,9 @@ export class Block {
   attention(tape: Tape, h: Tensor, context: AttentionContext, tables: RopeTables): Attended {
     tape.beginSegment();
     const normed = rmsNorm(tape, h, this.inputLayernorm, this.#eps);
-    const attended = add(tape, h, this.#attend(tape, normed.y, context, tables));
+    const output = this.#attend(tape, normed.y, context, tables);
+    const attended = add(tape, h, output);
+    tape.release(output);
     tape.dropUntilBackward([normed.y], normed.recompute);
     return { h: attended, normed: rmsNorm(tape, attended, this.postAttentionLayernorm, this.#eps) };
   }
@@ -118,7 +120,9 @@ export class Block {
     shared: Tensor | null,
   ): Promise<Tensor> {
     tape.beginSegment();
-    const out = add(tape, attended.h, await moe.combine(tape, dispatched, y, shared));
+    const combined = await moe.combine(tape, dispatched, y, shared);
+    const out = add(tape, attended.h, combined);
+    tape.release(combined, ...(shared ? [shared] : []));
     tape.dropUntilBackward([attended.normed.y], attended.normed.recompute);
     return out;
   }
@@ -126,7 +130,9 @@ export class Block {
   /** The feed-forward part of a dense layer, in the place of phases 2 to 4. */
   dense(tape: Tape, mlp: SwigluMlp, attended: Attended, kind: RowKind): Tensor {
     tape.beginSegment();
-    const out = add(tape, attended.h, mlp.forward(tape, attended.normed.y, kind));
+    const output = mlp.forward(tape, attended.normed.y, kind);
+    const out = add(tape, attended.h, output);
+    tape.release(output);
     tape.dropUntilBackward([attended.normed.y], attended.normed.recompute);
     return out;
   }

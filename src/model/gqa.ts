@@ -3,6 +3,7 @@
  * (`attention: gqa | mha`). Rotary embedding covers the whole head, in the same interleaved layout as MLA.
  */
 import { attention } from "../tensor/ops/attention.js";
+import { keepQuantized } from "../tensor/ops/fp8Linear.js";
 import { linear } from "../tensor/ops/linear.js";
 import { type RopeTables, rope } from "../tensor/ops/rope.js";
 import type { Parameter } from "../tensor/parameter.js";
@@ -52,7 +53,7 @@ export class GroupedQueryAttention {
       scale: this.#scale,
     });
     const y = linear(tape, o, this.oProj);
-    tape.release(o); // An FP8 projection keeps its quantised rows, for the attention too.
+    keepQuantized(tape, o);
     return y;
   }
 }

@@ -8,6 +8,7 @@
 import { native } from "../tensor/native.js";
 import { attention } from "../tensor/ops/attention.js";
 import { splitColumns } from "../tensor/ops/elementwise.js";
+import { keepQuantized } from "../tensor/ops/fp8Linear.js";
 import { linear } from "../tensor/ops/linear.js";
 import { productOfHeads, productWithMatrix, type RowKind } from "../tensor/ops/products.js";
 import { rmsNorm } from "../tensor/ops/rmsNorm.js";
@@ -105,7 +106,8 @@ export class MultiHeadLatentAttention {
     if (q.normed) tape.dropUntilBackward([q.normed.y], q.normed.recompute);
     tape.dropUntilBackward([kv], () => productWithMatrix(tape, kv, latent, this.kvBProj, "prefill"));
     const y = linear(tape, o, this.oProj);
-    tape.release(latent, o); // FP8 projections keep their quantised rows, of `o` for the attention too.
+    keepQuantized(tape, o);
+    tape.release(latent); // An FP8 projection keeps its quantised rows.
     return y;
   }
 
@@ -204,6 +206,7 @@ export class MultiHeadLatentAttention {
     const { kvLoraRank, qkRopeHeadDim: r } = this.#config;
     const z = linear(tape, x, this.kvAProjWithMqa, kind); // [T, C + R]
     const [cKV, kRope] = splitColumns(tape, z, kvLoraRank);
+    tape.release(z);
     const latent = rmsNorm(tape, cKV, this.kvALayernorm, this.#config.latentNormEps).y;
     rope(tape, kRope, tables, positions, { heads: 1, headDim: r, offset: 0, ropeDim: r });
     return { latent, kRope };

@@ -7,7 +7,7 @@ import { loadWeights, readConfig } from "../../src/checkpoint/modelFiles.js";
 import { createGrid, type ProcessGrid } from "../../src/distributed/grid.js";
 import { singleCommunicator } from "../../src/distributed/single.js";
 import { DeepseekV3 } from "../../src/model/deepseekV3.js";
-import type { ComputeDtype } from "../../src/tensor/dtype.js";
+import { type ComputeDtype, computeDtypeOf, type TrainPrecision } from "../../src/tensor/dtype.js";
 import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
 import { defaultSettings } from "../../src/train/settings.js";
@@ -24,10 +24,14 @@ afterEach(() => rmSync(run, { recursive: true, force: true }));
 const tokenizer = Tokenizer.fromJson(buildTokenizerJson([]), buildTokenizerConfig());
 const config = smallConfig();
 
-function createTrainer(grid: ProcessGrid, dtype: ComputeDtype, momentDtype: ComputeDtype): Trainer {
+function createTrainer(grid: ProcessGrid, dtype: TrainPrecision, momentDtype: ComputeDtype): Trainer {
   const defaults = defaultSettings(config);
   const settings = { ...defaults, dtype, emaDecay: 0.9, adamw: { ...defaults.adamw, momentDtype } };
-  const trainer = new Trainer(smallModel(config, 4, dtype), settings, grid);
+  const trainer = new Trainer(
+    smallModel(config, 4, computeDtypeOf(dtype), dtype === "fp8" ? settings.fp8 : null),
+    settings,
+    grid,
+  );
   trainer.optimizer.adoptWeights();
   trainer.ema?.adoptWeights();
   return trainer;
@@ -51,10 +55,11 @@ function bits(trainer: Trainer): Map<string, string> {
   return result;
 }
 
-test.each<[ComputeDtype, ComputeDtype]>([
+test.each<[TrainPrecision, ComputeDtype]>([
   ["float32", "float32"],
   ["bfloat16", "float32"],
   ["bfloat16", "bfloat16"],
+  ["fp8", "bfloat16"],
 ])("a resumed run makes the same bits as one that went on: weights %s, moments %s", async (dtype, momentDtype) => {
   const grid = await createGrid(singleCommunicator());
   const straight = createTrainer(grid, dtype, momentDtype);
@@ -68,12 +73,13 @@ test.each<[ComputeDtype, ComputeDtype]>([
   });
   const saved = bits(straight);
   const resumed = createTrainer(grid, dtype, momentDtype);
-  expect(loadTrainingCheckpoint(path, resumed, grid)).toEqual(state);
+  expect(await loadTrainingCheckpoint(path, resumed, grid)).toEqual(state);
   expect(resumed.optimizer.stepsApplied).toBe(3);
   expect(bits(resumed)).toEqual(saved);
   for (const index of [3, 4]) {
     const [a, b] = [await step(straight, index), await step(resumed, index)];
-    expect({ ...b, seconds: 0 }).toEqual({ ...a, seconds: 0 });
+    // The first step makes tables that stay: its memory is not what a later one takes.
+    expect({ ...b, seconds: 0, activationBytes: 0 }).toEqual({ ...a, seconds: 0, activationBytes: 0 });
   }
   expect(bits(resumed)).toEqual(bits(straight));
   expect(readdirSync(path).sort()).toEqual([
@@ -86,6 +92,6 @@ test.each<[ComputeDtype, ComputeDtype]>([
     "tokenizer_config.json",
     "trainer.json",
   ]);
-  const model = new DeepseekV3(readConfig(path), dtype, singleCommunicator());
+  const model = new DeepseekV3(readConfig(path), computeDtypeOf(dtype), singleCommunicator());
   expect(loadWeights(model, path).unexpected).toEqual([]);
 });

@@ -3,6 +3,7 @@ import { singleCommunicator } from "../../src/distributed/single.js";
 import { trainingBatch } from "../../src/model/batch.js";
 import { type ModelConfig, parseModelConfig } from "../../src/model/config.js";
 import { type BatchLosses, DeepseekV3, type LossWeights } from "../../src/model/deepseekV3.js";
+import type { Fp8Options } from "../../src/model/fp8.js";
 import { initialize } from "../../src/model/init.js";
 import { noBalanceLoss } from "../../src/model/router.js";
 import type { ComputeDtype } from "../../src/tensor/dtype.js";
@@ -65,8 +66,13 @@ export const variants: Readonly<Record<string, Readonly<Record<string, unknown>>
   },
 };
 
-export function smallModel(config: ModelConfig, seed = 1, dtype: ComputeDtype = "float32"): DeepseekV3 {
-  const model = new DeepseekV3(config, dtype, singleCommunicator());
+export function smallModel(
+  config: ModelConfig,
+  seed = 1,
+  dtype: ComputeDtype = "float32",
+  fp8: Fp8Options | null = null,
+): DeepseekV3 {
+  const model = new DeepseekV3(config, dtype, singleCommunicator(), undefined, fp8);
   initialize(model, seed);
   // Biases that decide some choices, as after some training.
   for (const { moe } of model.moeLayers) {

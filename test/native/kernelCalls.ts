@@ -172,6 +172,81 @@ function quantized(r: Recorder): void {
       }
 }
 
+function fp8Training(r: Recorder): void {
+  const offsets = [0, 5, 5, 138, 139];
+  const [groups, rows] = [4, 139];
+  const o = input(offsets, "i32");
+  const madeBytes = (length: number): Operand => output(new Uint8Array(length), "u8", 0, 0);
+  const exactly = (length: number): Operand => output(new Float32Array(length), "f32", 0, 0);
+  const again = (operand: Operand): Operand => input(valuesOf(operand), operand.type);
+  for (const k of [1, 33, 130])
+    for (const type of storages) {
+      const tiles = Math.ceil(k / 128);
+      const columnScales = (Math.floor(rows / 128) + groups) * k;
+      const x = given(rows * k, type, 3);
+      for (const [format, bytes] of [
+        [2, rows * k],
+        [4, rows * Math.ceil(k / 2) * 3],
+      ] as const) {
+        const [q, s] = [madeBytes(bytes), exactly(rows * tiles)];
+        r.record("fp8QuantizeRows", q, s, x, rows, k, format, type, type);
+        const [kept, scales] = [again(q), again(s)];
+        r.record("fp8DequantizeRows", made(rows * k, type), kept, scales, rows, k, format, type);
+        const [columns, cs] = [madeBytes(rows * k), exactly(columnScales)];
+        r.record("fp8QuantizeColumns", columns, cs, kept, scales, o, groups, k, 1, format);
+        const n = 70;
+        const [w, ws] = [madeBytes(groups * n * k), exactly(groups * tiles)];
+        r.record("fp8QuantizeWeights", w, ws, exactly(groups * n * tiles), given(groups * n * k), groups, n, k);
+        const weights = [again(w), again(ws)] as const;
+        for (const bits of [0, 14]) {
+          const near = type ? 0.5 : 2e-3;
+          r.record(
+            "fp8Forward",
+            made(rows * n, type, near),
+            kept,
+            scales,
+            ...weights,
+            o,
+            groups,
+            n,
+            k,
+            format,
+            type,
+            bits,
+          );
+          const [dy, ds] = [madeBytes(rows * n), exactly(rows)];
+          const [dc, dcs] = [madeBytes(rows * n), exactly((Math.floor(rows / 128) + groups) * n)];
+          const gradient = given(rows * n, type);
+          r.record("fp8QuantizeRows", dy, ds, gradient, rows, n, 2, 0, type);
+          r.record("fp8QuantizeColumns", dc, dcs, gradient, null, o, groups, n, 0, type);
+          const dx = made(rows * k, type, near);
+          r.record("fp8InputGradient", dx, again(dy), again(ds), ...weights, o, groups, n, k, 1, type, bits);
+          const dw = made(groups * n * k, 0, 2e-3);
+          r.record("fp8WeightGradient", dw, again(dc), again(dcs), again(columns), again(cs), o, groups, n, k, bits);
+        }
+      }
+      const [blocks, bs] = [madeBytes(rows * k), exactly(rows * tiles)];
+      r.record("fp8QuantizeGradientBlocks", blocks, bs, x, o, groups, k, 0, type);
+      // Both halves of [19, 2 * width].
+      const gateUp = given(19 * 2 * k, type);
+      const [q, s] = [madeBytes(19 * 2 * k), exactly(19 * 2 * tiles)];
+      // The activation's last bits may differ, and with them a step of E4M3.
+      r.record(
+        "fp8SwigluForward",
+        output(new Uint8Array(19 * k), "u8", 1, 0),
+        made(19 * tiles),
+        q,
+        s,
+        gateUp,
+        19,
+        k,
+        type,
+      );
+      r.record("fp8SwigluOutput", made(19 * k, type), again(q), again(s), 19, k, type);
+      r.record("fp8SwigluBackward", made(19 * 2 * k, type), given(19 * k, type), again(q), again(s), 19, k, type);
+    }
+}
+
 function rowKernels(r: Recorder): void {
   for (const type of storages)
     for (const [rows, dim] of [
@@ -389,6 +464,7 @@ export function recordKernelCalls(): Recorder {
     formats,
     products,
     quantized,
+    fp8Training,
     rowKernels,
     experts,
     attention,

@@ -5,7 +5,6 @@
 import { native } from "../native.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
-import { dequantized } from "./fp8Linear.js";
 
 export interface AttentionShape {
   readonly heads: number;
@@ -70,11 +69,9 @@ export function attention(
     scale,
     code,
   );
-  for (const read of [q, kv, kRope]) if (read) read.isReadInBackward = tape.hasGrad;
+  for (const read of [q, kv, kRope, o]) if (read) read.isReadInBackward = tape.hasGrad;
   tape.record(() => {
     if (!o.grad) return;
-    // An FP8 projection after this keeps the output quantised, for both (report 3.3.3).
-    const output = o.isFreed && o.quantized ? dequantized(tape, o.quantized, o) : o;
     const dq = tape.empty(q.shape, q.dtype);
     const dkv = tape.empty(kv.shape, kv.dtype);
     const dkRope = kRope ? tape.empty(kRope.shape, kRope.dtype) : null;
@@ -86,7 +83,7 @@ export function attention(
       q.address,
       kv.address,
       kRope?.address ?? null,
-      output.address,
+      o.address,
       lse.address,
       seqOffsets.address,
       sequences,

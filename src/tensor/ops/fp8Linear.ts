@@ -45,11 +45,17 @@ function quantizeRows({ data, scales, isPowerOfTwo }: QuantizedRows, x: Tensor):
   native().fp8QuantizeRows(data.address, scales.address, x.address, x.rows, x.columns, data.code, flag, x.code);
 }
 
-/** The values that quantised rows stand for, in place of `x`, which is gone; belongs to the tape. */
-export function dequantized(tape: Tape, { data, scales }: QuantizedRows, x: Tensor): Tensor {
-  const y = tape.empty(x.shape, x.dtype);
-  native().fp8DequantizeRows(y.address, data.address, scales.address, x.rows, x.columns, data.code, y.code);
-  return y;
+/**
+ * Drops values that an FP8 linear has read and another op's backward reads too (the attention's output, report 3.3.3): from the quantised rows
+ * kept for both they come back in the backward. Values of other precisions stay.
+ */
+export function keepQuantized(tape: Tape, x: Tensor): void {
+  const { quantized } = x;
+  if (!quantized) return;
+  const { data, scales } = quantized;
+  tape.dropUntilBackward([x], () =>
+    native().fp8DequantizeRows(x.address, data.address, scales.address, x.rows, x.columns, data.code, x.code),
+  );
 }
 
 /** y[r] = x[r] W[e]^T for the rows r of each expert. @param offsets [experts + 1] int32 */

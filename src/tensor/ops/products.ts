@@ -80,7 +80,10 @@ export function productOfExperts(
   const e = offsets.size - 1;
   const { data: w, scales } = weight;
   const fp8 = fp8Of(weight, kind);
-  if (fp8) return fp8Product(tape, y, x, weight, fp8, offsets);
+  if (fp8) {
+    fp8Product(tape, y, x, weight, fp8, offsets);
+    return;
+  }
   const [c, a, b, o] = [y.address, x.address, w.address, offsets.address];
   if (scales) {
     const { group, values } = scales;
