@@ -28,6 +28,9 @@ export interface TrainFlags {
   readonly gamma?: number;
   readonly alpha?: number;
   readonly lambda?: number;
+  readonly deviceBalance?: number;
+  readonly communicationBalance?: number;
+  readonly balanceCounts?: "top" | "routed";
   readonly biasUpdate?: "plain" | "centred";
   readonly weightDecay?: number;
   readonly clip?: number;
@@ -110,6 +113,14 @@ export function addTrainingOptions(command: Command): Command {
     .addOption(float("--gamma <x>", "speed of the routing bias (default 0.001)", 0, 1))
     .addOption(float("--alpha <x>", "sequence-wise balance loss (default 0.0001)", 0, 1))
     .addOption(float("--lambda <x>", "weight of the MTP losses (default 0.3)", 0, 10))
+    .addOption(float("--device-balance <x>", "V2's alpha2: balance of the groups of experts (default 0)", 0, 10))
+    .addOption(float("--communication-balance <x>", "V2's alpha3: balance of what groups receive (default 0)", 0, 10))
+    .addOption(
+      new Option(
+        "--balance-counts <kind>",
+        "what balance losses count: the best scores (default) or the routed",
+      ).choices(["top", "routed"]),
+    )
     .addOption(new Option("--bias-update <kind>", "how the routing bias moves").choices(["plain", "centred"]))
     .addOption(float("--weight-decay <x>", "AdamW's (default 0.1)", 0, 10))
     .addOption(float("--clip <norm>", "gradient norm to clip at, 0 = never (default 1)", 0, 1e6))
@@ -164,6 +175,9 @@ export function withFlags(flags: TrainFlags): (defaults: TrainSettings) => Train
         momentDtype: flags.momentDtype ?? d.adamw.momentDtype,
       },
       biasUpdate: flags.biasUpdate ?? d.biasUpdate,
+      balanceCounts: flags.balanceCounts ?? d.balanceCounts,
+      deviceBalance: flags.deviceBalance ?? d.deviceBalance,
+      communicationBalance: flags.communicationBalance ?? d.communicationBalance,
       recompute: flags.recompute ?? d.recompute,
       emaDecay: flags.ema ?? d.emaDecay,
       onNonFinite: flags.onNonFinite ?? d.onNonFinite,

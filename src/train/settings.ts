@@ -86,6 +86,8 @@ export function checkSettings(settings: TrainSettings, config: ModelConfig): voi
   within("gamma", schedule.gamma, 0, 1);
   within("alpha", schedule.alpha, 0, 1);
   within("lambda", schedule.lambda, 0, 10);
+  within("device balance", settings.deviceBalance, 0, 10);
+  within("communication balance", settings.communicationBalance, 0, 10);
   within("weight decay", adamw.weightDecay, 0, 10);
   within("gradient clip", adamw.maxGradNorm, 0, 1e6);
   within("beta1", adamw.beta1, 0, 0.999999);
