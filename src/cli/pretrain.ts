@@ -243,14 +243,14 @@ async function pretrain(flags: TrainFlags): Promise<Outcome> {
     samples: flags.samples ?? 2,
     onEvent: printer(),
   });
-  return { result, text: summary(result) };
+  return { result, text: summary(result), isInterrupted: result.reason === "stopped" };
 }
 
 export function summary(result: {
   readonly run: string;
   readonly steps: number;
   readonly tokens: number;
-  readonly trainLoss: number;
+  readonly trainLoss: number | null;
   readonly valBitsPerByte: number | null;
   readonly tokensPerSecond: number;
   readonly seconds: number;
@@ -259,7 +259,7 @@ export function summary(result: {
     ["run", result.run],
     ["steps", grouped(result.steps)],
     ["tokens", grouped(result.tokens)],
-    ["training loss", result.trainLoss.toFixed(4)],
+    ["training loss", result.trainLoss === null ? "not measured" : result.trainLoss.toFixed(4)],
     ["held-out bits per byte", result.valBitsPerByte === null ? "not measured" : result.valBitsPerByte.toFixed(4)],
     ["tokens per second", grouped(result.tokensPerSecond)],
     ["time", duration(result.seconds)],

@@ -206,7 +206,7 @@ test("a job whose rank hangs ends when the time to wait is over, with a message 
 
 test("a signal that reaches one process alone saves the run and ends all", async () => {
   const { code, stderr, json, out } = await disturb("asked", 1, "SIGTERM");
-  expect(code, stderr).toBe(0);
+  expect(code, stderr).toBe(130);
   expect(json).toMatchObject({ steps: lastStep(out), reason: "stopped" });
   expect(checkpointsOf(out)).toEqual([`step-${String(lastStep(out)).padStart(8, "0")}`]);
 });
