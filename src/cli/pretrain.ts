@@ -30,6 +30,7 @@ export interface TrainFlags {
   readonly lambda?: number;
   readonly deviceBalance?: number;
   readonly communicationBalance?: number;
+  readonly deviceCapacity?: number;
   readonly balanceCounts?: "top" | "routed";
   readonly biasUpdate?: "plain" | "centred";
   readonly weightDecay?: number;
@@ -114,6 +115,14 @@ export function addTrainingOptions(command: Command): Command {
     .addOption(float("--alpha <x>", "sequence-wise balance loss (default 0.0001)", 0, 1))
     .addOption(float("--lambda <x>", "weight of the MTP losses (default 0.3)", 0, 10))
     .addOption(float("--device-balance <x>", "V2's alpha2: balance of the groups of experts (default 0)", 0, 10))
+    .addOption(
+      float(
+        "--device-capacity <x>",
+        "V2's token dropping: most of its share a group computes (default all)",
+        0.01,
+        1e6,
+      ),
+    )
     .addOption(float("--communication-balance <x>", "V2's alpha3: balance of what groups receive (default 0)", 0, 10))
     .addOption(
       new Option(
@@ -178,6 +187,7 @@ export function withFlags(flags: TrainFlags): (defaults: TrainSettings) => Train
       balanceCounts: flags.balanceCounts ?? d.balanceCounts,
       deviceBalance: flags.deviceBalance ?? d.deviceBalance,
       communicationBalance: flags.communicationBalance ?? d.communicationBalance,
+      deviceCapacity: flags.deviceCapacity ?? d.deviceCapacity,
       recompute: flags.recompute ?? d.recompute,
       emaDecay: flags.ema ?? d.emaDecay,
       onNonFinite: flags.onNonFinite ?? d.onNonFinite,

@@ -33,6 +33,7 @@ export function defaultSettings(config: ModelConfig): TrainSettings {
     balanceCounts: "top",
     deviceBalance: 0,
     communicationBalance: 0,
+    deviceCapacity: null,
     recompute: false,
     emaDecay: null,
     onNonFinite: "stop",
@@ -88,6 +89,7 @@ export function checkSettings(settings: TrainSettings, config: ModelConfig): voi
   within("lambda", schedule.lambda, 0, 10);
   within("device balance", settings.deviceBalance, 0, 10);
   within("communication balance", settings.communicationBalance, 0, 10);
+  if (settings.deviceCapacity !== null) within("device capacity", settings.deviceCapacity, 0.01, 1e6);
   within("weight decay", adamw.weightDecay, 0, 10);
   within("gradient clip", adamw.maxGradNorm, 0, 1e6);
   within("beta1", adamw.beta1, 0, 0.999999);

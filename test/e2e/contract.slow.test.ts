@@ -120,6 +120,9 @@ test("the losses of V2 are trained with by config and flags", async () => {
     expect(loss / factor).toBeGreaterThan(0.9);
     expect(loss / factor).toBeLessThan(1.6);
   }
+  // Dropped assignments change no choice of the first layer, and the loss of one step only little.
+  expect(await balanceOf("v2-dropping", "--alpha 0.003 --device-capacity 0.5")).toBe(expert);
+  expect(stepLosses(join(folder, "v2-dropping"))).not.toEqual(stepLosses(join(folder, "v2-expert")));
   expect(await balanceOf("v2-all", "--alpha 0.003 --device-balance 0.05 --communication-balance 0.02")).toBeCloseTo(
     expert + device + communication,
     6,

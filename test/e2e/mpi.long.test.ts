@@ -48,9 +48,9 @@ function lossesOf(folder: string): number[][] {
     .map(({ loss, mtpLosses }) => [loss, ...(mtpLosses as number[])].map(Number));
 }
 
-/** Compares the losses of all steps with the one process's. @returns the largest relative difference */
-function expectClose(folder: string): number {
-  const [found, expected] = [lossesOf(folder), lossesOf(single)];
+/** Compares the losses of all steps with those of another run. @returns the largest relative difference */
+function expectClose(folder: string, other = single): number {
+  const [found, expected] = [lossesOf(folder), lossesOf(other)];
   expect(found.length).toBe(steps);
   let largest = 0;
   for (const [step, losses] of expected.entries()) {
@@ -106,6 +106,15 @@ test("two processes that split the experts follow the losses of one", async () =
   const out = join(place.folder, "experts");
   await succeed(args(out, "--expert-parallel", "2"), two());
   console.log(`experts over two processes: largest relative difference ${expectClose(out)}`);
+});
+
+test("with V2's token dropping two processes that split the experts follow one too", async () => {
+  const drops = ["--micro-batch", "4", "--device-capacity", "0.7"];
+  const [one, experts] = [join(place.folder, "drops one"), join(place.folder, "drops experts")];
+  await succeed(args(one, ...drops));
+  expect(lossesOf(one)).not.toEqual(lossesOf(single));
+  await succeed(args(experts, ...drops, "--expert-parallel", "2"), two());
+  console.log(`token dropping, experts over two processes: largest difference ${expectClose(experts, one)}`);
 });
 
 for (const [name, more] of [
