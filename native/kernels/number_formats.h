@@ -69,21 +69,6 @@ struct Float8 {
     return float_of(select(magnitude == 0x7fu, vu{} + 0x7fc00000u, finite) | ((b & 0x80u) << 24));
   }
   static void encode(uint8_t* p, vf x) {
-#if defined(__AVX512F__)
-    // The same with masks, narrowed at once.
-    const __m512i all = (__m512i)x;
-    __m512i size = _mm512_and_si512(all, _mm512_set1_epi32(0x7fffffff));
-    __mmask16 nan = _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32(0x7f800000));
-    __m512i capped = _mm512_min_epi32(size, _mm512_set1_epi32(0x43e00000));  // 448
-    __m512i last = _mm512_and_si512(_mm512_srli_epi32(capped, 20), _mm512_set1_epi32(1));
-    __m512i code = _mm512_add_epi32(_mm512_add_epi32(capped, _mm512_set1_epi32(0x7ffff - (120 << 23))), last);
-    code = _mm512_srli_epi32(code, 20);
-    __m512i tiny = _mm512_castps_si512(_mm512_add_ps(_mm512_castsi512_ps(size), _mm512_set1_ps(16384.0f)));
-    code = _mm512_mask_sub_epi32(code, _mm512_cmplt_epi32_mask(size, _mm512_set1_epi32(0x3c800000)), tiny, _mm512_set1_epi32(0x46800000));
-    code = _mm512_mask_mov_epi32(code, nan, _mm512_set1_epi32(0x7f));
-    code = _mm512_or_si512(code, _mm512_and_si512(_mm512_srli_epi32(all, 24), _mm512_set1_epi32(0x80)));
-    _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(code));
-#else
     vu u = bits_of(x);
     vu magnitude = u & 0x7fffffffu;
     vi is_nan = magnitude > 0x7f800000u;
@@ -93,7 +78,11 @@ struct Float8 {
     vu tiny = bits_of(float_of(magnitude) + 16384.0f) - 0x46800000u;
     vu chosen = select(magnitude < 0x3c800000u, tiny, rounded);
     chosen = select(is_nan, vu{} + 0x7fu, chosen);
-    *reinterpret_cast<vb_unaligned*>(p) = __builtin_convertvector(__builtin_convertvector(chosen | ((u >> 24) & 0x80u), vh), vb);
+    chosen |= (u >> 24) & 0x80u;
+#if defined(__AVX512F__)
+    _mm_storeu_si128((__m128i*)p, _mm512_maskz_cvtepi32_epi8(__mmask16(0xffff), (__m512i)chosen));  // narrowed at once
+#else
+    *reinterpret_cast<vb_unaligned*>(p) = __builtin_convertvector(__builtin_convertvector(chosen, vh), vb);
 #endif
   }
 };
