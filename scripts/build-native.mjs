@@ -59,6 +59,7 @@ const isas = {
           "-mavx512vl",
           "-mavx512dq",
           "-mavx512bf16",
+          "-mavx512vbmi",
           "-mprefer-vector-width=512",
         ],
       }
