@@ -59,8 +59,8 @@ export class MoE {
   }
 
   /** Phase 2: route and bring each token to the ranks of its experts. @param x [T, hiddenSize], normed */
-  async dispatch(tape: Tape, x: Tensor): Promise<Dispatched> {
-    const routing = this.gate.forward(tape, x);
+  async dispatch(tape: Tape, x: Tensor, kind: RowKind): Promise<Dispatched> {
+    const routing = this.gate.forward(tape, x, kind);
     if (this.#group.size === 1) {
       const order = sortByExpert(tape, routing.experts, this.#localExperts);
       return { routing, x: permute(tape, x, order), order, weights: routing.weights, journey: null };

@@ -245,6 +245,18 @@ export interface Native {
     eps: number,
     type: DtypeCode,
   ): void;
+  addRmsNormForward(
+    y: Address,
+    rstd: Address,
+    sum: Address,
+    a: Address,
+    b: Address,
+    weight: Address,
+    rows: number,
+    dim: number,
+    eps: number,
+    type: DtypeCode,
+  ): void;
   rmsNormBackward(
     dx: Address,
     dweight: Address,
@@ -312,6 +324,64 @@ export interface Native {
     dkRopeStride: number,
     scale: number,
     type: DtypeCode,
+  ): void;
+  absorbQueries(
+    y: Address,
+    q: Address,
+    w: Address,
+    scales: Address,
+    cos: Address,
+    sin: Address,
+    positions: Address,
+    rows: number,
+    heads: number,
+    dn: number,
+    dr: number,
+    c: number,
+    dv: number,
+    group: number,
+    type: DtypeCode,
+    wType: DtypeCode | QuantFormatCode,
+  ): void;
+  expandValues(
+    y: Address,
+    latent: Address,
+    w: Address,
+    scales: Address,
+    rows: number,
+    heads: number,
+    dn: number,
+    c: number,
+    dv: number,
+    group: number,
+    type: DtypeCode,
+    wType: DtypeCode | QuantFormatCode,
+  ): void;
+  writeLatents(
+    cache: Address,
+    latent: Address,
+    kRope: Address,
+    slots: Address,
+    rows: number,
+    c: number,
+    dr: number,
+    type: DtypeCode,
+    cacheType: DtypeCode,
+  ): void;
+  appendLatents(
+    cache: Address,
+    z: Address,
+    weight: Address,
+    cos: Address,
+    sin: Address,
+    positions: Address,
+    slots: Address,
+    rows: number,
+    c: number,
+    dr: number,
+    eps: number,
+    type: DtypeCode,
+    cacheType: DtypeCode,
   ): void;
   mlaDecode(
     o: Address,

@@ -182,6 +182,21 @@ function rowKernels(r: Recorder): void {
     ] as const) {
       const [x, weight, rstd] = [given(rows * dim, type), given(dim), made(rows)];
       r.record("rmsNormForward", made(rows * dim, type), rstd, x, weight, rows, dim, dim, 1e-5, type);
+      const [left, right] = [given(rows * dim, type), given(rows * dim, type)];
+      const sum = made(rows * dim, type);
+      r.record(
+        "addRmsNormForward",
+        made(rows * dim, type),
+        made(rows),
+        sum,
+        left,
+        right,
+        weight,
+        rows,
+        dim,
+        1e-5,
+        type,
+      );
       const kept = input(valuesOf(rstd));
       const dy = given(rows * dim, type);
       const near = type ? 0.05 : 1e-4; // a row of one value has a large 1 / rms
@@ -309,6 +324,87 @@ function attention(r: Recorder): void {
   }
 }
 
+function latents(r: Recorder): void {
+  for (const type of storages)
+    for (const [rows, heads, dn, dr, c, dv] of [
+      [1, 1, 1, 2, 1, 1],
+      [5, 3, 7, 6, 33, 9],
+      [3, 2, 16, 8, 160, 16],
+    ] as const) {
+      const at = input(
+        Array.from({ length: rows }, (_, i) => (i * 5) % 7),
+        "i32",
+      );
+      const slots = input(
+        Array.from({ length: rows }, (_, i) => rows - 1 - i),
+        "i32",
+      );
+      const [cos, sin] = [given((7 * dr) / 2), given((7 * dr) / 2)];
+      const [latent, key, z] = [given(rows * c, type), given(rows * dr, type), given(rows * (c + dr), type)];
+      for (const cacheType of [0, 1, 2]) {
+        const bytes = cacheType === 2 ? c + 4 * Math.ceil(c / 128) + 2 * dr : 0;
+        // FP8 bytes are compared as they are; the rounding of a norm may fall on either side, so only rows as given are.
+        const cache =
+          cacheType === 2
+            ? output(new Uint8Array(rows * bytes), "u8", 0, 0)
+            : made(rows * (c + dr), cacheType === 1 ? 1 : 0);
+        r.record("writeLatents", cache, latent, key, slots, rows, c, dr, type, cacheType);
+        const other =
+          cacheType === 2
+            ? ignored(new Uint8Array(rows * bytes), "u8")
+            : made(rows * (c + dr), cacheType === 1 ? 1 : 0, 0.02);
+        r.record("appendLatents", other, z, given(c), cos, sin, at, slots, rows, c, dr, 1e-5, type, cacheType);
+      }
+      const q = given(rows * heads * (dn + dr), type);
+      const wide = given(rows * heads * c, type);
+      const near = type ? 0.05 : 1e-4;
+      for (const stored of storages) {
+        const w = given(heads * (dn + dv) * c, stored);
+        const shape = [rows, heads, dn, dr, c, dv, c, type, stored];
+        r.record("absorbQueries", made(rows * heads * (c + dr), type, near), q, w, null, cos, sin, at, ...shape);
+        r.record(
+          "expandValues",
+          made(rows * heads * dv, type, near),
+          wide,
+          w,
+          null,
+          rows,
+          heads,
+          dn,
+          c,
+          dv,
+          c,
+          type,
+          stored,
+        );
+      }
+      for (const format of [0, 1, 2]) {
+        const row = format === 2 ? Math.ceil(c / 32) * 16 : c;
+        const q8 = output(new Uint8Array(heads * (dn + dv) * row), "u8", 0, 0);
+        const scales = made(heads * (dn + dv) * Math.ceil(c / 64));
+        r.record("quantizeRows", q8, scales, given(heads * (dn + dv) * c), heads * (dn + dv), c, 64, format, 0);
+        const [w, s] = [input(valuesOf(q8), "u8"), input(valuesOf(scales))];
+        const shape = [rows, heads, dn, dr, c, dv, 64, type, format];
+        r.record("absorbQueries", made(rows * heads * (c + dr), type, near), q, w, s, cos, sin, at, ...shape);
+        r.record(
+          "expandValues",
+          made(rows * heads * dv, type, near),
+          wide,
+          w,
+          s,
+          rows,
+          heads,
+          dn,
+          c,
+          dv,
+          64,
+          type,
+          format,
+        );
+      }
+    }
+}
+
 /** Ids, targets and experts outside their range, numbers that are not finite: legal, and never a reason to leave a buffer. */
 function strangeInput(r: Recorder): void {
   const bad = [-1, 2_000_000_000, 2, -2_000_000_000, 3, 0, -1];
@@ -392,6 +488,7 @@ export function recordKernelCalls(): Recorder {
     rowKernels,
     experts,
     attention,
+    latents,
     strangeInput,
     emptySizes,
   ])
