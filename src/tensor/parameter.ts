@@ -16,8 +16,8 @@ export interface QuantScales {
 export interface Parameter {
   readonly name: string;
   readonly shape: Shape;
-  /** In the compute type; with `scales`, stored values of 8 or 4 bits. */
-  readonly data: Tensor;
+  /** In the compute type; with `scales`, stored values of 8 or 4 bits. A view of the file where a checkpoint is mapped. */
+  data: Tensor;
   /** Null for weights that are not quantised. */
   readonly scales: QuantScales | null;
   /** Float32; null when the parameter is frozen, a buffer, or the model only infers. */
