@@ -192,7 +192,10 @@ export function readQuantized(files: TensorFiles, part: HfTensor, target: Parame
   const found = files.need(part.name);
   checkShape(found, part.shape);
   const isStored = found.dtype === "F8_E4M3" && target.data.dtype === "float8_e4m3fn" && target.scales?.group === block;
-  if (!isStored) return quantize(files, part, target, block);
+  if (!isStored) {
+    quantize(files, part, target, block);
+    return;
+  }
   readScales(files, found, part, target, block);
   withAligned(found.file, found, 1, (values) => {
     let at = values;

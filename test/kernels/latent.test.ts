@@ -138,8 +138,16 @@ describe.each(types)("rows of type %i in a latent cache", (type) => {
   );
 });
 
-test("a latent of zeros has a scale of one in FP8", () => {
+test("a scale in FP8 takes the group's largest value to 448; zeros have a scale of one", () => {
   onEveryIsa(() => {
+    const scaled = native().alloc(entryBytes(130, 2) + 64);
+    const latent = new Float32Array(130).fill(1.5, 0, 128);
+    latent.set([-89.6, 7], 100);
+    native().writeLatents(scaled.address, f32(latent).address, f32(2).address, i32([0]).address, 1, 130, 2, 0, 2);
+    const found = new DataView(scaled.buffer);
+    expect(found.getFloat32(132, true)).toBeCloseTo(0.2, 6);
+    expect([found.getUint8(100), found.getUint8(101)]).toEqual([0xfe, 0x61]); // -448 and 7 / 0.2 = 35, as 36
+    expect(found.getFloat32(136, true)).toBe(1);
     const bytes = native().alloc(entryBytes(4, 2) + 64);
     native().writeLatents(bytes.address, f32(4).address, f32([1, -2]).address, i32([0]).address, 1, 4, 2, 0, 2);
     const view = new DataView(bytes.buffer);

@@ -2,21 +2,10 @@
  * Calls of every kernel of kernels.def at odd sizes and in both storage types, plus some large enough for several chunks of the thread
  * pool. A new kernel gets a section here; a test notices if it has none. Sizes are modest: qemu runs them too.
  */
-import { noise } from "../kernels/memory.js";
 import { type ElementType, ignored, input, type Operand, output, Recorder, valuesOf } from "./calls.js";
+import { latents } from "./latentCalls.js";
+import { fresh, given, made, madeInts, nameOf, restart, type Storage, storages } from "./operands.js";
 
-type Storage = 0 | 1;
-const storages: readonly Storage[] = [0, 1];
-const nameOf = (type: Storage): ElementType => (type === 0 ? "f32" : "bf16");
-
-let seed = 1000;
-const fresh = (length: number, size = 1): Float32Array => noise(seed++, length, size);
-const given = (length: number, type: Storage = 0, size = 1): Operand => input(fresh(length, size), nameOf(type));
-/** An output that starts as noise; sums may differ by their order, bf16 by two units of the last place. */
-function made(length: number, type: Storage = 0, absolute = type === 0 ? 4e-6 : 2 ** -7): Operand {
-  return output(fresh(length), nameOf(type), absolute, type === 0 ? 4e-6 : 2 ** -7);
-}
-const madeInts = (length: number): Operand => output(new Int32Array(length).fill(77), "i32", 0, 0);
 const sizes = [1, 7, 33, 40_001] as const;
 
 function vectors(r: Recorder): void {
@@ -324,87 +313,6 @@ function attention(r: Recorder): void {
   }
 }
 
-function latents(r: Recorder): void {
-  for (const type of storages)
-    for (const [rows, heads, dn, dr, c, dv] of [
-      [1, 1, 1, 2, 1, 1],
-      [5, 3, 7, 6, 33, 9],
-      [3, 2, 16, 8, 160, 16],
-    ] as const) {
-      const at = input(
-        Array.from({ length: rows }, (_, i) => (i * 5) % 7),
-        "i32",
-      );
-      const slots = input(
-        Array.from({ length: rows }, (_, i) => rows - 1 - i),
-        "i32",
-      );
-      const [cos, sin] = [given((7 * dr) / 2), given((7 * dr) / 2)];
-      const [latent, key, z] = [given(rows * c, type), given(rows * dr, type), given(rows * (c + dr), type)];
-      for (const cacheType of [0, 1, 2]) {
-        const bytes = cacheType === 2 ? c + 4 * Math.ceil(c / 128) + 2 * dr : 0;
-        // FP8 bytes are compared as they are; the rounding of a norm may fall on either side, so only rows as given are.
-        const cache =
-          cacheType === 2
-            ? output(new Uint8Array(rows * bytes), "u8", 0, 0)
-            : made(rows * (c + dr), cacheType === 1 ? 1 : 0);
-        r.record("writeLatents", cache, latent, key, slots, rows, c, dr, type, cacheType);
-        const other =
-          cacheType === 2
-            ? ignored(new Uint8Array(rows * bytes), "u8")
-            : made(rows * (c + dr), cacheType === 1 ? 1 : 0, 0.02);
-        r.record("appendLatents", other, z, given(c), cos, sin, at, slots, rows, c, dr, 1e-5, type, cacheType);
-      }
-      const q = given(rows * heads * (dn + dr), type);
-      const wide = given(rows * heads * c, type);
-      const near = type ? 0.05 : 1e-4;
-      for (const stored of storages) {
-        const w = given(heads * (dn + dv) * c, stored);
-        const shape = [rows, heads, dn, dr, c, dv, c, type, stored];
-        r.record("absorbQueries", made(rows * heads * (c + dr), type, near), q, w, null, cos, sin, at, ...shape);
-        r.record(
-          "expandValues",
-          made(rows * heads * dv, type, near),
-          wide,
-          w,
-          null,
-          rows,
-          heads,
-          dn,
-          c,
-          dv,
-          c,
-          type,
-          stored,
-        );
-      }
-      for (const format of [0, 1, 2]) {
-        const row = format === 2 ? Math.ceil(c / 32) * 16 : c;
-        const q8 = output(new Uint8Array(heads * (dn + dv) * row), "u8", 0, 0);
-        const scales = made(heads * (dn + dv) * Math.ceil(c / 64));
-        r.record("quantizeRows", q8, scales, given(heads * (dn + dv) * c), heads * (dn + dv), c, 64, format, 0);
-        const [w, s] = [input(valuesOf(q8), "u8"), input(valuesOf(scales))];
-        const shape = [rows, heads, dn, dr, c, dv, 64, type, format];
-        r.record("absorbQueries", made(rows * heads * (c + dr), type, near), q, w, s, cos, sin, at, ...shape);
-        r.record(
-          "expandValues",
-          made(rows * heads * dv, type, near),
-          wide,
-          w,
-          s,
-          rows,
-          heads,
-          dn,
-          c,
-          dv,
-          64,
-          type,
-          format,
-        );
-      }
-    }
-}
-
 /** Ids, targets and experts outside their range, numbers that are not finite: legal, and never a reason to leave a buffer. */
 function strangeInput(r: Recorder): void {
   const bad = [-1, 2_000_000_000, 2, -2_000_000_000, 3, 0, -1];
@@ -478,20 +386,9 @@ function emptySizes(r: Recorder): void {
 
 /** Every call, recorded on the portable path. */
 export function recordKernelCalls(): Recorder {
-  seed = 1000;
+  restart();
   const recorder = new Recorder();
-  for (const section of [
-    vectors,
-    formats,
-    products,
-    quantized,
-    rowKernels,
-    experts,
-    attention,
-    latents,
-    strangeInput,
-    emptySizes,
-  ])
-    section(recorder);
+  const parts = [vectors, formats, products, quantized, rowKernels, experts, attention, latents, strangeInput, emptySizes];
+  for (const part of parts) part(recorder);
   return recorder;
 }
