@@ -32,7 +32,7 @@ bool has_avx2() {
 bool has_avx512() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bf16");
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi");
 #else
   return false;
 #endif
@@ -199,6 +199,18 @@ napi_value release(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// forget(address, bytes): see memory_forget.
+napi_value forget(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  size_t given = 2;
+  napi_get_cb_info(env, info, &given, args, nullptr, nullptr);
+  int64_t address, bytes;
+  if (given < 2 || !Argument<int64_t>::get(env, args[0], address) || !Argument<int64_t>::get(env, args[1], bytes) || bytes < 0)
+    return throw_type(env, "internal: forget takes an address and a size");
+  memory_forget(reinterpret_cast<void*>(address), size_t(bytes));
+  return nullptr;
+}
+
 // mapFile(path) -> { buffer, address, bytes }: private copy-on-write map; throws with the system's reason.
 napi_value map_file(napi_env env, napi_callback_info info) {
   napi_value args[1];
@@ -269,6 +281,7 @@ napi_value init(napi_env env, napi_value exports) {
 #undef KERNEL
   define(env, exports, "alloc", alloc);
   define(env, exports, "release", release);
+  define(env, exports, "forget", forget);
   define(env, exports, "mapFile", map_file);
   define(env, exports, "setThreads", set_threads_js);
   define(env, exports, "selectIsa", select_isa_js);

@@ -2,6 +2,7 @@
 #include "memory.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -51,5 +52,11 @@ void* memory_map(const char* path, size_t* bytes, std::string* error) {
 }
 
 void memory_unmap(void* data, size_t bytes) { munmap(data, whole_pages(bytes)); }
+
+void memory_forget(void* data, size_t bytes) {
+  uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE)), begin = (uintptr_t(data) + page - 1) / page * page;
+  uintptr_t end = (uintptr_t(data) + bytes) / page * page;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
 
 }  // namespace fathom

@@ -14,5 +14,7 @@ void memory_release(void* data, size_t bytes);
 // page of zeros with *bytes 0.
 void* memory_map(const char* path, size_t* bytes, std::string* error);
 void memory_unmap(void* data, size_t bytes);
+// Drops the whole pages within a range of a map that nobody has written to: they are read from the file again when they are touched.
+void memory_forget(void* data, size_t bytes);
 
 }  // namespace fathom

@@ -1,10 +1,13 @@
-// See parallel.h. Workers spin for a short while after finishing (the next op of a step follows within microseconds) and
-// then sleep on a condition variable.
+// See parallel.h. A job is dealt out in contiguous ranges of chunks, one a thread, so that each thread walks through neighbouring memory; a
+// thread that is done takes chunks from the ranges of others. Every thread's range and end mark lie in cache lines of its own, and only as
+// many threads take part as there are chunks, so the cost of a small job does not grow with the pool. Workers spin for a short while after
+// finishing (the next op of a step follows within microseconds) and then sleep on a condition variable.
 #include "parallel.h"
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -19,19 +22,27 @@
 namespace fathom {
 namespace {
 
-struct alignas(128) Job {
-  std::atomic<int64_t> next{0};
-  int64_t chunks = 0;
+// What the pool knows of one thread; slot 0 is the caller's.
+struct alignas(128) Slot {
+  std::atomic<int64_t> next{0};  // first chunk of its range that nobody has taken
+  int64_t end = 0;
+  alignas(128) std::atomic<uint64_t> done{0};  // the last job it has left
+};
+
+struct Job {
   void (*run)(void*, int64_t) = nullptr;
   void* context = nullptr;
+  int members = 0;
 };
+
+constexpr uint64_t kMemberBits = 16;  // of a ticket: how many threads take part; above them, the number of the job
 
 struct Pool {
   std::vector<std::thread> workers;
+  std::unique_ptr<Slot[]> slots{new Slot[1]};
   Job job;
-  alignas(128) std::atomic<uint64_t> generation{0};
-  alignas(128) std::atomic<int> busy{0};
-  std::atomic<int> sleeping{0};
+  alignas(128) std::atomic<uint64_t> ticket{0};
+  alignas(128) std::atomic<int> sleeping{0};
   std::atomic<bool> stop{false};
   std::mutex mutex;
   std::condition_variable wake;
@@ -45,35 +56,50 @@ Pool& pool() {
 thread_local bool inside = false;
 constexpr int kSpins = 4000;
 
-void work(Job& job) {
+void work(Pool& p, int self) {
   inside = true;
-  for (int64_t chunk; (chunk = job.next.fetch_add(1, std::memory_order_relaxed)) < job.chunks;) job.run(job.context, chunk);
+  int members = p.job.members;
+  for (int i = 0; i < members; i++) {
+    Slot& slot = p.slots[self + i < members ? self + i : self + i - members];
+    // Others' ranges are looked at before they are taken from: a look does not move the cache line.
+    while (slot.next.load(std::memory_order_relaxed) < slot.end) {
+      int64_t chunk = slot.next.fetch_add(1, std::memory_order_relaxed);
+      if (chunk >= slot.end) break;
+      p.job.run(p.job.context, chunk);
+    }
+  }
   inside = false;
 }
 
-void worker_loop(uint64_t seen) {
+void worker_loop(int self, uint64_t seen) {
   Pool& p = pool();
   for (;;) {
-    for (int spin = 0; p.generation.load(std::memory_order_acquire) == seen && spin < kSpins; spin++) FATHOM_PAUSE();
-    if (p.generation.load(std::memory_order_acquire) == seen) {
+    for (int spin = 0; p.ticket.load(std::memory_order_acquire) == seen && spin < kSpins; spin++) FATHOM_PAUSE();
+    if (p.ticket.load(std::memory_order_acquire) == seen) {
       std::unique_lock<std::mutex> lock(p.mutex);
       p.sleeping.fetch_add(1);
-      p.wake.wait(lock, [&] { return p.generation.load(std::memory_order_seq_cst) != seen; });
+      p.wake.wait(lock, [&] { return p.ticket.load(std::memory_order_seq_cst) != seen; });
       p.sleeping.fetch_sub(1);
     }
-    seen = p.generation.load(std::memory_order_acquire);
+    seen = p.ticket.load(std::memory_order_acquire);
     if (p.stop.load()) return;
-    work(p.job);
-    p.busy.fetch_sub(1, std::memory_order_release);
+    // A thread that does not take part must not look at the job: nobody waits for it, so the next one may be in the making.
+    if (uint64_t(self) >= (seen & ((1 << kMemberBits) - 1))) continue;
+    work(p, self);
+    p.slots[self].done.store(seen, std::memory_order_release);
   }
 }
 
-void announce(Pool& p) {
-  p.generation.fetch_add(1, std::memory_order_seq_cst);
+void announce(Pool& p, uint64_t ticket) {
+  p.ticket.store(ticket, std::memory_order_seq_cst);
   if (p.sleeping.load(std::memory_order_seq_cst) > 0) {
     std::lock_guard<std::mutex> lock(p.mutex);
     p.wake.notify_all();
   }
+}
+
+uint64_t next_ticket(const Pool& p, int members) {
+  return ((p.ticket.load(std::memory_order_relaxed) >> kMemberBits) + 1) << kMemberBits | uint64_t(members);
 }
 
 }  // namespace
@@ -87,14 +113,15 @@ void set_threads(int count) {
   p.stop.store(true);
   {
     std::lock_guard<std::mutex> lock(p.mutex);
-    p.generation.fetch_add(1);
+    p.ticket.store(next_ticket(p, 0));
     p.wake.notify_all();
   }
   for (auto& worker : p.workers) worker.join();
   p.workers.clear();
   p.stop.store(false);
-  uint64_t seen = p.generation.load();
-  for (int i = 1; i < count; i++) p.workers.emplace_back(worker_loop, seen);
+  p.slots.reset(new Slot[size_t(count)]);
+  uint64_t seen = p.ticket.load();
+  for (int i = 1; i < count; i++) p.workers.emplace_back(worker_loop, i, seen);
 }
 
 void parallel_run(int64_t chunks, void (*run)(void*, int64_t), void* context) {
@@ -107,17 +134,20 @@ void parallel_run(int64_t chunks, void (*run)(void*, int64_t), void* context) {
     inside = outer;
     return;
   }
-  p.job.chunks = chunks;
-  p.job.run = run;
-  p.job.context = context;
-  p.job.next.store(0, std::memory_order_relaxed);
-  p.busy.store(int(p.workers.size()), std::memory_order_relaxed);
-  announce(p);
-  work(p.job);
-  for (int spin = 0; p.busy.load(std::memory_order_acquire) > 0; spin++) {
-    if (spin < kSpins) FATHOM_PAUSE();
-    else std::this_thread::yield();  // more threads than cores: let the late one run
+  int members = chunks < threads() ? int(chunks) : threads();
+  p.job = Job{run, context, members};
+  for (int64_t i = 0; i < members; i++) {
+    p.slots[i].next.store(chunks * i / members, std::memory_order_relaxed);
+    p.slots[i].end = chunks * (i + 1) / members;
   }
+  uint64_t ticket = next_ticket(p, members);
+  announce(p, ticket);
+  work(p, 0);
+  for (int i = 1; i < members; i++)
+    for (int spin = 0; p.slots[i].done.load(std::memory_order_acquire) != ticket; spin++) {
+      if (spin < kSpins) FATHOM_PAUSE();
+      else std::this_thread::yield();  // more threads than cores: let the late one run
+    }
 }
 
 void* scratch(int slot, size_t bytes) {

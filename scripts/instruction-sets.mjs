@@ -2,7 +2,7 @@
 const avx2 = ["-mavx2", "-mfma", "-mf16c"];
 const avx512 = [
   ...avx2,
-  ...["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512bf16"],
+  ...["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512bf16", "-mavx512vbmi"],
   "-mprefer-vector-width=512",
 ];
 

@@ -1,17 +1,14 @@
 // Products of few rows with a large weight, as dot products along k: w is read once, in order, and each load of it serves up to
 // kRows rows of x. Every output is one vector of partial sums in ascending k, added up in a fixed tree, whatever the number of rows.
-#include "../parallel.h"
-#include "gemm_pack.h"
-#include "kernels.h"
+// Arithmetic is f32; where both sides are bf16 and the CPU has bf16 dot products, decode_dots.h does it.
+#include "decode_dots.h"
+#include "decode_groups.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
 namespace {
 
-enum { kPackedX = 0 };  // scratch slot
-
 constexpr int kRows = W == 16 ? 8 : 4;   // rows of x that share a load of w
-constexpr int64_t kChunkValues = 32768;   // of w in a chunk, about
 
 // Values of k that one step takes: two vectors. A bf16 step gives its even values first, then its odd ones (a shift and a mask of one
 // load), and packed x has the same order; f32 keeps its order. Packed rows are filled up with zeros to whole steps.
@@ -107,17 +104,20 @@ void grouped(Y* y, const X* x, const T* w, const int32_t* offsets, int64_t group
   parallel_ranges(rows, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) pack_row<T>(packed + i * ldx, x + i * k, k);
   });
-  int64_t in_piece = k * 16 < kChunkValues ? kChunkValues / (k > 0 ? k : 1) / 16 * 16 : 16, pieces = (n + in_piece - 1) / in_piece;
-  parallel_for(groups * pieces, [&](int64_t chunk) {
-    int64_t e = chunk / pieces, j = chunk % pieces * in_piece;
-    int64_t weights = n - j < in_piece ? n - j : in_piece;
-    int64_t row = offsets[e];
-    stream(y + row * n + j, n, packed + row * ldx, ldx, w + (e * n + j) * k, offsets[e + 1] - row, weights, k);
+  for_pieces(offsets, groups, n, k * int64_t(sizeof(T)), [&](int64_t row, int64_t count, int64_t first, int64_t weights, int64_t column) {
+    stream(y + row * n + column, n, packed + row * ldx, ldx, w + first * k, count, weights, k);
   });
 }
 
 template <typename Y, typename X>
 void with_weight(Y* y, const X* x, const void* w, const int32_t* offsets, int64_t groups, int64_t n, int64_t k, int32_t w_type) {
+#if defined(FATHOM_BF16_DOTS)
+  if constexpr (sizeof(X) == 2)
+    if (w_type == BF16) {
+      DotWeight weight{static_cast<const uint8_t*>(w), nullptr, k, k, 2 * k, 0};
+      return dot_groups<kUnscaled>(y, x, DotBf16(), weight, offsets, groups, n);
+    }
+#endif
   if (w_type == BF16) grouped(y, x, static_cast<const bf16*>(w), offsets, groups, n, k);
   else grouped(y, x, static_cast<const float*>(w), offsets, groups, n, k);
 }

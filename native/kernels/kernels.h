@@ -133,6 +133,9 @@ void fp8_swiglu_backward(void* dgate_up, const void* dy, const void* gate_up_q, 
 // contiguous. Overwrites y [rows, dim] and rstd [rows] (null: not kept). weight f32.
 void rms_norm_forward(void* y, float* rstd, const void* x, const float* weight, int64_t rows, int64_t dim, int64_t x_stride,
                       float eps, int32_t type);
+// sum = a + b in storage type, then y and rstd as rms_norm_forward of sum: a residual sum and the norm that follows it. All [rows, dim].
+void add_rms_norm_forward(void* y, float* rstd, void* sum, const void* a, const void* b, const float* weight, int64_t rows, int64_t dim,
+                          float eps, int32_t type);
 // xhat = x * rstd, g = dy * weight: dx = rstd * (g - xhat * mean(g * xhat)); dweight += sum over rows of dy * xhat.
 // dx has row stride x_stride like x and is overwritten, or added to if accumulate.
 void rms_norm_backward(void* dx, float* dweight, const void* dy, const void* x, const float* weight, const float* rstd,
@@ -157,8 +160,23 @@ void attention_backward(void* dq, void* dkv, void* dk_rope, const void* d_o, con
                         const void* o, const float* lse, const int32_t* seq_offsets, int64_t sequences, int64_t rows,
                         int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv, int64_t k_rope_stride,
                         int64_t dk_rope_stride, float scale, int32_t type);
-// Absorbed MLA over a paged latent cache: cache [pages, page_size, c + dr]; row r reads the first lengths[r] positions through
-// block_table [rows, max_pages] (page numbers). q [rows, heads, c + dr] (latent part first); o [rows, heads, c] = sum of p * latent.
+
+// ---- decoding of MLA: mla_absorb.cpp, latent_cache.cpp, mla_decode.cpp ---------------------------------------------------
+// w is kv_b_proj [heads, dn + dv, c]: f32 or bf16 (w_type a Dtype) if scales is null, else a QuantFormat with a scale for each `group`
+// values of a row. y[t, h] = (q[t, h, :dn] * w[h, :dn], q[t, h, dn:] rotated as rope does); q [rows, heads, dn + dr], y [rows, heads, c + dr].
+void absorb_queries(void* y, const void* q, const void* w, const float* scales, const float* cos, const float* sin, const int32_t* positions,
+                    int64_t rows, int64_t heads, int64_t dn, int64_t dr, int64_t c, int64_t dv, int64_t group, int32_t type, int32_t w_type);
+// y[t, h] = w[h, dn:] * latent[t, h]; latent [rows, heads, c], y [rows, heads, dv].
+void expand_values(void* y, const void* latent, const void* w, const float* scales, int64_t rows, int64_t heads, int64_t dn, int64_t c,
+                   int64_t dv, int64_t group, int32_t type, int32_t w_type);
+// Entry slots[r] of the cache (latent_entry.h: f32, bf16 or FP8 with scales) = latent[r] [c] and k_rope[r] [dr].
+void write_latents(void* cache, const void* latent, const void* k_rope, const int32_t* slots, int64_t rows, int64_t c, int64_t dr,
+                   int32_t type, int32_t cache_type);
+// The same from a row of kv_a_proj_with_mqa, z [rows, c + dr]: its latent normed (rms_norm_forward with weight [c]), its key part rotated.
+void append_latents(void* cache, const void* z, const float* weight, const float* cos, const float* sin, const int32_t* positions,
+                    const int32_t* slots, int64_t rows, int64_t c, int64_t dr, float eps, int32_t type, int32_t cache_type);
+// Absorbed MLA over a paged latent cache: pages of page_size entries; row r reads the first lengths[r] positions through block_table
+// [rows, max_pages] (page numbers). q [rows, heads, c + dr] (latent part first); o [rows, heads, c] = sum of p * latent.
 // The sequence is split in pieces of a fixed length whose partial results are merged in order.
 void mla_decode(void* o, const void* q, const void* cache, const int32_t* block_table, const int32_t* lengths, int64_t rows,
                 int64_t heads, int64_t c, int64_t dr, int64_t page_size, int64_t max_pages, float scale, int32_t type,

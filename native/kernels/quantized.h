@@ -1,6 +1,6 @@
 // Weights of 8 and 4 bits with one f32 scale for each `group` values of a row: value = stored * scale. Formats: E4M3, int8, and int4 with
 // offset 8, where each 16 bytes hold 32 values, the first 16 in the low halves. Everything is decoded 32 values at a time, in order, so
-// the rows of activations beside them are plain f32. E4M3 values are never NaN (checked when a file is opened).
+// the rows of activations beside them are plain f32. E4M3 values are never NaN (checked when a file is opened), int8 values never -128.
 #pragma once
 #include <type_traits>
 

@@ -1,6 +1,7 @@
 // Products of few rows with a large weight of 8 or 4 bits: as gemm_decode.cpp, w is read once, in order. A group's products are summed
 // with the values as stored and multiplied by its scale once. Every output is the same chain whatever the number of rows.
-#include "../parallel.h"
+#include "decode_dots.h"
+#include "decode_groups.h"
 #include "gemm_pack.h"
 #include "quantized.h"
 
@@ -8,10 +9,7 @@ namespace fathom {
 namespace FATHOM_ISA {
 namespace {
 
-enum { kPackedX = 0 };  // scratch slot
-
-constexpr int kRows = W == 16 ? 8 : 4;   // rows of x that share a load of w
-constexpr int64_t kChunkValues = 65536;  // of w in a chunk, about
+constexpr int kRows = W == 16 ? 8 : 4;  // rows of x that share a load of w
 
 struct Weight {
   const uint8_t* values;
@@ -105,22 +103,28 @@ void pack(float* y, int64_t ldy, const X* x, int64_t rows, int64_t k) {
 
 void linear_decode_quantized(void* y, const void* x, const void* w, const float* scales, const int32_t* offsets, int64_t groups, int64_t n,
                              int64_t k, int64_t group, int32_t format, int32_t y_type, int32_t x_type) {
+  int64_t row_bytes = quantized_bytes(k, format), row_scales = (k + group - 1) / group;
+#if defined(FATHOM_BF16_DOTS)
+  DotWeight weight{static_cast<const uint8_t*>(w), scales, k, group, row_bytes, row_scales};
+  auto multiply = [&](auto format, auto scaling) {
+    constexpr int S = decltype(scaling)::value;
+    const bf16* from = static_cast<const bf16*>(x);
+    if (y_type == BF16) dot_groups<S>(static_cast<bf16*>(y), from, format, weight, offsets, groups, n);
+    else dot_groups<S>(static_cast<float*>(y), from, format, weight, offsets, groups, n);
+  };
+  if (x_type == BF16 && with_dot_format(scales, group, format, multiply)) return;
+#endif
   int64_t rows = groups > 0 ? offsets[groups] : 0, ldx = (k + kQuantStep - 1) / kQuantStep * kQuantStep;
   float* packed = scratch_of<float>(kPackedX, rows * ldx + W);
   if (x_type == BF16) pack(packed, ldx, static_cast<const bf16*>(x), rows, k);
   else pack(packed, ldx, static_cast<const float*>(x), rows, k);
-  int64_t in_piece = k * 16 < kChunkValues ? kChunkValues / (k > 0 ? k : 1) / 16 * 16 : 16, pieces = (n + in_piece - 1) / in_piece;
-  int64_t row_bytes = quantized_bytes(k, format), row_scales = (k + group - 1) / group;
+  Weight all{static_cast<const uint8_t*>(w), scales, k, group, row_bytes, row_scales};
   with_format(format, [&](auto type) {
     using Format = decltype(type);
-    parallel_for(groups * pieces, [&](int64_t chunk) {
-      int64_t e = chunk / pieces, j = chunk % pieces * in_piece;
-      int64_t weights = n - j < in_piece ? n - j : in_piece, row = offsets[e], here = offsets[e + 1] - row;
-      if (here == 0) return;
-      Weight all{static_cast<const uint8_t*>(w), scales, k, group, row_bytes, row_scales};
+    for_pieces(offsets, groups, n, row_bytes, [&](int64_t row, int64_t count, int64_t first, int64_t weights, int64_t column) {
       const float* from = packed + row * ldx;
-      if (y_type == BF16) stream<Format>(static_cast<bf16*>(y) + row * n + j, n, from, ldx, all.from(e * n + j), here, weights);
-      else stream<Format>(static_cast<float*>(y) + row * n + j, n, from, ldx, all.from(e * n + j), here, weights);
+      if (y_type == BF16) stream<Format>(static_cast<bf16*>(y) + row * n + column, n, from, ldx, all.from(first), count, weights);
+      else stream<Format>(static_cast<float*>(y) + row * n + column, n, from, ldx, all.from(first), count, weights);
     });
   });
 }

@@ -6,6 +6,7 @@
 #include "../parallel.h"
 #include "kernels.h"
 #include "lanes.h"
+#include "rms_norm_row.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
@@ -17,20 +18,21 @@ constexpr int64_t kMostBlocks = 128;  // bounds the memory of the parts: 128 * d
 constexpr int64_t kColumns = 256;     // columns of dweight added up by one chunk
 
 template <typename T>
-void forward_row(T* y, float* rstd, const T* x, const float* weight, int64_t dim, float eps) {
-  float squares = sum_lanes(dim, [&](int64_t i, auto lane) {
-    vf v = lane.load(x + i);
-    return v * v;
+void forward(T* y, float* rstd, const T* x, const float* weight, int64_t rows, int64_t dim, int64_t x_stride, float eps) {
+  parallel_ranges(rows, rows_per_chunk(dim, kChunkElements), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) rms_norm_row(y + r * dim, rstd ? rstd + r : nullptr, x + r * x_stride, weight, dim, eps);
   });
-  float r = 1.0f / std::sqrt(squares / float(dim) + eps);
-  for_lanes(dim, [&](int64_t i, auto lane) { lane.store(y + i, lane.load(x + i) * r * lane.load(weight + i)); });
-  if (rstd) *rstd = r;
 }
 
 template <typename T>
-void forward(T* y, float* rstd, const T* x, const float* weight, int64_t rows, int64_t dim, int64_t x_stride, float eps) {
+void add_and_norm(T* y, float* rstd, T* sum, const T* a, const T* b, const float* weight, int64_t rows, int64_t dim, float eps) {
   parallel_ranges(rows, rows_per_chunk(dim, kChunkElements), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; r++) forward_row(y + r * dim, rstd ? rstd + r : nullptr, x + r * x_stride, weight, dim, eps);
+    for (int64_t r = begin; r < end; r++) {
+      const T *left = a + r * dim, *right = b + r * dim;
+      T* to = sum + r * dim;
+      for_lanes(dim, [&](int64_t i, auto lane) { lane.store(to + i, lane.load(left + i) + lane.load(right + i)); });
+      rms_norm_row(y + r * dim, rstd ? rstd + r : nullptr, to, weight, dim, eps);
+    }
   });
 }
 
@@ -82,6 +84,12 @@ void rms_norm_forward(void* y, float* rstd, const void* x, const float* weight, 
                       float eps, int32_t type) {
   if (type == BF16) forward((bf16*)y, rstd, (const bf16*)x, weight, rows, dim, x_stride, eps);
   else forward((float*)y, rstd, (const float*)x, weight, rows, dim, x_stride, eps);
+}
+
+void add_rms_norm_forward(void* y, float* rstd, void* sum, const void* a, const void* b, const float* weight, int64_t rows, int64_t dim,
+                          float eps, int32_t type) {
+  if (type == BF16) add_and_norm((bf16*)y, rstd, (bf16*)sum, (const bf16*)a, (const bf16*)b, weight, rows, dim, eps);
+  else add_and_norm((float*)y, rstd, (float*)sum, (const float*)a, (const float*)b, weight, rows, dim, eps);
 }
 
 void rms_norm_backward(void* dx, float* dweight, const void* dy, const void* x, const float* weight, const float* rstd,

@@ -1,32 +1,14 @@
 // Rotary position embedding in the interleaved pair layout of DeepSeek's checkpoints (pair i is channels 2i and 2i + 1); Su et al. 2021.
-// See kernels.h. With c = cos repeated for both channels of a pair and s = (-sin, sin): y = x * c + swap(x) * s, swap exchanging the two
-// channels. c and s are laid out once per row and used for all heads.
+// See kernels.h and rotary.h. The angles are laid out once per row and used for all heads.
 #include "../parallel.h"
 #include "kernels.h"
-#include "lanes.h"
+#include "rotary.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
 namespace {
 
 constexpr int64_t kChunkElements = 1 << 14;
-
-typedef uint64_t vpair __attribute__((vector_size(W * 4), may_alias));
-
-// (x1, x0, x3, x2, ...): a rotation of every 64-bit pair by half.
-inline vf swap_pairs(vf x) {
-  vpair u = reinterpret_cast<vpair&>(x);
-  u = (u << 32) | (u >> 32);
-  return reinterpret_cast<vf&>(u);
-}
-
-template <typename T>
-void rotate_head(T* x, const float* c, const float* s, int64_t dim) {
-  for_lanes(dim, [&](int64_t i, auto lane) {
-    vf v = lane.load(x + i);
-    lane.store(x + i, fma(swap_pairs(v), lane.load(s + i), v * lane.load(c + i)));
-  });
-}
 
 template <typename T>
 void rotate(T* x, const float* cos, const float* sin, const int32_t* positions, int64_t rows, int64_t heads, int64_t row_stride,
@@ -38,12 +20,11 @@ void rotate(T* x, const float* cos, const float* sin, const int32_t* positions, 
     for (int64_t r = begin; r < end; r++) {
       const float* cos_row = cos + positions[r] * half;
       const float* sin_row = sin + positions[r] * half;
-      for (int64_t i = 0; i < half; i++) {
-        c[2 * i] = c[2 * i + 1] = cos_row[i];
-        s[2 * i] = -sign * sin_row[i];
-        s[2 * i + 1] = sign * sin_row[i];
+      lay_out_angles(c, s, cos_row, sin_row, half, sign);
+      for (int64_t h = 0; h < heads; h++) {
+        T* head = x + r * row_stride + h * head_stride + offset;
+        rotate_head(head, head, c, s, dim);
       }
-      for (int64_t h = 0; h < heads; h++) rotate_head(x + r * row_stride + h * head_stride + offset, c, s, dim);
     }
   });
 }

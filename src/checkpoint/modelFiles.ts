@@ -16,10 +16,18 @@ import { Arena } from "../tensor/arena.js";
 import type { QuantDtype } from "../tensor/dtype.js";
 import { type Parameter, setExact } from "../tensor/parameter.js";
 import { Tensor } from "../tensor/tensor.js";
-import { hfTensors, isExpertArray, sharedCopies } from "./hfNames.js";
+import { type HfTensor, hfTensors, isExpertArray, sharedCopies } from "./hfNames.js";
 import { byteLength, type TensorSource, writeSafetensors } from "./safetensors.js";
 import { hasTensorFiles, indexName, singleName, TensorFiles, tensorNames } from "./tensorFiles.js";
-import { type FloatDtype, fileDtypeOf, readQuantized, readTensor, sliceChunks } from "./tensorIo.js";
+import {
+  type FloatDtype,
+  fileDtypeOf,
+  mapParameter,
+  readMappedScales,
+  readQuantized,
+  readTensor,
+  sliceChunks,
+} from "./tensorIo.js";
 
 /** This process among those that deal out the experts: it holds [rank * E / size, (rank + 1) * E / size). */
 export interface ExpertShare {
@@ -178,43 +186,51 @@ export interface LoadResult {
 /**
  * Fills the model's parameters from a directory, converting to their types.
  * @param share this process's part of the experts
+ * @param memory "mapped": parameters that a file holds as they are become views of it, uncopied, for models that are only read; of the
+ * others no second copy stays in memory. Default: all are copied
  * @throws RangeError for missing tensors (how many, and the first of them), or one of another shape or type
  */
 export function loadWeights(
   model: Pick<DeepseekV3, "config" | "parameters">,
   directory: string,
   share: ExpertShare = alone,
+  memory: "copied" | "mapped" = "copied",
 ): LoadResult {
-  const { config, parameters } = model;
+  const { config } = model;
   const files = new TensorFiles(directory);
-  const wanted = parameters.flatMap((parameter) =>
-    hfTensors(config, parameter, share.rank).map((tensor) => ({ parameter, tensor })),
-  );
-  const missing = wanted.map(({ tensor }) => tensor.name).filter((name) => !files.tensors.has(name));
+  const parameters = model.parameters.map((parameter) => ({
+    parameter,
+    parts: hfTensors(config, parameter, share.rank),
+  }));
+  const wanted = parameters.flatMap(({ parts }) => parts);
+  const missing = wanted.map(({ name }) => name).filter((name) => !files.tensors.has(name));
   if (missing.length > 0) {
     const first = missing.slice(0, 3).join(", ") + (missing.length > 3 ? ", ..." : "");
     throw new RangeError(`${directory}: ${missing.length} of ${wanted.length} tensors are missing: ${first}`);
   }
   const block = fp8Block(config, directory);
-  for (const parameter of parameters) if (parameter.fp8) loadExact(files, config, parameter, share.rank, block);
-  for (const { parameter, tensor } of wanted) {
-    if (parameter.fp8) continue;
-    if (parameter.scales) readQuantized(files, tensor, parameter, block);
-    else readTensor(files, tensor, parameter.data, block);
+  for (const { parameter, parts } of parameters) {
+    if (parameter.fp8) {
+      loadExact(files, parts, parameter, block);
+      continue;
+    }
+    const isMapped = memory === "mapped" && mapParameter(files, parts, parameter, block);
+    for (const part of parts) {
+      if (isMapped && parameter.scales) readMappedScales(files, part, parameter, block);
+      if (isMapped) continue;
+      if (parameter.scales) readQuantized(files, part, parameter, block);
+      else readTensor(files, part, parameter.data, block);
+      const found = files.need(part.name);
+      found.file.forget(found);
+    }
   }
   return { unexpected: unexpectedNames(model, files, share.size) };
 }
 
 /** Values of a parameter that trains in FP8: exact until the optimizer has them. */
-function loadExact(
-  files: TensorFiles,
-  config: ModelConfig,
-  parameter: Parameter,
-  expertRank: number,
-  block: number,
-): void {
+function loadExact(files: TensorFiles, parts: readonly HfTensor[], parameter: Parameter, block: number): void {
   const exact = Tensor.empty(new Arena(), parameter.shape, "float32");
-  for (const part of hfTensors(config, parameter, expertRank)) readTensor(files, part, exact, block);
+  for (const part of parts) readTensor(files, part, exact, block);
   setExact(parameter, exact);
 }
 
@@ -234,17 +250,19 @@ export function storedAs(directory: string, config: ModelConfig): StorageOf {
 }
 
 /** Values that share a scale in weights that are quantised while they are read. */
-const quantGroups: Readonly<Record<QuantDtype, number>> = { float8_e4m3fn: 128, int8: 64, int4: 32 };
+const quantGroups: Readonly<Record<QuantDtype, number>> = { float8_e4m3fn: 128, int8: 128, int4: 32 };
 
 /**
- * Quantises the matrices of attention, feed-forward parts and experts while they are read, whatever the files hold; embedding, head, norms
- * and router stay. Rows that int4 cannot hold (no multiple of 32 values) stay too.
+ * Quantises the matrices of attention, feed-forward parts and experts while they are read, whatever the files hold, and the head in 8 bits:
+ * it is read whole for every token. Embedding, norms and router stay, and rows that int4 cannot hold (no multiple of 32 values).
  */
 export function quantizedTo(dtype: QuantDtype): StorageOf {
-  const group = quantGroups[dtype];
+  const stored = { dtype, group: quantGroups[dtype] };
+  const head = dtype === "int4" ? ({ dtype: "int8", group: quantGroups.int8 } as const) : stored;
   return (name, shape) => {
+    if (name === "lm_head.weight") return head;
     const isProjection = /\.(self_attn|mlp)\..*_proj(_with_mqa)?(\.weight)?$/.test(name);
-    return isProjection && (dtype !== "int4" || (shape.at(-1) ?? 0) % 32 === 0) ? { dtype, group } : null;
+    return isProjection && (dtype !== "int4" || (shape.at(-1) ?? 0) % 32 === 0) ? stored : null;
   };
 }
 

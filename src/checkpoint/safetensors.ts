@@ -10,6 +10,7 @@ import { constants, isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { writeFileAtomic } from "../files/atomic.js";
 import { isObject } from "../files/json.js";
+import type { Allocation } from "../tensor/arena.js";
 import { type Block, native } from "../tensor/native.js";
 import { parseStrictJson } from "./strictJson.js";
 
@@ -177,6 +178,16 @@ export class SafetensorsFile {
     this.#read(begin, new Uint8Array(block.buffer, 0, end - begin));
     use(block.address);
     native().release(block.address, block.bytes);
+  }
+
+  /** Bytes [begin, end) in place, for tensors that live as long as they like; null where the file is not mapped. */
+  place({ begin, end }: Pick<TensorEntry, "begin" | "end">): Allocation | null {
+    return this.#map && { block: this.#map, offset: begin, bytes: end - begin };
+  }
+
+  /** Says that bytes [begin, end) are not needed soon: they stop counting as this process's memory until they are read again. */
+  forget({ begin, end }: Pick<TensorEntry, "begin" | "end">): void {
+    if (this.#map) native().forget(this.#map.address + begin, end - begin);
   }
 
   /** Bytes [begin, end), in place where the file is mapped. */

@@ -70,6 +70,41 @@ export function readElements(found: FoundTensor, first: number, target: Tensor, 
   });
 }
 
+/**
+ * Makes a parameter a view of its file, if the file holds its very elements one after the other: of the same type, unsliced, and where the
+ * parameter is made of several tensors (gate and up projection, the experts of a layer) those in its order without a gap.
+ * @param block edge of the square blocks of FP8 weights
+ * @returns whether it did; scales are not read here
+ * @throws RangeError for a tensor of another shape
+ */
+export function mapParameter(
+  files: TensorFiles,
+  parts: readonly HfTensor[],
+  parameter: Parameter,
+  block: number,
+): boolean {
+  const { dtype } = parameter.data;
+  if (parameter.scales && parameter.scales.group !== block) return false;
+  const found = parts.map(({ name }) => files.need(name));
+  const [first] = found;
+  if (!first || !isFloat(dtype)) return false;
+  let [at, start] = [first.begin, 0];
+  for (const [i, { shape, slices }] of parts.entries()) {
+    const tensor = found[i] ?? first;
+    checkShape(tensor, shape);
+    const isNext =
+      slices.length === 1 && slices[0]?.start === start && tensor.file === first.file && tensor.begin === at;
+    if (!isNext || tensor.dtype !== fileDtypes[dtype]) return false;
+    at = tensor.end;
+    start += slices[0]?.length ?? 0;
+  }
+  const place = first.file.place({ begin: first.begin, end: at });
+  if (!place || place.offset % bytesPerElement[dtype] !== 0) return false;
+  parameter.data.free();
+  parameter.data = Tensor.over(place, parameter.shape, dtype);
+  return true;
+}
+
 /** A place in a file as kernels can read it: itself, or a copy where the file puts it at an odd address. */
 function withAligned(
   file: SafetensorsFile,
@@ -157,8 +192,29 @@ export function readQuantized(files: TensorFiles, part: HfTensor, target: Parame
   const found = files.need(part.name);
   checkShape(found, part.shape);
   const isStored = found.dtype === "F8_E4M3" && target.data.dtype === "float8_e4m3fn" && target.scales?.group === block;
-  if (isStored) copyQuantized(files, found, part, target, block);
-  else quantize(files, part, target, block);
+  if (!isStored) {
+    quantize(files, part, target, block);
+    return;
+  }
+  readScales(files, found, part, target, block);
+  withAligned(found.file, found, 1, (values) => {
+    let at = values;
+    for (const { start, length } of part.slices) {
+      copyBytes(target.data.address + start, at, length);
+      at += length;
+    }
+    checkNumbers(found, values);
+  });
+}
+
+/**
+ * What is left to read of a quantised parameter whose values are a view of the file: the scales.
+ * @throws RangeError for values without scales, or a NaN
+ */
+export function readMappedScales(files: TensorFiles, part: HfTensor, target: Parameter, block: number): void {
+  const found = files.need(part.name);
+  readScales(files, found, part, target, block);
+  withAligned(found.file, found, 1, (values) => checkNumbers(found, values));
 }
 
 function quantize(files: TensorFiles, part: HfTensor, { data, scales, shape }: Parameter, block: number): void {
@@ -184,12 +240,12 @@ function quantize(files: TensorFiles, part: HfTensor, { data, scales, shape }: P
   whole.free();
 }
 
-/** The bytes as they are, and the scale of its block for each row. */
-function copyQuantized(
+/** The scale of its block for each row. */
+function readScales(
   files: TensorFiles,
   found: FoundTensor,
   part: HfTensor,
-  { data, scales }: Parameter,
+  { scales }: Parameter,
   block: number,
 ): void {
   if (!scales) throw new Error(`internal: ${part.name} without a place for scales`);
@@ -206,17 +262,13 @@ function copyQuantized(
   if (bad >= 0) throw new RangeError(`${scale.file.path}: ${scale.name}[${bad}] is ${stored[bad]}, expected a number`);
   const perRow = scales.values.columns;
   let first = 0;
-  withAligned(found.file, found, 1, (values) => {
-    for (const { start, length } of part.slices) {
-      copyBytes(data.address + start, values + first, length);
-      for (let at = 0; at < length; at += columns) {
-        const blockRow = Math.floor((first + at) / columns / block) * perRow;
-        rowScales.set(stored.subarray(blockRow, blockRow + perRow), ((start + at) / columns) * perRow);
-      }
-      first += length;
+  for (const { start, length } of part.slices) {
+    for (let at = 0; at < length; at += columns) {
+      const blockRow = Math.floor((first + at) / columns / block) * perRow;
+      rowScales.set(stored.subarray(blockRow, blockRow + perRow), ((start + at) / columns) * perRow);
     }
-    checkNumbers(found, values);
-  });
+    first += length;
+  }
 }
 
 function checkNumbers({ name, file, begin, end }: FoundTensor, address: number): void {

@@ -2,7 +2,14 @@
 import { Command } from "commander";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { act, integerOption, numberOption, type Outcome, threadsOption } from "./output.js";
-import { arithmeticOption, type WeightPrecision, weightsOption } from "./precision.js";
+import {
+  arithmeticOption,
+  type CachePrecision,
+  cacheDtypes,
+  cacheOption,
+  type WeightPrecision,
+  weightsOption,
+} from "./precision.js";
 
 interface Flags {
   readonly model: string;
@@ -17,6 +24,7 @@ interface Flags {
   readonly threads?: number;
   readonly dtype?: ComputeDtype;
   readonly weights?: WeightPrecision;
+  readonly cache?: CachePrecision;
   readonly json?: boolean;
 }
 
@@ -37,6 +45,7 @@ export function generateCommand(): Command {
     .addOption(threadsOption())
     .addOption(arithmeticOption())
     .addOption(weightsOption())
+    .addOption(cacheOption())
     .addHelpText(
       "after",
       '\nExamples:\n  fathom generate --model runs/quickstart --prompt "export function "\n  fathom generate --model runs/quickstart --prompt "const x = " --suffix ";" --temperature 0',
@@ -64,6 +73,7 @@ async function generate(flags: Flags, isQuiet: boolean): Promise<Outcome> {
     topP: flags.topP ?? 0.95,
     topK: flags.topK ?? 0,
     seed: flags.seed ?? 0,
+    cache: flags.cache && cacheDtypes[flags.cache],
     signal: stop.signal,
   });
   for (;;) {

@@ -38,7 +38,7 @@ export async function openModel(path: string, options: OpenOptions): Promise<Ope
   const dtype = options.dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
   const storage = options.weights ? quantizedTo(quantDtypes[options.weights]) : storedAs(directory, config);
   const model = new DeepseekV3(config, dtype, singleCommunicator(), storage);
-  const { unexpected } = loadWeights(model, directory);
+  const { unexpected } = loadWeights(model, directory, undefined, "mapped");
   if (unexpected.length > 0) {
     say(
       `${directory}: ${unexpected.length} tensors are not part of the model and left out: ${unexpected.slice(0, 3).join(", ")}`,

@@ -5,6 +5,7 @@
 import { inferenceBatch } from "../model/batch.js";
 import type { AttentionContext } from "../model/block.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
+import type { CacheDtype } from "../tensor/ops/latentAttention.js";
 import { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
@@ -17,6 +18,8 @@ export interface GenerateOptions extends Sampling {
   readonly stopIds: readonly number[];
   /** Ids from here on have no token (a padded embedding). Default: the model's vocabulary. */
   readonly usableIds?: number;
+  /** How the latent cache keeps its entries. Default: in the type of the arithmetic. */
+  readonly cache?: CacheDtype | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -35,7 +38,7 @@ export async function* generateIds(
   checkPrompt(model, prompt, options.maxTokens);
   const random = new Random(options.seed);
   const usable = options.usableIds ?? model.config.vocabSize;
-  using cache = new LatentCache(model, prompt.length + options.maxTokens);
+  using cache = new LatentCache(model, prompt.length + options.maxTokens, options.cache);
   let logits = await prefill(model, cache, prompt);
   for (let count = 0; count < options.maxTokens; count++) {
     if (options.signal?.aborted) return "abort";
@@ -102,6 +105,7 @@ export interface TextRequest extends Sampling {
   readonly suffix: string | null;
   /** Null: up to 128, as far as the model has positions. */
   readonly maxTokens: number | null;
+  readonly cache?: CacheDtype | undefined;
   readonly signal?: AbortSignal;
 }
 

@@ -1,11 +1,16 @@
 /**
- * The latent cache of one sequence: per layer, pages of [pageSize, kvLoraRank + qkRopeHeadDim] values, which is all that latent attention
- * keeps of a token (model.md A2). The page table is the identity here; decoding reads through it all the same.
+ * The latent cache of one sequence: per layer, pages of entries of kvLoraRank + qkRopeHeadDim values, which is all that latent attention
+ * keeps of a token (model.md A2), in f32, bf16 or FP8. The page table is the identity here; decoding reads through it all the same.
  */
 
 import type { DeepseekV3 } from "../model/deepseekV3.js";
-import { cacheValuesPerLayer } from "../model/flops.js";
-import { type LatentCacheView, type LatentRows, writeLatent } from "../model/mla.js";
+import {
+  type CacheDtype,
+  entrySize,
+  type LatentCacheView,
+  type LatentRows,
+  writeLatents,
+} from "../tensor/ops/latentAttention.js";
 import { Tensor } from "../tensor/tensor.js";
 
 const pageSize = 64;
@@ -18,17 +23,18 @@ export class LatentCache implements Disposable {
   readonly #model: DeepseekV3;
   #length = 0;
 
-  /** @throws RangeError for a model whose attention has no latent cache */
-  constructor(model: DeepseekV3, capacity: number) {
-    const { config, arena, dtype } = model;
+  /** @param dtype of the entries; the model's by default @throws RangeError for a model whose attention has no latent cache */
+  constructor(model: DeepseekV3, capacity: number, dtype: CacheDtype = model.dtype) {
+    const { config, arena } = model;
     if (config.attention !== "mla") {
       throw new RangeError(`generation needs attention: mla; the ${config.attention} baseline only trains and scores`);
     }
     const numPages = Math.max(1, Math.ceil(capacity / pageSize));
+    const entryElements = entrySize(config.kvLoraRank, config.qkRopeHeadDim, dtype);
     this.#model = model;
     this.capacity = capacity;
     this.#layers = Array.from({ length: config.numHiddenLayers }, () =>
-      Tensor.zeros(arena, [numPages, pageSize, cacheValuesPerLayer(config)], dtype),
+      Tensor.zeros(arena, [numPages, pageSize, entryElements], dtype),
     );
     this.#blockTable = Tensor.empty(arena, [1, numPages], "int32");
     this.#blockTable.ints().forEach((_, page, table) => {
@@ -53,7 +59,7 @@ export class LatentCache implements Disposable {
       this.#model.arena,
       Int32Array.from({ length: rows.latent.rows }, (_, i) => i),
     );
-    writeLatent({ pages, slots }, rows);
+    writeLatents({ pages, slots }, rows);
     slots.free();
   }
 

@@ -5,8 +5,9 @@
  */
 import type { Communicator } from "../distributed/communicator.js";
 import { add } from "../tensor/ops/elementwise.js";
+import type { LatentCacheView, LatentRows } from "../tensor/ops/latentAttention.js";
 import type { RowKind } from "../tensor/ops/products.js";
-import { rmsNorm } from "../tensor/ops/rmsNorm.js";
+import { addRmsNorm, rmsNorm } from "../tensor/ops/rmsNorm.js";
 import type { RopeTables } from "../tensor/ops/rope.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Recomputable, Tape } from "../tensor/tape.js";
@@ -14,7 +15,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
 import { isMoeLayer, type ModelConfig } from "./config.js";
 import { GroupedQueryAttention } from "./gqa.js";
-import { type LatentCacheView, type LatentRows, MultiHeadLatentAttention } from "./mla.js";
+import { MultiHeadLatentAttention } from "./mla.js";
 import { SwigluMlp } from "./mlp.js";
 import { type Dispatched, type Dropping, MoE } from "./moe.js";
 import type { Weights } from "./weights.js";
@@ -75,7 +76,7 @@ export class Block {
     return tape.scopedAsync(async () => {
       const attended = this.attention(tape, h, context, tables);
       if (!(this.mlp instanceof MoE)) return this.dense(tape, this.mlp, attended, context.kind);
-      const dispatched = await this.dispatch(tape, this.mlp, attended, droppingOf(context));
+      const dispatched = await this.dispatch(tape, this.mlp, attended, context.kind, droppingOf(context));
       onDispatched?.(this.layer, dispatched);
       const { y, shared } = this.experts(tape, this.mlp, attended, dispatched, context.kind);
       return this.combine(tape, this.mlp, attended, dispatched, y, shared);
@@ -86,17 +87,23 @@ export class Block {
   attention(tape: Tape, h: Tensor, context: AttentionContext, tables: RopeTables): Attended {
     tape.beginSegment();
     const normed = rmsNorm(tape, h, this.inputLayernorm, this.#eps);
-    const output = this.#attend(tape, normed.y, context, tables);
-    const attended = add(tape, h, output);
-    tape.release(output);
+    const attention = this.#attend(tape, normed.y, context, tables);
+    const attended = addRmsNorm(tape, h, attention, this.postAttentionLayernorm, this.#eps);
+    tape.release(attention);
     tape.dropUntilBackward([normed.y], normed.recompute);
-    return { h: attended, normed: rmsNorm(tape, attended, this.postAttentionLayernorm, this.#eps) };
+    return { h: attended.sum, normed: attended };
   }
 
   /** Phase 2. */
-  async dispatch(tape: Tape, moe: MoE, attended: Attended, dropping: Dropping | null): Promise<Dispatched> {
+  async dispatch(
+    tape: Tape,
+    moe: MoE,
+    attended: Attended,
+    kind: RowKind,
+    dropping: Dropping | null,
+  ): Promise<Dispatched> {
     tape.beginSegment();
-    return moe.dispatch(tape, attended.normed.y, dropping);
+    return moe.dispatch(tape, attended.normed.y, kind, dropping);
   }
 
   /** Phase 3: routed experts, and the shared ones beside them. */

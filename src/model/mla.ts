@@ -5,12 +5,20 @@
  * the output); mla.test.ts holds both equal.
  * T rows, H heads, C kvLoraRank, R qkRopeHeadDim, N qkNopeHeadDim, V vHeadDim
  */
-import { native } from "../tensor/native.js";
 import { attention } from "../tensor/ops/attention.js";
 import { splitColumns } from "../tensor/ops/elementwise.js";
 import { keepQuantized } from "../tensor/ops/fp8Linear.js";
+import {
+  absorbQueries,
+  appendLatents,
+  attendLatents,
+  expandValues,
+  type LatentCacheView,
+  type LatentRows,
+  type LatentShape,
+} from "../tensor/ops/latentAttention.js";
 import { linear } from "../tensor/ops/linear.js";
-import { productOfHeads, productWithMatrix, type RowKind } from "../tensor/ops/products.js";
+import { productWithMatrix, type RowKind } from "../tensor/ops/products.js";
 import { rmsNorm } from "../tensor/ops/rmsNorm.js";
 import { type RopeTables, rope, rotate } from "../tensor/ops/rope.js";
 import type { Parameter } from "../tensor/parameter.js";
@@ -19,25 +27,6 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
 import { type ModelConfig, softmaxScale } from "./config.js";
 import type { Weights } from "./weights.js";
-
-/** One layer of a latent cache, as decoding reads and writes it; generate/kvCache.ts owns the pages. */
-export interface LatentCacheView {
-  /** [pages, pageSize, C + R] */
-  readonly pages: Tensor;
-  readonly pageSize: number;
-  /** [rows, maxPages] int32 */
-  readonly blockTable: Tensor;
-  /** [rows] int32: positions a row may see, its own included */
-  readonly lengths: Tensor;
-  /** [rows] int32: where each row's own entry goes, counted in entries over all pages */
-  readonly slots: Tensor;
-}
-
-/** The latent rows of a prefill, for the cache: latent [T, C] after its norm, kRope [T, R] after the rotation. */
-export interface LatentRows {
-  readonly latent: Tensor;
-  readonly kRope: Tensor;
-}
 
 export class MultiHeadLatentAttention {
   readonly qProj: Parameter | null;
@@ -50,12 +39,20 @@ export class MultiHeadLatentAttention {
   readonly oProj: Parameter;
   readonly #config: ModelConfig;
   readonly #scale: number;
+  readonly #shape: LatentShape;
 
   constructor(weights: Weights, prefix: string, config: ModelConfig) {
     const { hiddenSize, qLoraRank, kvLoraRank, numAttentionHeads: heads } = config;
     const qDim = heads * (config.qkNopeHeadDim + config.qkRopeHeadDim);
     this.#config = config;
     this.#scale = softmaxScale(config);
+    this.#shape = {
+      heads,
+      nopeDim: config.qkNopeHeadDim,
+      ropeDim: config.qkRopeHeadDim,
+      latentDim: kvLoraRank,
+      vDim: config.vHeadDim,
+    };
     const isCompressed = qLoraRank !== null;
     this.qProj = isCompressed ? null : weights.matrix(`${prefix}.q_proj.weight`, qDim, hiddenSize);
     this.qAProj = isCompressed ? weights.matrix(`${prefix}.q_a_proj.weight`, qLoraRank, hiddenSize) : null;
@@ -89,8 +86,8 @@ export class MultiHeadLatentAttention {
     onLatent: ((rows: LatentRows) => void) | null,
   ): Tensor {
     const c = this.#config;
-    const q = this.#query(tape, x, batch.positions, tables, "prefill");
-    const { latent, kRope } = this.#latent(tape, x, batch.positions, tables, "prefill");
+    const q = this.#query(tape, x, batch.positions, tables);
+    const { latent, kRope } = this.#latent(tape, x, batch.positions, tables);
     onLatent?.({ latent, kRope });
     const kv = linear(tape, latent, this.kvBProj); // [T, H * (N + V)], per head key part then value
     const o = attention(tape, q.y, kv, kRope, batch.seqOffsets, {
@@ -118,57 +115,12 @@ export class MultiHeadLatentAttention {
    */
   decode(tape: Tape, x: Tensor, positions: Tensor, tables: RopeTables, cache: LatentCacheView): Tensor {
     if (tape.hasGrad) throw new Error("internal: the absorbed form has no backward");
-    const { numAttentionHeads: heads, kvLoraRank: c, qkRopeHeadDim: r, qkNopeHeadDim: n, vHeadDim: v } = this.#config;
-    const { rows } = x;
-    const q = this.#query(tape, x, positions, tables, "decode").y;
-    const { latent, kRope } = this.#latent(tape, x, positions, tables, "decode");
-    writeLatent(cache, { latent, kRope });
-    const absorbed = tape.empty([rows, heads * (c + r)], x.dtype);
-    const size = x.dtype === "float32" ? 4 : 2;
-    // kv_b_proj is [H, N + V, C]. q~[t, h] = q^C[t, h] U_K[h]: per head [rows, N] x [N, C]
-    const perHead = { heads, rowStride: n + v };
-    productOfHeads(absorbed, q, this.kvBProj, {
-      ...perHead,
-      firstRow: 0,
-      xStride: n + r,
-      yStride: c + r,
-      inner: n,
-      outer: c,
-      transposed: false,
-    });
-    // The rotated part of every head moves beside its absorbed part.
-    for (let h = 0; h < heads; h++) {
-      const to = absorbed.address + (h * (c + r) + c) * size;
-      native().copyRows(to, q.address + (h * (n + r) + n) * size, rows, r, heads * (c + r), heads * (n + r), size);
-    }
-    const oLatent = tape.empty([rows, heads * c], x.dtype);
-    native().mlaDecode(
-      oLatent.address,
-      absorbed.address,
-      cache.pages.address,
-      cache.blockTable.address,
-      cache.lengths.address,
-      rows,
-      heads,
-      c,
-      r,
-      cache.pageSize,
-      cache.blockTable.columns,
-      this.#scale,
-      x.code,
-      cache.pages.code,
-    );
-    // o[t, h] = U_V[h] o~[t, h]: per head [rows, C] x [V, C]^T
-    const o = tape.empty([rows, heads * v], x.dtype);
-    productOfHeads(o, oLatent, this.kvBProj, {
-      ...perHead,
-      firstRow: n,
-      xStride: c,
-      yStride: v,
-      inner: c,
-      outer: v,
-      transposed: true,
-    });
+    const q = this.#projectQuery(tape, x, "decode").y;
+    const z = linear(tape, x, this.kvAProjWithMqa, "decode"); // [rows, C + R]
+    appendLatents(cache, z, this.kvALayernorm, this.#config.latentNormEps, tables, positions);
+    const absorbed = absorbQueries(tape, q, this.kvBProj, tables, positions, this.#shape); // [rows, H * (C + R)]
+    const oLatent = attendLatents(tape, absorbed, cache, this.#shape, this.#scale); // [rows, H * C]
+    const o = expandValues(tape, oLatent, this.kvBProj, this.#shape); // [rows, H * V]
     return linear(tape, o, this.oProj, "decode");
   }
 
@@ -178,52 +130,43 @@ export class MultiHeadLatentAttention {
     x: Tensor,
     positions: Tensor,
     tables: RopeTables,
-    kind: RowKind,
   ): Recomputable & { readonly normed: Recomputable | null } {
     const { numAttentionHeads: heads, qkNopeHeadDim: n, qkRopeHeadDim: r } = this.#config;
     const layout = { heads, headDim: n + r, offset: n, ropeDim: r };
-    const { qAProj, qALayernorm, qBProj } = this;
-    const isCompressed = qAProj !== null && qALayernorm !== null && qBProj !== null;
-    const up = isCompressed ? qBProj : this.qProj;
-    if (!up) throw new Error("internal: attention without a query projection");
-    let from = x;
-    let normed: Recomputable | null = null;
-    if (isCompressed) {
-      normed = rmsNorm(tape, linear(tape, x, qAProj, kind), qALayernorm, this.#config.latentNormEps);
-      from = normed.y;
-    }
-    const y = linear(tape, from, up, kind);
+    const { y, from, up, normed } = this.#projectQuery(tape, x, "prefill");
     rope(tape, y, tables, positions, layout);
     const recompute = (): void => {
-      productWithMatrix(tape, y, from, up, kind);
+      productWithMatrix(tape, y, from, up, "prefill");
       rotate(y, tables, positions, layout, 1);
     };
     return { y, recompute, normed };
   }
 
+  /** The same before the rotation, with what it is the product of: `from` [T, qLoraRank or hiddenSize] and `up`. */
+  #projectQuery(
+    tape: Tape,
+    x: Tensor,
+    kind: RowKind,
+  ): { readonly y: Tensor; readonly from: Tensor; readonly up: Parameter; readonly normed: Recomputable | null } {
+    const { qAProj, qALayernorm, qBProj } = this;
+    const isCompressed = qAProj !== null && qALayernorm !== null && qBProj !== null;
+    const up = isCompressed ? qBProj : this.qProj;
+    if (!up) throw new Error("internal: attention without a query projection");
+    const normed = isCompressed
+      ? rmsNorm(tape, linear(tape, x, qAProj, kind), qALayernorm, this.#config.latentNormEps)
+      : null;
+    const from = normed?.y ?? x;
+    return { y: linear(tape, from, up, kind), from, up, normed };
+  }
+
   /** The normed latent [T, C] and the rotated shared key part [T, R]: exactly what the cache holds. */
-  #latent(tape: Tape, x: Tensor, positions: Tensor, tables: RopeTables, kind: RowKind): LatentRows {
+  #latent(tape: Tape, x: Tensor, positions: Tensor, tables: RopeTables): LatentRows {
     const { kvLoraRank, qkRopeHeadDim: r } = this.#config;
-    const z = linear(tape, x, this.kvAProjWithMqa, kind); // [T, C + R]
+    const z = linear(tape, x, this.kvAProjWithMqa); // [T, C + R]
     const [cKV, kRope] = splitColumns(tape, z, kvLoraRank);
     tape.release(z);
     const latent = rmsNorm(tape, cKV, this.kvALayernorm, this.#config.latentNormEps).y;
     rope(tape, kRope, tables, positions, { heads: 1, headDim: r, offset: 0, ropeDim: r });
     return { latent, kRope };
   }
-}
-
-/** Puts latent rows into their slots of the cache. */
-export function writeLatent(cache: Pick<LatentCacheView, "pages" | "slots">, rows: LatentRows): void {
-  const { pages, slots } = cache;
-  const c = rows.latent.columns;
-  const r = rows.kRope.columns;
-  const width = c + r;
-  const size = pages.dtype === "float32" ? 4 : 2;
-  const code = pages.code;
-  slots.ints().forEach((slot, row) => {
-    const to = pages.address + slot * width * size;
-    native().convert(to, rows.latent.view(row * c, [c]).address, c, code, rows.latent.code);
-    native().convert(to + c * size, rows.kRope.view(row * r, [r]).address, r, code, rows.kRope.code);
-  });
 }

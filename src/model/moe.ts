@@ -72,8 +72,8 @@ export class MoE {
    * Phase 2: route and bring each token to the ranks of its experts.
    * @param x [T, hiddenSize], normed @param dropping null = every assignment is computed
    */
-  async dispatch(tape: Tape, x: Tensor, dropping: Dropping | null = null): Promise<Dispatched> {
-    const routing = this.gate.forward(tape, x);
+  async dispatch(tape: Tape, x: Tensor, kind: RowKind, dropping: Dropping | null = null): Promise<Dispatched> {
+    const routing = this.gate.forward(tape, x, kind);
     const experts = dropping ? this.#kept(tape, routing, dropping) : routing.experts;
     if (this.#group.size === 1) {
       const order = sortByExpert(tape, experts, this.#localExperts);

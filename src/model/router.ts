@@ -3,6 +3,7 @@
  * 2.1.2; V2 report eq. 23-31; model.md A6-A8.
  */
 import { linear } from "../tensor/ops/linear.js";
+import type { RowKind } from "../tensor/ops/products.js";
 import { expertCounts, type RouterShape, type Routing, routerStatistics, routeTokens } from "../tensor/ops/router.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Tape } from "../tensor/tape.js";
@@ -49,8 +50,8 @@ export class Router {
   }
 
   /** @param x [T, hiddenSize], normed; logits are float32 whatever its type (pitfall G16) */
-  forward(tape: Tape, x: Tensor): Routing {
-    const logits = linear(tape, x, this.weight, "prefill", "float32");
+  forward(tape: Tape, x: Tensor, kind: RowKind): Routing {
+    const logits = linear(tape, x, this.weight, kind, "float32");
     return routeTokens(tape, logits, this.eScoreCorrectionBias, this.#shape);
   }
 

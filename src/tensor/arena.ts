@@ -81,7 +81,11 @@ export class Arena {
 
 /** The next multiple of an eighth of the power of two below, and of the alignment. */
 export function roundedSize(bytes: number): number {
-  const power = 2 ** Math.floor(Math.log2(Math.max(bytes, 1)));
-  const step = Math.max(alignment, power / 8);
+  const step = Math.max(alignment, powerBelow(bytes) / 8);
   return Math.max(alignment, Math.ceil(bytes / step) * step);
+}
+
+/** The largest power of two that is not above `bytes`, and 1 for 0; a decoded token asks some hundred times, so without logarithms. */
+function powerBelow(bytes: number): number {
+  return bytes < 2 ** 31 ? 1 << (31 - Math.clz32(Math.max(bytes, 1))) : 2 ** Math.floor(Math.log2(bytes));
 }

@@ -32,6 +32,8 @@ export interface Native {
   /** Zero-filled, at least 64-byte aligned; freed when the last view is collected, or its pages at once by `release`. */
   alloc(bytes: number): Block;
   release(address: number, bytes: number): void;
+  /** Drops the whole pages of a range of a file map from the process's memory; they are read again when they are touched. */
+  forget(address: number, bytes: number): void;
   /** Private copy-on-write map of a whole file. @throws RangeError with the system's reason */
   mapFile(path: string): Block;
   /** @throws RangeError unless 1 <= count <= 1024 */
@@ -362,6 +364,18 @@ export interface Native {
     eps: number,
     type: DtypeCode,
   ): void;
+  addRmsNormForward(
+    y: Address,
+    rstd: Address,
+    sum: Address,
+    a: Address,
+    b: Address,
+    weight: Address,
+    rows: number,
+    dim: number,
+    eps: number,
+    type: DtypeCode,
+  ): void;
   rmsNormBackward(
     dx: Address,
     dweight: Address,
@@ -429,6 +443,64 @@ export interface Native {
     dkRopeStride: number,
     scale: number,
     type: DtypeCode,
+  ): void;
+  absorbQueries(
+    y: Address,
+    q: Address,
+    w: Address,
+    scales: Address,
+    cos: Address,
+    sin: Address,
+    positions: Address,
+    rows: number,
+    heads: number,
+    dn: number,
+    dr: number,
+    c: number,
+    dv: number,
+    group: number,
+    type: DtypeCode,
+    wType: DtypeCode | QuantFormatCode,
+  ): void;
+  expandValues(
+    y: Address,
+    latent: Address,
+    w: Address,
+    scales: Address,
+    rows: number,
+    heads: number,
+    dn: number,
+    c: number,
+    dv: number,
+    group: number,
+    type: DtypeCode,
+    wType: DtypeCode | QuantFormatCode,
+  ): void;
+  writeLatents(
+    cache: Address,
+    latent: Address,
+    kRope: Address,
+    slots: Address,
+    rows: number,
+    c: number,
+    dr: number,
+    type: DtypeCode,
+    cacheType: DtypeCode,
+  ): void;
+  appendLatents(
+    cache: Address,
+    z: Address,
+    weight: Address,
+    cos: Address,
+    sin: Address,
+    positions: Address,
+    slots: Address,
+    rows: number,
+    c: number,
+    dr: number,
+    eps: number,
+    type: DtypeCode,
+    cacheType: DtypeCode,
   ): void;
   mlaDecode(
     o: Address,

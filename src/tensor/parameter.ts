@@ -38,8 +38,8 @@ export interface Fp8Weight {
 export interface Parameter {
   readonly name: string;
   readonly shape: Shape;
-  /** In the compute type; with `scales`, stored values of 8 or 4 bits. */
-  readonly data: Tensor;
+  /** In the compute type; with `scales`, stored values of 8 or 4 bits. A view of the file where a checkpoint is mapped. */
+  data: Tensor;
   /** Null for weights that are not quantised. */
   readonly scales: QuantScales | null;
   /** Null for all but the trained weights of FP8 linears; these have `scales` too, for the kernels that only infer. */

@@ -152,9 +152,7 @@ export class Tape implements Disposable {
     const outer = this.#pending;
     this.#pending = [];
     const result = body();
-    const kept = new Set<Tensor>(result instanceof Tensor ? [result] : result);
-    for (const tensor of this.#pending) if (!kept.has(tensor)) tensor.free();
-    this.#pending = [...outer, ...kept];
+    this.#keepOnly(result, outer);
     return result;
   }
 
@@ -164,9 +162,7 @@ export class Tape implements Disposable {
     const outer = this.#pending;
     this.#pending = [];
     const result = await body();
-    const kept = new Set<Tensor>(result instanceof Tensor ? [result] : result);
-    for (const tensor of this.#pending) if (!kept.has(tensor)) tensor.free();
-    this.#pending = [...outer, ...kept];
+    this.#keepOnly(result, outer);
     return result;
   }
 
@@ -213,6 +209,14 @@ export class Tape implements Disposable {
     this.#segments = [[]];
     for (const tensor of this.#pending) tensor.free();
     this.#pending = [];
+  }
+
+  /** Frees what a scope took but its result, which joins what was pending outside. */
+  #keepOnly(result: Tensor | readonly Tensor[], outer: Tensor[]): void {
+    const kept = result instanceof Tensor ? [result] : result;
+    for (const tensor of this.#pending) if (!kept.includes(tensor)) tensor.free();
+    outer.push(...kept);
+    this.#pending = outer;
   }
 
   /** Puts pending memory under a node without a backward, so that it outlives what is recorded later. */

@@ -145,3 +145,26 @@ test.each(["V3 with groups and q compression", "V2 softmax, greedy, two shared e
     model.free();
   },
 );
+
+test.each([
+  // Entries in bf16 cost a rounding of each latent, those in FP8 half a step of 3 bits: as much as the attention then differs.
+  ["float32", "bfloat16", 1e-2],
+  ["float32", "float8_e4m3fn", 6e-2],
+  ["bfloat16", "bfloat16", 4e-2],
+  ["bfloat16", "float8_e4m3fn", 8e-2],
+] as const)("decoding in %s over a cache in %s stays near the naive form", async (dtype, cacheType, bound) => {
+  // Dense layers alone: a choice of experts that tips over is no small difference.
+  const model = smallModel(smallConfig({ first_k_dense_replace: 3, num_nextn_predict_layers: 0 }), 1, dtype);
+  const tokens = tokenRows(1, 200, 61);
+  using cache = new LatentCache(model, 201, cacheType);
+  let absorbed = await prefill(model, cache, tokens.slice(0, 150));
+  for (let at = 150; at <= 170; at++) {
+    using fresh = new LatentCache(model, at);
+    const naive = await prefill(model, fresh, tokens.slice(0, at));
+    const scale = naive.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const furthest = naive.reduce((most, value, i) => Math.max(most, Math.abs(value - (absorbed[i] ?? 0))), 0);
+    expect(furthest / scale, `token ${at}`).toBeLessThan(bound);
+    absorbed = await decode(model, cache, tokens[at] ?? 0);
+  }
+  model.free();
+});

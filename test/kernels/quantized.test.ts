@@ -35,14 +35,15 @@ function storedValue(row: Uint8Array, i: number, format: number): number {
   return (i % 32 < 16 ? byte & 15 : byte >> 4) - 8;
 }
 
-/** Random bytes as weights, so that every stored value occurs; the NaNs of E4M3 excepted. */
+/** Random bytes as weights, so that every stored value occurs; the NaNs of E4M3 and the -128 of int8 are none. */
 function weights(seed: number, rows: number, k: number, group: number, format: QuantFormatCode): Quantized {
   const width = rowBytes(k, format);
   const block = native().alloc(rows * width + 64);
   const bytes = new Uint8Array(block.buffer, 0, rows * width);
   noise(seed, rows * width, 1000).forEach((x, i) => {
     const byte = Math.floor(Math.abs(x) * 97) & 255;
-    bytes[i] = format === 0 && (byte & 127) === 127 ? 3 : byte;
+    const isNone = format === 0 ? (byte & 127) === 127 : format === 1 && byte === 128;
+    bytes[i] = isNone ? 3 : byte;
   });
   const perRow = Math.ceil(k / group);
   const scales = f32(noise(seed + 1, rows * perRow, 0.02));

@@ -2,21 +2,10 @@
  * Calls of every kernel of kernels.def at odd sizes and in both storage types, plus some large enough for several chunks of the thread
  * pool. A new kernel gets a section here; a test notices if it has none. Sizes are modest: qemu runs them too.
  */
-import { noise } from "../kernels/memory.js";
 import { type ElementType, ignored, input, type Operand, output, Recorder, valuesOf } from "./calls.js";
+import { latents } from "./latentCalls.js";
+import { fresh, given, made, madeInts, nameOf, restart, type Storage, storages } from "./operands.js";
 
-type Storage = 0 | 1;
-const storages: readonly Storage[] = [0, 1];
-const nameOf = (type: Storage): ElementType => (type === 0 ? "f32" : "bf16");
-
-let seed = 1000;
-const fresh = (length: number, size = 1): Float32Array => noise(seed++, length, size);
-const given = (length: number, type: Storage = 0, size = 1): Operand => input(fresh(length, size), nameOf(type));
-/** An output that starts as noise; sums may differ by their order, bf16 by two units of the last place. */
-function made(length: number, type: Storage = 0, absolute = type === 0 ? 4e-6 : 2 ** -7): Operand {
-  return output(fresh(length), nameOf(type), absolute, type === 0 ? 4e-6 : 2 ** -7);
-}
-const madeInts = (length: number): Operand => output(new Int32Array(length).fill(77), "i32", 0, 0);
 const sizes = [1, 7, 33, 40_001] as const;
 
 function vectors(r: Recorder): void {
@@ -257,6 +246,21 @@ function rowKernels(r: Recorder): void {
     ] as const) {
       const [x, weight, rstd] = [given(rows * dim, type), given(dim), made(rows)];
       r.record("rmsNormForward", made(rows * dim, type), rstd, x, weight, rows, dim, dim, 1e-5, type);
+      const [left, right] = [given(rows * dim, type), given(rows * dim, type)];
+      const sum = made(rows * dim, type);
+      r.record(
+        "addRmsNormForward",
+        made(rows * dim, type),
+        made(rows),
+        sum,
+        left,
+        right,
+        weight,
+        rows,
+        dim,
+        1e-5,
+        type,
+      );
       const kept = input(valuesOf(rstd));
       const dy = given(rows * dim, type);
       const near = type ? 0.05 : 1e-4; // a row of one value has a large 1 / rms
@@ -457,20 +461,12 @@ function emptySizes(r: Recorder): void {
 
 /** Every call, recorded on the portable path. */
 export function recordKernelCalls(): Recorder {
-  seed = 1000;
+  restart();
   const recorder = new Recorder();
-  for (const section of [
-    vectors,
-    formats,
-    products,
-    quantized,
-    fp8Training,
-    rowKernels,
-    experts,
-    attention,
-    strangeInput,
-    emptySizes,
-  ])
-    section(recorder);
+  const parts = [
+    ...[vectors, formats, products, quantized, fp8Training, rowKernels],
+    ...[experts, attention, latents, strangeInput, emptySizes],
+  ];
+  for (const part of parts) part(recorder);
   return recorder;
 }

@@ -11,13 +11,18 @@ export function add(tape: Tape, a: Tensor, b: Tensor): Tensor {
   }
   const y = tape.empty(a.shape, a.dtype);
   native().add(y.address, a.address, b.address, y.size, y.code);
+  recordSum(tape, y, a, b);
+  return y;
+}
+
+/** The backward of y = a + b. */
+export function recordSum(tape: Tape, y: Tensor, a: Tensor, b: Tensor): void {
   tape.record(() => {
     if (!y.grad) return;
     tape.contribute(a, y.grad);
     const dy = tape.takeGrad(y);
     if (dy) tape.contribute(b, dy);
   });
-  return y;
 }
 
 /** [rows, a] and [rows, b] side by side: [rows, a + b]. */

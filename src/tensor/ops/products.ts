@@ -2,7 +2,7 @@
  * The products of activations with weights that every projection is made of, whatever the weights are stored as: float32 and bfloat16, or
  * 8 and 4 bits with scales (kernels.h). The ops above know only shapes.
  */
-import { bytesPerElement, quantFormat } from "../dtype.js";
+import { quantFormat } from "../dtype.js";
 import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { GradTarget, Tape } from "../tape.js";
@@ -126,52 +126,4 @@ export function gradientThroughExperts(
       dy.code,
     );
   } else native().groupedGemm(c, a, b, o, e, k, n, 0, accumulate, dx.code, dy.code, w.code);
-}
-
-/** Rows of a weight that belong to one head, and the columns of x and y that do. */
-export interface HeadProduct {
-  readonly heads: number;
-  /** First row of head 0's part, and rows from one head to the next. */
-  readonly firstRow: number;
-  readonly rowStride: number;
-  /** Columns of x and of y from one head to the next. */
-  readonly xStride: number;
-  readonly yStride: number;
-  /** Inner size and columns of the result of one head. */
-  readonly inner: number;
-  readonly outer: number;
-  /** y = x W^T instead of x W. */
-  readonly transposed: boolean;
-}
-
-/** Per head y[:, h] = x[:, h] W[rows of h] (or its transpose). @param weight [rows, k] */
-export function productOfHeads(y: Tensor, x: Tensor, weight: Parameter, head: HeadProduct): void {
-  const [, k = 0] = weight.shape;
-  const { heads, firstRow, rowStride, xStride, yStride, inner, outer, transposed } = head;
-  const { data: w, scales } = weight;
-  const m = x.rows;
-  const b = w.address + firstRow * k * bytesPerElement[w.dtype];
-  const trans = transposed ? 1 : 0;
-  if (scales) {
-    const { group, values } = scales;
-    const s = values.address + firstRow * values.columns * 4;
-    const sizes = [
-      m,
-      outer,
-      inner,
-      x.columns,
-      k,
-      y.columns,
-      trans,
-      0,
-      group,
-      quantFormat(weight.data.dtype),
-      y.code,
-      x.code,
-    ] as const;
-    native().gemmBatchedQuantized(y.address, x.address, b, s, heads, yStride, xStride, rowStride, ...sizes);
-  } else {
-    const sizes = [m, outer, inner, x.columns, k, y.columns, 0, trans, 0, y.code, x.code, w.code] as const;
-    native().gemmBatched(y.address, x.address, b, heads, yStride, xStride, rowStride * k, ...sizes);
-  }
 }

@@ -3,6 +3,7 @@ import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { Recomputable, Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { recordSum } from "./elementwise.js";
 
 /**
  * y = x / sqrt(mean(x^2) + eps) * weight, row by row; the mean is taken in float32.
@@ -23,6 +24,49 @@ export function rmsNorm(tape: Tape, x: Tensor, weight: Parameter, eps: number): 
   const compute = (): void =>
     native().rmsNormForward(y.address, rstd.address, x.address, weight.data.address, rows, dim, dim, eps, x.code);
   compute();
+  recordNorm(tape, { x, y, rstd }, weight);
+  return { y, recompute: compute };
+}
+
+/**
+ * A residual sum and the norm that reads it, in one pass: the values of `add` and `rmsNorm`.
+ * @param a [rows, dim] @param b the same
+ * @returns sum and y [rows, dim], both new; `recompute` computes y anew from the sum
+ */
+export function addRmsNorm(
+  tape: Tape,
+  a: Tensor,
+  b: Tensor,
+  weight: Parameter,
+  eps: number,
+): Recomputable & { readonly sum: Tensor } {
+  const dim = a.columns;
+  if (a.size !== b.size || a.dtype !== b.dtype || weight.data.size !== dim) {
+    throw new RangeError(
+      `addRmsNorm: [${a.shape.join(", ")}] ${a.dtype}, [${b.shape.join(", ")}] ${b.dtype} and ${weight.name} of ${weight.data.size} do not fit`,
+    );
+  }
+  const { rows } = a;
+  const sum = tape.empty(a.shape, a.dtype);
+  const y = tape.empty(a.shape, a.dtype);
+  const rstd = tape.empty([rows], "float32");
+  const [to, scale, w] = [y.address, rstd.address, weight.data.address];
+  native().addRmsNormForward(to, scale, sum.address, a.address, b.address, w, rows, dim, eps, a.code);
+  recordSum(tape, sum, a, b);
+  recordNorm(tape, { x: sum, y, rstd }, weight);
+  const recompute = (): void =>
+    native().rmsNormForward(y.address, rstd.address, sum.address, w, rows, dim, dim, eps, a.code);
+  return { sum, y, recompute };
+}
+
+interface Normed {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly rstd: Tensor;
+}
+
+function recordNorm(tape: Tape, { x, y, rstd }: Normed, weight: Parameter): void {
+  const { rows, columns: dim } = x;
   tape.record(() => {
     const dy = y.grad;
     if (!dy) return;
@@ -42,5 +86,4 @@ export function rmsNorm(tape: Tape, x: Tensor, weight: Parameter, eps: number): 
       x.code,
     );
   });
-  return { y, recompute: compute };
 }

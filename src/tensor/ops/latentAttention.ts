@@ -1,0 +1,183 @@
+/**
+ * Decoding in the latent space of MLA: what is written to a latent cache, and attention over it between the two products with kv_b_proj that
+ * the naive form makes keys and values with. DeepSeek-V2 report, section 2.1.2; kernels.h has the layouts. No gradients.
+ * T rows, H heads, C latent values, R rotated key values, N and V values of a head's key and value part
+ */
+import { type Dtype, quantFormat } from "../dtype.js";
+import { type DtypeCode, native, type QuantFormatCode } from "../native.js";
+import type { Parameter } from "../parameter.js";
+import type { Tape } from "../tape.js";
+import type { Tensor } from "../tensor.js";
+import type { RopeTables } from "./rope.js";
+
+/** How a cache keeps its entries: values as they are, or latents in E4M3 with a scale for each 128 of them beside bf16 keys. */
+export type CacheDtype = "float32" | "bfloat16" | "float8_e4m3fn";
+
+const latentGroup = 128;
+
+/** Elements of `dtype` that one entry takes; FP8 entries are counted in bytes (656 for V3: 512 + 4 * 4 + 2 * 64). */
+export function entrySize(c: number, r: number, dtype: CacheDtype): number {
+  return dtype === "float8_e4m3fn" ? c + 4 * Math.ceil(c / latentGroup) + 2 * r : c + r;
+}
+
+/** One layer of a latent cache, as decoding reads and writes it; generate/latentCache.ts owns the pages. */
+export interface LatentCacheView {
+  /** [pages, pageSize, entrySize] of a CacheDtype */
+  readonly pages: Tensor;
+  readonly pageSize: number;
+  /** [rows, maxPages] int32 */
+  readonly blockTable: Tensor;
+  /** [rows] int32: positions a row may see, its own included */
+  readonly lengths: Tensor;
+  /** [rows] int32: where each row's own entry goes, counted in entries over all pages */
+  readonly slots: Tensor;
+}
+
+/** The latent rows of a prefill, for the cache: latent [T, C] after its norm, kRope [T, R] after the rotation. */
+export interface LatentRows {
+  readonly latent: Tensor;
+  readonly kRope: Tensor;
+}
+
+export interface LatentShape {
+  readonly heads: number;
+  readonly nopeDim: number;
+  readonly ropeDim: number;
+  readonly latentDim: number;
+  readonly vDim: number;
+}
+
+/** Puts latent rows into their slots of the cache. */
+export function writeLatents({ pages, slots }: Pick<LatentCacheView, "pages" | "slots">, rows: LatentRows): void {
+  const { latent, kRope } = rows;
+  const [to, from, key] = [pages.address, latent.address, kRope.address];
+  native().writeLatents(
+    to,
+    from,
+    key,
+    slots.address,
+    latent.rows,
+    latent.columns,
+    kRope.columns,
+    latent.code,
+    pages.code,
+  );
+}
+
+/** Puts rows of kv_a_proj_with_mqa into their slots: the latent normed, the key part rotated. @param z [T, C + R] */
+export function appendLatents(
+  { pages, slots }: Pick<LatentCacheView, "pages" | "slots">,
+  z: Tensor,
+  norm: Parameter,
+  eps: number,
+  { cos, sin }: RopeTables,
+  positions: Tensor,
+): void {
+  const c = norm.data.size;
+  native().appendLatents(
+    pages.address,
+    z.address,
+    norm.data.address,
+    cos.address,
+    sin.address,
+    positions.address,
+    slots.address,
+    z.rows,
+    c,
+    z.columns - c,
+    eps,
+    z.code,
+    pages.code,
+  );
+}
+
+/**
+ * Queries against latents: the key half of kv_b_proj folded in, the other part rotated.
+ * @param q [T, H * (N + R)], not rotated @param kvB [H * (N + V), C] @returns [T, H * (C + R)], new
+ */
+export function absorbQueries(
+  tape: Tape,
+  q: Tensor,
+  kvB: Parameter,
+  { cos, sin }: RopeTables,
+  positions: Tensor,
+  shape: LatentShape,
+): Tensor {
+  const { heads, nopeDim: n, ropeDim: r, latentDim: c, vDim: v } = shape;
+  const y = tape.empty([q.rows, heads * (c + r)], q.dtype);
+  native().absorbQueries(
+    y.address,
+    q.address,
+    kvB.data.address,
+    kvB.scales?.values.address ?? null,
+    cos.address,
+    sin.address,
+    positions.address,
+    q.rows,
+    heads,
+    n,
+    r,
+    c,
+    v,
+    kvB.scales?.group ?? c,
+    q.code,
+    storageCode(kvB),
+  );
+  return y;
+}
+
+/** Every row attends to its own first `lengths` entries. @param q [T, H * (C + R)] absorbed @returns [T, H * C], new */
+export function attendLatents(
+  tape: Tape,
+  q: Tensor,
+  cache: LatentCacheView,
+  shape: LatentShape,
+  scale: number,
+): Tensor {
+  const { heads, ropeDim: r, latentDim: c } = shape;
+  const { pages, pageSize, blockTable, lengths } = cache;
+  const y = tape.empty([q.rows, heads * c], q.dtype);
+  native().mlaDecode(
+    y.address,
+    q.address,
+    pages.address,
+    blockTable.address,
+    lengths.address,
+    q.rows,
+    heads,
+    c,
+    r,
+    pageSize,
+    blockTable.columns,
+    scale,
+    q.code,
+    pages.code,
+  );
+  return y;
+}
+
+/** Results in latent space to values: the value half of kv_b_proj. @param latent [T, H * C] @returns [T, H * V], new */
+export function expandValues(tape: Tape, latent: Tensor, kvB: Parameter, shape: LatentShape): Tensor {
+  const { heads, nopeDim: n, latentDim: c, vDim: v } = shape;
+  const y = tape.empty([latent.rows, heads * v], latent.dtype);
+  native().expandValues(
+    y.address,
+    latent.address,
+    kvB.data.address,
+    kvB.scales?.values.address ?? null,
+    latent.rows,
+    heads,
+    n,
+    c,
+    v,
+    kvB.scales?.group ?? c,
+    latent.code,
+    storageCode(kvB),
+  );
+  return y;
+}
+
+function storageCode({ data, scales }: Parameter): DtypeCode | QuantFormatCode {
+  const dtype: Dtype = data.dtype;
+  return scales ? quantFormat(dtype) : data.code;
+}
