@@ -28,7 +28,7 @@ export function convertCommand(): Command {
 async function convert({ model, to, out, maxShardGigabytes = 4 }: Flags): Promise<Outcome> {
   const { convertCheckpoint } = await import("../checkpoint/convert.js");
   const { resolveModelDirectory } = await import("../checkpoint/runDirectory.js");
-  const { useThreads } = await import("./bench.js");
+  const { useThreads } = await import("./threads.js");
   await useThreads(undefined);
   const begun = performance.now();
   const { tensors, bytes } = convertCheckpoint(resolveModelDirectory(model), out, to, maxShardGigabytes * 1e9);
