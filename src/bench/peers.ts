@@ -42,7 +42,12 @@ export function fastestTorchMode(
 ): TorchBest | { readonly missing: string } {
   const script = join(scripts, "torch_train.py");
   const args = [script, preset, "--threads", String(threads), "--steps", String(steps), "--mode", "all"];
-  const { stdout, error } = spawnSync("python3", args, { encoding: "utf8", env: ompEnv(threads), maxBuffer: 1 << 26 });
+  // Its progress is ours: three modes of a large model take minutes.
+  const { stdout, error } = spawnSync("python3", args, {
+    encoding: "utf8",
+    env: ompEnv(threads),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const lines = (stdout ?? "").trim().split("\n");
   const results = lines.filter((line) => line.startsWith("{")).map((line): unknown => JSON.parse(line));
   const best = results.filter(isObject).find((result) => isObject(result.best))?.best;

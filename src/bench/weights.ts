@@ -34,9 +34,9 @@ export function randomModel(config: ModelConfig, { dtype, weights }: ModelPrecis
   const block = Tensor.empty(model.arena, [blockValues], "float32");
   native().randomNormal(block.address, blockValues, seed, 0, 0, config.initializerRange);
   for (const parameter of model.parameters) {
-    const { data, scales, shape } = parameter;
+    const { data, name, scales, shape } = parameter;
     if (scales) repeatQuantized(parameter, block);
-    else if (shape.length === 1 || data.dtype === "float32")
+    else if (shape.length === 1 || name.endsWith(".gate.weight"))
       drawParameter(data.address, data.size, 0, parameter, main, seed);
     else repeat(data, block);
   }

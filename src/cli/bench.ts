@@ -1,5 +1,6 @@
 /** `fathom bench`: figures beside the floor of the machine, measured in the same run, and beside other programs that do the same work. */
 import { Command, Option } from "commander";
+import type { ModelConfig } from "../model/config.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { allCommand, reportCommand } from "./benchAll.js";
 import { loadCommand, tokenizerCommand } from "./benchFiles.js";
@@ -46,7 +47,7 @@ function kernelsCommand(): Command {
     const { benchKernels } = await import("../bench/kernels.js");
     const { onednnPeer } = await import("../bench/peers.js");
     const onednn = peer ? await onednnPeer(count) : null;
-    const found = await benchKernels({ repeats, threads: count, shrink: quick ? 8 : 1, peer: onednn, say });
+    const found = await benchKernels({ repeats, threads: count, shrink: quick ? 4 : 1, peer: onednn, say });
     if (onednn && "close" in onednn) onednn.close();
     return benchOutcome(found, save);
   });
@@ -94,6 +95,10 @@ async function benchTrain(flags: TrainFlags): Promise<Outcome> {
   if (flags.peer && (flags.length !== undefined || flags.batch !== undefined || flags.experts !== undefined)) {
     throw new RangeError("bench train: the peer trains the preset as it is: leave out --length, --batch and --experts");
   }
+  const variants = (flags.experts ?? [null]).map((experts) => ({
+    config: experts === null ? preset : withExperts(preset, experts),
+    variant: experts === null ? null : `${experts} experts`,
+  }));
   say(`${flags.preset}: ${batchSize} x ${sequenceLength} tokens a step, ${dtype}, ${threads} threads`);
   const { benchTraining } = await import("../bench/training.js");
   const { fastestTorchMode, torchPeer } = await import("../bench/peers.js");
@@ -114,11 +119,7 @@ async function benchTrain(flags: TrainFlags): Promise<Outcome> {
     say,
   };
   const benches = [];
-  for (const experts of flags.experts ?? [null]) {
-    const config = experts === null ? preset : { ...preset, nRoutedExperts: experts };
-    const variant = experts === null ? null : `${experts} experts`;
-    benches.push(await benchTraining(checked(config), { ...options, variant }));
-  }
+  for (const { config, variant } of variants) benches.push(await benchTraining(config, { ...options, variant }));
   if (runs && "close" in runs) runs.close();
   const first = benches[0];
   if (!first) throw new Error("internal: nothing was measured");
@@ -129,10 +130,12 @@ async function benchTrain(flags: TrainFlags): Promise<Outcome> {
 }
 
 /** @throws RangeError if the experts do not fit the preset's groups and choices */
-function checked<C extends { nRoutedExperts: number; nGroup: number; numExpertsPerTok: number }>(config: C): C {
-  const { nRoutedExperts: e, nGroup, numExpertsPerTok: k } = config;
-  if (e % nGroup !== 0 || k > e) {
-    throw new RangeError(`bench train: ${e} experts do not divide into ${nGroup} groups with ${k} chosen of them`);
+function withExperts(config: ModelConfig, nRoutedExperts: number): ModelConfig {
+  const { nGroup, numExpertsPerTok: k } = config;
+  if (nRoutedExperts % nGroup !== 0 || k > nRoutedExperts) {
+    throw new RangeError(
+      `bench train: ${nRoutedExperts} experts do not divide into ${nGroup} groups with ${k} chosen of them`,
+    );
   }
-  return config;
+  return { ...config, nRoutedExperts };
 }
