@@ -9,13 +9,13 @@ import { LatentCache } from "../generate/latentCache.js";
 import { argMax } from "../generate/sampler.js";
 import type { ModelConfig } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
-import { type Floors, measureFloors } from "../train/floors.js";
+import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
 import { randomTokens } from "../train/measure.js";
 import { BatchedCache, decodeRows, expertsMet } from "./batchedDecode.js";
 import { decodeCost, decodeFloorSeconds } from "./inferenceCost.js";
 import type { Peer } from "./peerProcess.js";
 import { measureSection, type Say, timed } from "./rounds.js";
-import { type BenchRow, rateRow } from "./row.js";
+import { type BenchRow, type PeerRuns, rateRow } from "./row.js";
 import { type ModelPrecision, precisionName, randomModel } from "./weights.js";
 
 export interface DecodeOptions extends ModelPrecision {
@@ -51,28 +51,34 @@ export async function benchDecode(
       `bench decode: depth ${Math.max(...options.depths)} with ${options.repeats} runs of ${options.tokens} tokens needs ${needed} positions, ${options.preset} has ${config.maxPositionEmbeddings}`,
     );
   }
-  const floors = measureFloors();
+  const before = measureFloors();
   const model = randomModel(config, options);
-  const rows: BenchRow[] = [];
+  const measured: Measured[] = [];
   for (const batch of options.batches) {
     for (const depth of options.depths) {
-      rows.push(
-        batch === 1
-          ? await oneSequence(model, depth, floors, options)
-          : await together(model, batch, depth, floors, options),
+      measured.push(
+        batch === 1 ? await oneSequence(model, depth, options) : await together(model, batch, depth, options),
       );
     }
   }
+  const floors = bestFloors(before, measureFloors());
+  const rows = measured.map((one) => rowOf(model, one, floors, options));
   model.free();
   return { floors, rows };
 }
 
-async function oneSequence(
-  model: DeepseekV3,
-  depth: number,
-  floors: Floors,
-  options: DecodeOptions,
-): Promise<BenchRow> {
+interface Measured {
+  readonly name: string;
+  readonly batch: number;
+  readonly depth: number;
+  /** Different experts that a layer's rows met. */
+  readonly experts: number;
+  /** Seconds of each run. */
+  readonly ours: readonly number[];
+  readonly peer: PeerRuns;
+}
+
+async function oneSequence(model: DeepseekV3, depth: number, options: DecodeOptions): Promise<Measured> {
   const { tokens, repeats, preset, say, peer } = options;
   const { vocabSize, numExpertsPerTok } = model.config;
   using cache = new LatentCache(model, Math.max(1, depth) + tokens * (repeats + 1));
@@ -94,20 +100,10 @@ async function oneSequence(
     ours: () => timed(run),
     peers: peer ? [{ peer, ask: [`decode ${tokens}`] }] : [],
   });
-  return row(
-    model,
-    { batch: 1, depth, experts: numExpertsPerTok, name, floors, ours, peer: peers[0] ?? null },
-    options,
-  );
+  return { name, batch: 1, depth, experts: numExpertsPerTok, ours, peer: peers[0] ?? null };
 }
 
-async function together(
-  model: DeepseekV3,
-  batch: number,
-  depth: number,
-  floors: Floors,
-  options: DecodeOptions,
-): Promise<BenchRow> {
+async function together(model: DeepseekV3, batch: number, depth: number, options: DecodeOptions): Promise<Measured> {
   const { tokens, repeats, preset, say } = options;
   const { vocabSize } = model.config;
   using cache = new BatchedCache(model, batch, depth, tokens * (repeats + 1));
@@ -130,22 +126,16 @@ async function together(
     say,
     ours: () => timed(() => run()),
   });
-  return row(model, { batch, depth, experts, name, floors, ours, peer: null }, options);
+  return { name, batch, depth, experts, ours, peer: null };
 }
 
-interface Measured {
-  readonly batch: number;
-  readonly depth: number;
-  readonly experts: number;
-  readonly name: string;
-  readonly floors: Floors;
-  readonly ours: readonly number[];
-  readonly peer: (Parameters<typeof rateRow>[5] & object) | null;
-}
-
-function row(model: DeepseekV3, measured: Measured, { tokens, repeats, threads, dtype }: DecodeOptions): BenchRow {
-  const { batch, depth, experts, name, floors, ours, peer } = measured;
-  const cost = decodeCost(model.config, model.parameters, {
+function rowOf(
+  { config, parameters }: DeepseekV3,
+  { name, batch, depth, experts, ours, peer }: Measured,
+  floors: Floors,
+  { tokens, repeats, threads, dtype }: DecodeOptions,
+): BenchRow {
+  const cost = decodeCost(config, parameters, {
     batch,
     length: Math.max(1, depth) + (tokens * repeats) / 2 + tokens,
     experts,

@@ -7,7 +7,7 @@ import { linear } from "../tensor/ops/linear.js";
 import { createParameter, createQuantized, type Parameter } from "../tensor/parameter.js";
 import { Tape } from "../tensor/tape.js";
 import { Tensor } from "../tensor/tensor.js";
-import { type Floors, measureFloors } from "../train/floors.js";
+import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
 import type { Peer } from "./peerProcess.js";
 import { measureSection, type Say, shortSeconds } from "./rounds.js";
 import { type BenchRow, type PeerRuns, rateRow } from "./row.js";
@@ -42,20 +42,24 @@ interface Work {
 export async function benchKernels(
   options: KernelOptions,
 ): Promise<{ readonly floors: Floors; readonly rows: readonly BenchRow[] }> {
-  const floors = measureFloors();
-  const rows: BenchRow[] = [];
+  const before = measureFloors();
+  const rowsOf: RowOf[] = [];
   for (const dtype of ["float32", "bfloat16"] as const) {
     const memory = new Memory();
     for (const work of [...products(memory, dtype, options.shrink), ...others(memory, dtype, options.shrink)]) {
-      rows.push(await measured(work, floors, options));
+      rowsOf.push(await measured(work, options));
     }
     memory.free();
   }
-  rows.push(...(await quantizedLinears(floors, options)));
-  return { floors, rows };
+  rowsOf.push(...(await quantizedLinears(options)));
+  const floors = bestFloors(before, measureFloors());
+  return { floors, rows: rowsOf.map((rowOf) => rowOf(floors)) };
 }
 
-async function measured(work: Work, floors: Floors, options: KernelOptions): Promise<BenchRow> {
+/** A row that waits for the floors, which are measured before and after. */
+type RowOf = (floors: Floors) => BenchRow;
+
+async function measured(work: Work, options: KernelOptions): Promise<RowOf> {
   const { name, dtype, flops, bytes, run, ask, unit = "GFLOP/s", isStream = false } = work;
   run();
   const peers = ask !== undefined && options.peer ? [{ peer: options.peer, ask: [ask] }] : [];
@@ -66,10 +70,12 @@ async function measured(work: Work, floors: Floors, options: KernelOptions): Pro
     ours: () => shortSeconds(run),
     peers,
   });
-  const peak = dtype === "float32" ? floors.f32Flops : floors.bf16Flops;
   const facts = { bench: "kernels", case: name, threads: options.threads, flops, bytes, per: "call" } as const;
-  const least = Math.max(flops / peak, bytes / (isStream ? floors.triadBytes : floors.readBytes));
-  return rateRow(facts, unit, unit === "GB/s" ? bytes : flops, ours, least, theirs[0] ?? null);
+  return ({ f32Flops, bf16Flops, readBytes, triadBytes }) => {
+    const peak = dtype === "float32" ? f32Flops : bf16Flops;
+    const least = Math.max(flops / peak, bytes / (isStream ? triadBytes : readBytes));
+    return rateRow(facts, unit, unit === "GB/s" ? bytes : flops, ours, least, theirs[0] ?? null);
+  };
 }
 
 /** Matrices of normal numbers in native memory. */
@@ -208,14 +214,14 @@ function* others(memory: Memory, dtype: ComputeDtype, shrink: number): Iterable<
 }
 
 /** One projection with weights in bf16 and in 8 and 4 bits, at the rows of decoding, of a batch and of a prefill; the peer is our bf16. */
-async function quantizedLinears(floors: Floors, { shrink, repeats, threads, say }: KernelOptions): Promise<BenchRow[]> {
+async function quantizedLinears({ shrink, repeats, threads, say }: KernelOptions): Promise<RowOf[]> {
   const [out, inner] = [4096 / shrink, 4096 / shrink];
   const arena = new Arena();
   const plain = createParameter(arena, "bf16", [out, inner], "bfloat16");
   const floats = Tensor.empty(arena, [out, inner], "float32");
   native().randomNormal(floats.address, floats.size, 1, 1, 0, 0.02);
   native().convert(plain.data.address, floats.address, floats.size, 1, 0);
-  const rows: BenchRow[] = [];
+  const rows: RowOf[] = [];
   for (const dtype of ["float8_e4m3fn", "int8", "int4"] as const) {
     const weight = quantized(arena, floats, dtype);
     for (const count of [1, 64, 512]) {
@@ -242,8 +248,10 @@ async function quantizedLinears(floors: Floors, { shrink, repeats, threads, say 
       const bytes = weightBytes(weight) + 2 * count * (out + inner);
       const facts = { bench: "kernels", case: name, threads, flops, bytes, per: "call", at: { rows: count } } as const;
       const peer: PeerRuns = { name: "our bf16", samples: bf16 };
-      const least = Math.max(flops / floors.bf16Flops, bytes / floors.readBytes);
-      rows.push(rateRow(facts, "GFLOP/s", flops, ours, least, peer));
+      rows.push(({ bf16Flops, readBytes }) => {
+        const least = Math.max(flops / bf16Flops, bytes / readBytes);
+        return rateRow(facts, "GFLOP/s", flops, ours, least, peer);
+      });
       x.free();
     }
   }

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Floors, measureFloors } from "../train/floors.js";
+import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
 import { median } from "../train/measure.js";
 import { measureSection, type Say } from "./rounds.js";
 import { type BenchRow, costRow } from "./row.js";
@@ -38,7 +38,7 @@ export async function benchLoad(
   options: LoadOptions,
 ): Promise<{ readonly floors: Floors; readonly rows: readonly BenchRow[] }> {
   const { label, directory, promptTokens, repeats, threads, say } = options;
-  const floors = measureFloors();
+  const before = measureFloors();
   const bytes = tensorFileBytes(directory);
   await openOnce(options);
   const seen: Opened[] = [];
@@ -53,9 +53,10 @@ export async function benchLoad(
       return opened.seconds;
     },
   });
+  const floors = bestFloors(before, measureFloors());
   const mib = (of: (opened: Opened) => number): number[] => seen.map((opened) => of(opened) / 2 ** 20);
   const touched = median(seen.map(({ touchedBytes }) => touchedBytes));
-  const base = median(mib(({ before }) => before.anonymous));
+  const base = median(mib((opened) => opened.before.anonymous));
   const at = { checkpointMiB: bytes / 2 ** 20, promptTokens };
   const facts = { bench: "load", threads, at, bytes: touched, per: "call" } as const;
   const row = (

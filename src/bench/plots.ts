@@ -165,11 +165,12 @@ function standalone(figure: string, series: readonly Series[], { title, yLabel }
     /<svg viewBox="([^"]*)" role="img" aria-label="([^"]*)">(.*)<\/svg>/s.exec(figure) ?? [];
   const [, , width = 0, height = 0] = box.split(" ").map(Number);
   const head = 40;
-  const legend = series.map(({ name, color: stroke, isReference }, i) => {
+  const legend = series.map(({ name, color: stroke, isReference, isScatter }, i) => {
     const y = head + height + 12 + i * legendLine;
     const dash = isReference ? ' stroke-dasharray="5 3"' : "";
     const line = `<line x1="58" x2="78" y1="${y}" y2="${y}" stroke="${stroke}" stroke-width="3"${dash}/>`;
-    return `${line}<text class="tick" x="86" y="${y}" dy="0.34em">${escapeHtml(name)}</text>`;
+    const mark = isScatter ? `<circle cx="68" cy="${y}" r="3.5" fill="${stroke}"/>` : line;
+    return `${mark}<text class="tick" x="86" y="${y}" dy="0.34em">${escapeHtml(name)}</text>`;
   });
   const total = head + height + series.length * legendLine + 16;
   const { light, dark } = palettes;

@@ -3,7 +3,7 @@
 import { prefill } from "../generate/generate.js";
 import { LatentCache } from "../generate/latentCache.js";
 import type { ModelConfig } from "../model/config.js";
-import { type Floors, measureFloors } from "../train/floors.js";
+import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
 import { randomTokens } from "../train/measure.js";
 import { prefillCost, prefillFloorSeconds } from "./inferenceCost.js";
 import type { Peer } from "./peerProcess.js";
@@ -26,7 +26,7 @@ export async function benchPrefill(
   options: PrefillOptions,
 ): Promise<{ readonly floors: Floors; readonly rows: readonly BenchRow[] }> {
   const { preset, tokens, repeats, threads, peers, say, dtype } = options;
-  const floors = measureFloors();
+  const before = measureFloors();
   const model = randomModel(config, options);
   const ids = randomTokens(tokens, config.vocabSize, 1);
   const once = (): Promise<number> =>
@@ -45,6 +45,7 @@ export async function benchPrefill(
   });
   const cost = prefillCost(model.config, model.parameters, tokens);
   model.free();
+  const floors = bestFloors(before, measureFloors());
   const least = prefillFloorSeconds(cost, floors, dtype === "float32" ? floors.f32Flops : floors.bf16Flops);
   const row = rateRow(
     {

@@ -6,7 +6,7 @@
 import type { ModelConfig } from "../model/config.js";
 import { flopsPerTokenTraining, parameterCounts } from "../model/flops.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
-import { type Floors, measureFloors } from "../train/floors.js";
+import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
 import { startTraining, type TrainingSpeed, trainingSpeed } from "../train/measure.js";
 import type { Peer } from "./peerProcess.js";
 import { measureSection, type Say } from "./rounds.js";
@@ -37,7 +37,7 @@ export interface TrainingBench {
 
 export async function benchTraining(config: ModelConfig, options: TrainingOptions): Promise<TrainingBench> {
   const { preset, variant, dtype, steps, threads, sequenceLength: length, batchSize, peer, say } = options;
-  const floors = measureFloors();
+  const before = measureFloors();
   const training = startTraining(config, options);
   const seen = [await training.step(), await training.step()];
   const name = variant === null ? `${preset} ${dtype}` : `${preset} ${dtype} ${variant}`;
@@ -53,6 +53,7 @@ export async function benchTraining(config: ModelConfig, options: TrainingOption
     peers: peer ? [{ peer: peer.runs, ask: ["step"] }] : [],
   });
   training.free();
+  const floors = bestFloors(before, measureFloors());
   const speed = trainingSpeed(config, options, seen, dtype === "float32" ? floors.f32Flops : floors.bf16Flops);
   const tokens = batchSize * length;
   const flops = flopsPerTokenTraining(config, length, false).total;
