@@ -127,7 +127,8 @@ async function benchLoad(flags: LoadFlags): Promise<Outcome> {
       say(`${made}: ${grouped(bytes)} bytes`);
     }
     const directory = resolveModelDirectory(made);
-    const label = flags.model === undefined ? flags.preset : basename(resolve(directory));
+    const named = flags.model ?? flags.out;
+    const label = named === undefined ? flags.preset : basename(resolve(named));
     const { promptTokens = 16, repeats = 5 } = flags;
     return await benchOutcome(await bench({ label, directory, promptTokens, repeats, threads, say }), flags.save);
   } finally {
