@@ -53,8 +53,11 @@ export async function benchTraining(config: ModelConfig, options: TrainingOption
     peers: peer ? [{ peer: peer.runs, ask: ["step"] }] : [],
   });
   training.free();
+  // Before the second look at the floors, whose arrays would count.
+  const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
   const floors = bestFloors(before, measureFloors());
-  const speed = trainingSpeed(config, options, seen, dtype === "float32" ? floors.f32Flops : floors.bf16Flops);
+  const typePeak = dtype === "float32" ? floors.f32Flops : floors.bf16Flops;
+  const speed = { ...trainingSpeed(config, options, seen, typePeak), peakMemoryBytes };
   const tokens = batchSize * length;
   const flops = flopsPerTokenTraining(config, length, false).total;
   const peak = Math.max(floors.f32Flops, floors.bf16Flops);
@@ -73,7 +76,7 @@ export async function benchTraining(config: ModelConfig, options: TrainingOption
   const memoryRow = costRow(
     { ...facts, case: `${name} peak memory`, bytes: state, per: "step" },
     "MiB",
-    [speed.peakMemoryBytes / 2 ** 20],
+    [peakMemoryBytes / 2 ** 20],
     state / 2 ** 20,
     peer && theirs && "samples" in theirs ? { name: theirs.name, samples: [peer.peakMemoryBytes / 2 ** 20] } : theirs,
   );

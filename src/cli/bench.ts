@@ -22,7 +22,7 @@ export function benchCommand(): Command {
     .addCommand(reportCommand())
     .addHelpText(
       "after",
-      "\nExamples:\n  fathom bench kernels --peer\n  fathom bench decode --weights int8 --depths 0,512,4096 --peer\n  fathom bench all --peer --save bench/results && fathom bench report",
+      "\nPeers that are not installed are told of in the rows; those of llama.cpp and oneDNN live in the folder FATHOM_PEERS\n(default: fathom-peers in the temporary folder).\n\nExamples:\n  fathom bench kernels --peer\n  fathom bench decode --weights int8 --depths 0,512,4096 --peer\n  fathom bench all --peer --save bench/results && fathom bench report",
     );
 }
 
