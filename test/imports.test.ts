@@ -20,6 +20,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   serve: ["generate", "tokenizer", "checkpoint"],
   plan: ["model/config", "model/flops", "distributed/schedule", "distributed/eplb"],
   report: ["train/events"],
+  bench: [
+    ...["tensor", "distributed", "tokenizer", "data", "model", "checkpoint", "generate", "eval", "train"],
+    ...["posttrain", "serve", "plan", "report"],
+  ],
   cli: ["*"],
 };
 

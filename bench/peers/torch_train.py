@@ -9,6 +9,9 @@ whose shapes follow the data, stays eager). Each mode runs in a process of its o
 own. Prints one JSON object per mode, a line each, and at last the fastest as {"best": ...}. A mode that fails is
 reported with its reason; the exit status is 1 if all fail. tokensPerSecond is the median over the counted steps.
 
+With --serve it prints {"ready": true, ...} after the warm-up of one mode and then runs a step for each line of standard
+input, answered with {"seconds": s}: `fathom bench train --peer` takes turns with it, step by step.
+
 Needs `pip install torch numpy`; compile also a C++ compiler.
 """
 
@@ -43,7 +46,8 @@ def compile_parts(model):
             block.mlp.compile(dynamic=False)
 
 
-def measure(preset, mode, threads, steps, warmup):
+def training(preset, mode, threads):
+    """A function that trains on one more batch and returns (seconds, loss), and the torch it runs on."""
     import torch
     from torch_model import CausalLm, adamw, read_config
 
@@ -56,8 +60,8 @@ def measure(preset, mode, threads, steps, warmup):
         compile_parts(model)
     optimizer = adamw(model, 3e-4, (0.9, 0.95), 1e-8, 0.1, fused=True)
     length = config["max_position_embeddings"]
-    seconds, losses = [], []
-    for step in range(warmup + steps):
+
+    def step():
         tokens = torch.randint(0, config["vocab_size"], (tokens_per_step // length, length + 1))
         begun = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mode == "bf16"):
@@ -66,9 +70,29 @@ def measure(preset, mode, threads, steps, warmup):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        losses.append(loss.item())
-        seconds.append(time.perf_counter() - begun)
-        print(f"{preset} {mode} step {step}: loss {losses[-1]:.4f}, {seconds[-1]:.3f} s", file=sys.stderr, flush=True)
+        value = loss.item()
+        return time.perf_counter() - begun, value
+
+    return step, torch
+
+
+def serve(preset, mode, threads, warmup):
+    step, torch = training(preset, mode, threads)
+    for _ in range(warmup):
+        step()
+    print(json.dumps({"ready": True, "mode": mode, "threads": threads, "version": torch.__version__}), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps({"seconds": step()[0]}), flush=True)
+
+
+def measure(preset, mode, threads, steps, warmup):
+    step, torch = training(preset, mode, threads)
+    seconds, losses = [], []
+    for index in range(warmup + steps):
+        elapsed, loss = step()
+        seconds.append(elapsed)
+        losses.append(loss)
+        print(f"{preset} {mode} step {index}: loss {loss:.4f}, {elapsed:.3f} s", file=sys.stderr, flush=True)
     counted = seconds[warmup:]
     return {
         "preset": preset,
@@ -109,7 +133,13 @@ def main():
     parser.add_argument("--warmup", type=int, default=2, help="steps before them")
     parser.add_argument("--mode", choices=[*modes, "all"], default="all")
     parser.add_argument("--here", action="store_true", help="measure one mode in this process and print its result")
+    parser.add_argument("--serve", action="store_true", help="run steps of one mode as standard input asks for them")
     options = parser.parse_args()
+    if options.serve:
+        if options.mode == "all":
+            parser.error("--serve takes one mode")
+        serve(options.preset, options.mode, options.threads, options.warmup)
+        return 0
     if options.here:
         if options.mode == "all":
             parser.error("--here takes one mode")

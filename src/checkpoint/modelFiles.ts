@@ -250,7 +250,7 @@ export function storedAs(directory: string, config: ModelConfig): StorageOf {
 }
 
 /** Values that share a scale in weights that are quantised while they are read. */
-const quantGroups: Readonly<Record<QuantDtype, number>> = { float8_e4m3fn: 128, int8: 128, int4: 32 };
+export const quantGroups: Readonly<Record<QuantDtype, number>> = { float8_e4m3fn: 128, int8: 128, int4: 32 };
 
 /**
  * Quantises the matrices of attention, feed-forward parts and experts while they are read, whatever the files hold, and the head in 8 bits:

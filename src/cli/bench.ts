@@ -1,35 +1,55 @@
-/** `fathom bench`: figures beside the floor of the machine, measured in the same run. */
+/** `fathom bench`: figures beside the floor of the machine, measured in the same run, and beside other programs that do the same work. */
 import { Command, Option } from "commander";
+import type { ModelConfig } from "../model/config.js";
 import { type TrainPrecision, trainPrecisions } from "../tensor/dtype.js";
-import { act, integerOption, type Outcome, say, table, threadsOption } from "./output.js";
+import { allCommand, reportCommand } from "./benchAll.js";
+import { loadCommand, tokenizerCommand } from "./benchFiles.js";
+import { decodeCommand, prefillCommand } from "./benchInference.js";
+import { benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
+import { act, integerOption, integersOption, type Outcome, say, threadsOption } from "./output.js";
+import { useThreads } from "./threads.js";
 
 export function benchCommand(): Command {
   return new Command("bench")
-    .description("Measure speed beside the floor of this machine.")
+    .description("Measure speed beside the floor of this machine, and beside other programs.")
     .addCommand(kernelsCommand())
-    .addCommand(trainCommand());
+    .addCommand(trainCommand())
+    .addCommand(prefillCommand())
+    .addCommand(decodeCommand())
+    .addCommand(tokenizerCommand())
+    .addCommand(loadCommand())
+    .addCommand(allCommand())
+    .addCommand(reportCommand())
+    .addHelpText(
+      "after",
+      "\nPeers that are not installed are told of in the rows; those of llama.cpp and oneDNN live in the folder FATHOM_PEERS\n(default: fathom-peers in the temporary folder).\n\nExamples:\n  fathom bench kernels --peer\n  fathom bench decode --weights int8 --depths 0,512,4096 --peer\n  fathom bench all --peer --save bench/results && fathom bench report",
+    );
+}
+
+interface KernelFlags {
+  readonly threads?: number;
+  readonly repeats?: number;
+  readonly quick?: boolean;
+  readonly peer?: boolean;
+  readonly save?: string;
 }
 
 function kernelsCommand(): Command {
   const command = new Command("kernels")
     .description("Time the kernels at the sizes of a model.")
     .addOption(threadsOption())
-    .addOption(integerOption("--repeats <n>", "runs per figure; the median counts (default 7)", 1, 1000));
-  return act<{ threads?: number; repeats?: number }>(command, async (_, { threads, repeats = 7 }) => {
-    await useThreads(threads);
-    const { benchKernels } = await import("../train/benchKernels.js");
-    const { floors, rows } = benchKernels(repeats);
-    const text = table([
-      ["kernel", "size", "figure", "floor", "ratio"],
-      ...rows.map(({ kernel, size, figure, floor, unit, ratio }) => [
-        kernel,
-        size,
-        `${figure.toFixed(1)} ${unit}`,
-        `${floor.toFixed(1)} ${unit}`,
-        `${(100 * ratio).toFixed(0)} %`,
-      ]),
-    ]);
-    return { result: { floors, rows }, text };
+    .addOption(repeatsOption(5))
+    .option("--quick", "small sizes, to see that it runs")
+    .addOption(peerOption("oneDNN"))
+    .addOption(saveOption());
+  return act<KernelFlags>(command, async (_, { threads, repeats = 5, quick = false, peer = false, save }) => {
+    const count = await useThreads(threads);
+    const { benchKernels } = await import("../bench/kernels.js");
+    const { onednnPeer } = await import("../bench/peers.js");
+    const onednn = peer ? await onednnPeer(count) : null;
+    const found = await benchKernels({ repeats, threads: count, shrink: quick ? 4 : 1, peer: onednn, say });
+    if (onednn && "close" in onednn) onednn.close();
+    return benchOutcome(found, save);
   });
 }
 
@@ -38,10 +58,13 @@ interface TrainFlags {
   readonly steps?: number;
   readonly threads?: number;
   readonly dtype: TrainPrecision;
+  readonly experts?: readonly number[];
   readonly length?: number;
   readonly batch?: number;
   readonly seed?: number;
   readonly recompute?: boolean;
+  readonly peer?: boolean;
+  readonly save?: string;
 }
 
 function trainCommand(): Command {
@@ -51,49 +74,68 @@ function trainCommand(): Command {
     .addOption(integerOption("--steps <n>", "steps to measure after two that warm up (default 5)", 1, 100_000))
     .addOption(threadsOption())
     .addOption(new Option("--dtype <type>", "arithmetic").choices([...trainPrecisions]).default("float32"))
+    .addOption(integersOption("--experts <list>", "numbers of routed experts to try in the preset", 1, 4096))
     .addOption(integerOption("--length <tokens>", "tokens of a sequence (default: the preset's positions)", 2, 2 ** 20))
     .addOption(integerOption("--batch <sequences>", "sequences a step (default: 4096 tokens)", 1, 2 ** 20))
     .addOption(integerOption("--seed <n>", "seed of weights and tokens (default 1)", 0, Number.MAX_SAFE_INTEGER))
     .option("--recompute", "compute norms and up-projections again in the backward")
-    .addHelpText("after", "\nExamples:\n  fathom bench train --preset small --steps 10 --threads 2");
+    .addOption(peerOption("the fastest PyTorch of float32, bfloat16 autocast and torch.compile"))
+    .addOption(saveOption())
+    .addHelpText("after", "\nExamples:\n  fathom bench train --preset small --steps 10 --threads 2 --peer");
   return act<TrainFlags>(command, (_, flags) => benchTrain(flags));
 }
 
 async function benchTrain(flags: TrainFlags): Promise<Outcome> {
   const { loadPreset } = await import("../model/presets.js");
-  const config = loadPreset(flags.preset);
+  const preset = loadPreset(flags.preset);
   const threads = await useThreads(flags.threads);
-  const sequenceLength = flags.length ?? config.maxPositionEmbeddings;
+  const sequenceLength = flags.length ?? preset.maxPositionEmbeddings;
   const batchSize = flags.batch ?? Math.max(1, Math.floor(4096 / sequenceLength));
-  say(`${flags.preset}: ${batchSize} x ${sequenceLength} tokens a step, ${flags.dtype}, ${threads} threads`);
-  const { measureTraining } = await import("../train/measure.js");
-  const speed = await measureTraining(config, {
-    steps: flags.steps ?? 5,
-    dtype: flags.dtype,
-    seed: flags.seed ?? 1,
+  const { dtype, steps = 5, seed = 1, recompute = false } = flags;
+  if (flags.peer && (flags.length !== undefined || flags.batch !== undefined || flags.experts !== undefined)) {
+    throw new RangeError("bench train: the peer trains the preset as it is: leave out --length, --batch and --experts");
+  }
+  const variants = (flags.experts ?? [null]).map((experts) => ({
+    config: experts === null ? preset : withExperts(preset, experts),
+    variant: experts === null ? null : `${experts} experts`,
+  }));
+  say(`${flags.preset}: ${batchSize} x ${sequenceLength} tokens a step, ${dtype}, ${threads} threads`);
+  const { benchTraining } = await import("../bench/training.js");
+  const { fastestTorchMode, torchPeer } = await import("../bench/peers.js");
+  const mode = flags.peer ? fastestTorchMode(flags.preset, threads, 3) : null;
+  const runs = mode && (!("missing" in mode) ? await torchPeer(flags.preset, threads, mode.mode) : mode);
+  const peakMemoryBytes = mode && !("missing" in mode) ? mode.peakMemoryBytes : 0;
+  const peer = runs && { runs, peakMemoryBytes };
+  const options = {
+    preset: flags.preset,
+    dtype,
+    steps,
+    threads,
+    seed,
     sequenceLength,
     batchSize,
-    recompute: flags.recompute ?? false,
-  });
-  const { forward, backward, optimizer } = speed.step;
-  const text = table([
-    ["tokens per second", speed.tokensPerSecond.toFixed(0)],
-    [
-      "share of the peak",
-      `${(100 * speed.peakFraction).toFixed(1)} % of ${(speed.peakFlops / 1e9).toFixed(0)} GFLOP/s`,
-    ],
-    ["step", `forward ${forward.toFixed(3)} s, backward ${backward.toFixed(3)} s, optimizer ${optimizer.toFixed(3)} s`],
-    ["kept for the backward", `${(speed.activationBytes / 2 ** 20).toFixed(1)} MiB`],
-    ["peak memory", `${(speed.peakMemoryBytes / 2 ** 20).toFixed(0)} MiB`],
-  ]);
-  return { result: { preset: flags.preset, threads, dtype: flags.dtype, sequenceLength, batchSize, ...speed }, text };
+    recompute,
+    peer,
+    say,
+  };
+  const benches = [];
+  for (const { config, variant } of variants) benches.push(await benchTraining(config, { ...options, variant }));
+  if (runs && "close" in runs) runs.close();
+  const first = benches[0];
+  if (!first) throw new Error("internal: nothing was measured");
+  // The memory of a process is that of its largest model: one figure for several says nothing.
+  const rows = benches.flatMap((bench) => (benches.length > 1 ? bench.rows.slice(0, 1) : bench.rows));
+  const facts = { preset: flags.preset, threads, dtype, sequenceLength, batchSize, ...first.speed };
+  return benchOutcome({ floors: first.floors, rows }, flags.save, facts);
 }
 
-/** Sets the kernels' threads. @returns how many they are */
-export async function useThreads(threads: number | undefined): Promise<number> {
-  const { availableParallelism } = await import("node:os");
-  const { native } = await import("../tensor/native.js");
-  const count = threads ?? availableParallelism();
-  native().setThreads(count);
-  return count;
+/** @throws RangeError if the experts do not fit the preset's groups and choices */
+function withExperts(config: ModelConfig, nRoutedExperts: number): ModelConfig {
+  const { nGroup, numExpertsPerTok: k } = config;
+  if (nRoutedExperts % nGroup !== 0 || k > nRoutedExperts) {
+    throw new RangeError(
+      `bench train: ${nRoutedExperts} experts do not divide into ${nGroup} groups with ${k} chosen of them`,
+    );
+  }
+  return { ...config, nRoutedExperts };
 }

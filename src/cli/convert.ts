@@ -38,7 +38,7 @@ Examples:
 
 async function convert(flags: Flags): Promise<Outcome> {
   const { resolveModelDirectory } = await import("../checkpoint/runDirectory.js");
-  const { useThreads } = await import("./bench.js");
+  const { useThreads } = await import("./threads.js");
   await useThreads(undefined);
   const begun = performance.now();
   const from = resolveModelDirectory(flags.model);

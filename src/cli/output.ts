@@ -76,6 +76,17 @@ export function integerOption(flags: string, description: string, low: number, h
   });
 }
 
+/** An option that takes whole numbers of a range, separated by commas. */
+export function integersOption(flags: string, description: string, low: number, high: number): Option {
+  return new Option(flags, description).argParser((text) => {
+    const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+    if (!values.every((value) => Number.isInteger(value) && value >= low && value <= high)) {
+      throw new InvalidArgumentError(`expected whole numbers from ${low} to ${high}, separated by commas.`);
+    }
+    return values;
+  });
+}
+
 /** An option that takes a number of a range. */
 export function numberOption(flags: string, description: string, low: number, high: number): Option {
   return new Option(flags, description).argParser((text) => {

@@ -62,7 +62,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
   const { loadPreset } = await import("../model/presets.js");
   const { printer } = await import("./progress.js");
   const { train } = await import("./training.js");
-  const { useThreads } = await import("./bench.js");
+  const { useThreads } = await import("./threads.js");
   const config = loadPreset(preset);
   await useThreads(flags.threads);
   const sources = flags.data ? parseDataSources(flags.data) : await defaultSources();

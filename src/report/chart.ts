@@ -11,6 +11,8 @@ export interface Series {
   readonly points: readonly (readonly [x: number, y: number])[];
   /** A yardstick, drawn dashed, rather than a measured curve. */
   readonly isReference?: boolean;
+  /** Single points that no line joins. */
+  readonly isScatter?: boolean;
 }
 
 export interface ChartOptions {
@@ -20,6 +22,7 @@ export interface ChartOptions {
   /** What the values are and their unit, beside the title. */
   readonly yLabel: string;
   readonly isLogarithmic?: boolean;
+  readonly isXLogarithmic?: boolean;
   /** Values are shares of 1, shown in percent. */
   readonly isShare?: boolean;
 }
@@ -84,7 +87,7 @@ export function logTicks(low: number, high: number): number[] {
 
 /** A line chart; the values are readable in each curve's title, in the legend and, by screen readers, in the picture's label. */
 export function lineChart(series: readonly Series[], options: ChartOptions): string {
-  const { title, yLabel, xLabel, isLogarithmic = false, isShare = false } = options;
+  const { title, yLabel, xLabel, isLogarithmic = false, isXLogarithmic = false, isShare = false } = options;
   const isDrawable = (y: number): boolean => Number.isFinite(y) && (!isLogarithmic || y > 0);
   const measured = series.filter(({ points }) => points.some(([, y]) => isDrawable(y)));
   const caption = `<figcaption>${escapeHtml(title)} <small>${escapeHtml(yLabel)}</small></figcaption>`;
@@ -93,15 +96,16 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
     return `<figure>${caption}<p class="empty">No values yet.</p></figure>`;
   const scale = (y: number): number => (isLogarithmic ? Math.log10(y) : y);
   const all = measured.flatMap(({ points }) => points.filter(([, y]) => isDrawable(y)));
+  const xScale = (x: number): number => (isXLogarithmic ? Math.log10(x) : x);
   const [xLow, xHigh] = range(
-    all.map(([x]) => x),
+    all.map(([x]) => xScale(x)),
     0,
   );
   const [yLow, yHigh] = range(
     all.map(([, y]) => scale(y)),
     0.05,
   );
-  const px = (x: number): string => (left + ((x - xLow) / (xHigh - xLow)) * (right - left)).toFixed(1);
+  const px = (x: number): string => (left + ((xScale(x) - xLow) / (xHigh - xLow)) * (right - left)).toFixed(1);
   const py = (y: number): string => (bottom - ((scale(y) - yLow) / (yHigh - yLow)) * (bottom - top)).toFixed(1);
   const number = (value: number): string => (isShare ? `${trimmed(100 * value)} %` : shortNumber(value));
   const parts: string[] = [];
@@ -110,7 +114,8 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
     parts.push(`<line class="grid" x1="${left}" x2="${right}" y1="${y}" y2="${y}"/>`);
     parts.push(`<text class="tick" x="${left - 7}" y="${y}" dy="0.34em" text-anchor="end">${number(tick)}</text>`);
   }
-  parts.push(...xAxis(ticks(xLow, xHigh, 8), px, xLabel));
+  const xTicks = isXLogarithmic ? logTicks(10 ** xLow, 10 ** xHigh) : ticks(xLow, xHigh, 8);
+  parts.push(...xAxis(xTicks, px, xLabel));
   // The first on top, for it is what the chart is about.
   for (const one of measured.toReversed()) parts.push(curve(one, isDrawable, px, py, number));
   const last = (one: Series): string =>
@@ -142,7 +147,7 @@ function xAxis(values: readonly number[], px: (x: number) => string, label: stri
 }
 
 function curve(
-  { name, color, points, isReference = false }: Series,
+  { name, color, points, isReference = false, isScatter = false }: Series,
   isDrawable: (y: number) => boolean,
   px: (x: number) => string,
   py: (y: number) => string,
@@ -155,7 +160,8 @@ function curve(
     isDown = isDrawable(y);
   }
   const kind = isReference ? ' class="reference"' : ' class="curve"';
-  const drawn = `<path${kind} d="${path}" stroke="${color}"><title>${escapeHtml(name)}</title></path>`;
+  const line = `<path${kind} d="${path}" stroke="${color}"><title>${escapeHtml(name)}</title></path>`;
+  const drawn = isScatter ? "" : line;
   if (isReference || points.length > maxMarkers) return drawn;
   const markers = points
     .filter(([, y]) => isDrawable(y))

@@ -65,3 +65,13 @@ export function peakBandwidth(
 export function measureFloors(): Floors {
   return { f32Flops: peakFlops("float32"), bf16Flops: peakFlops("bfloat16"), ...peakBandwidth() };
 }
+
+/** The better of two measurements, since neighbours on the machine only ever take away. */
+export function bestFloors(a: Floors, b: Floors): Floors {
+  return {
+    f32Flops: Math.max(a.f32Flops, b.f32Flops),
+    bf16Flops: Math.max(a.bf16Flops, b.bf16Flops),
+    readBytes: Math.max(a.readBytes, b.readBytes),
+    triadBytes: Math.max(a.triadBytes, b.triadBytes),
+  };
+}

@@ -39,8 +39,15 @@ export interface TrainingSpeed {
   readonly losses: readonly number[];
 }
 
-export async function measureTraining(config: ModelConfig, options: MeasureOptions): Promise<TrainingSpeed> {
-  const { steps, dtype, seed, sequenceLength: length, batchSize } = options;
+/** A model in training, a step of random tokens at a time. */
+export interface TrainingSteps {
+  /** Its whole seconds beside what the trainer tells of it. */
+  step(): Promise<{ readonly seconds: number; readonly result: StepResult }>;
+  free(): void;
+}
+
+export function startTraining(config: ModelConfig, options: Omit<MeasureOptions, "steps">): TrainingSteps {
+  const { dtype, seed, sequenceLength: length, batchSize } = options;
   const single = singleCommunicator();
   const fp8 = dtype === "fp8" ? (options.fp8 ?? defaultFp8) : null;
   const model = new DeepseekV3(config, computeDtypeOf(dtype), single, undefined, fp8);
@@ -61,38 +68,48 @@ export async function measureTraining(config: ModelConfig, options: MeasureOptio
     { world: single, dense: single, experts: single },
   );
   trainer.optimizer.adoptWeights();
-  const peak = peakFlops(computeDtypeOf(dtype));
-  const seconds: number[] = [];
-  const results: StepResult[] = [];
-  for (let step = 0; step < steps + 2; step++) {
-    const tokens = randomTokens(batchSize * (length + 1), config.vocabSize, seed + step);
-    const begun = performance.now();
-    results.push(
-      await trainer.step([{ tokens, length }], { learningRate: 3e-4, gamma: 0.001, alpha: 1e-4, lambda: 0.3 }),
-    );
-    seconds.push((performance.now() - begun) / 1000);
-  }
-  // The first two steps take memory from the system.
-  const counted = seconds.slice(2);
-  const parts = results.slice(2).map((result) => result.seconds);
-  const rate = (batchSize * length) / median(counted);
-  const flops = flopsPerTokenTraining(config, length, false).total;
-  const speed: TrainingSpeed = {
-    tokensPerSecond: rate,
-    stepSeconds: counted,
-    peakFraction: (rate * flops) / peak,
-    peakFlops: peak,
-    step: {
-      forward: median(parts.map(({ forward }) => forward)),
-      backward: median(parts.map(({ backward }) => backward)),
-      optimizer: median(parts.map(({ optimizer }) => optimizer)),
+  let steps = 0;
+  return {
+    async step() {
+      const tokens = randomTokens(batchSize * (length + 1), config.vocabSize, seed + steps++);
+      const begun = performance.now();
+      const factors = { learningRate: 3e-4, gamma: 0.001, alpha: 1e-4, lambda: 0.3 };
+      const result = await trainer.step([{ tokens, length }], factors);
+      return { seconds: (performance.now() - begun) / 1000, result };
     },
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
-    activationBytes: Math.max(...results.map(({ activationBytes }) => activationBytes)),
-    losses: results.map(({ loss }) => loss),
+    free: () => model.free(),
   };
-  model.free();
-  return speed;
+}
+
+export async function measureTraining(config: ModelConfig, options: MeasureOptions): Promise<TrainingSpeed> {
+  const training = startTraining(config, options);
+  const peak = peakFlops(computeDtypeOf(options.dtype));
+  const steps: { readonly seconds: number; readonly result: StepResult }[] = [];
+  for (let step = 0; step < options.steps + 2; step++) steps.push(await training.step());
+  training.free();
+  return trainingSpeed(config, options, steps, peak);
+}
+
+/** @param steps all, the first two of which take memory from the system and do not count @param peak operations per second */
+export function trainingSpeed(
+  config: ModelConfig,
+  { sequenceLength: length, batchSize }: Pick<MeasureOptions, "sequenceLength" | "batchSize">,
+  steps: readonly { readonly seconds: number; readonly result: StepResult }[],
+  peak: number,
+): TrainingSpeed {
+  const counted = steps.slice(2);
+  const part = (name: keyof StepResult["seconds"]): number => median(counted.map(({ result }) => result.seconds[name]));
+  const rate = (batchSize * length) / median(counted.map(({ seconds }) => seconds));
+  return {
+    tokensPerSecond: rate,
+    stepSeconds: counted.map(({ seconds }) => seconds),
+    peakFraction: (rate * flopsPerTokenTraining(config, length, false).total) / peak,
+    peakFlops: peak,
+    step: { forward: part("forward"), backward: part("backward"), optimizer: part("optimizer") },
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    activationBytes: Math.max(...steps.map(({ result }) => result.activationBytes)),
+    losses: steps.map(({ result }) => result.loss),
+  };
 }
 
 export function median(values: readonly number[]): number {
@@ -102,8 +119,8 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? Number.NaN) + high) / 2;
 }
 
-/** A linear congruential generator (Numerical Recipes) is enough for tokens that only keep the kernels busy. */
-function randomTokens(count: number, vocab: number, seed: number): Int32Array {
+/** Token ids that only keep the kernels busy: a linear congruential generator (Numerical Recipes). */
+export function randomTokens(count: number, vocab: number, seed: number): Int32Array {
   let state = seed >>> 0;
   return Int32Array.from({ length: count }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -1,0 +1,266 @@
+/** Single kernels at the sizes that a model meets, each beside the larger of its two floors: operations over the peak, bytes over the bandwidth. */
+import { quantGroups } from "../checkpoint/modelFiles.js";
+import { Arena } from "../tensor/arena.js";
+import type { ComputeDtype, QuantDtype } from "../tensor/dtype.js";
+import { native } from "../tensor/native.js";
+import { linear } from "../tensor/ops/linear.js";
+import { createParameter, createQuantized, type Parameter } from "../tensor/parameter.js";
+import { Tape } from "../tensor/tape.js";
+import { Tensor } from "../tensor/tensor.js";
+import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
+import type { Peer } from "./peerProcess.js";
+import { measureSection, type Say, shortSeconds } from "./rounds.js";
+import { type BenchRow, type PeerRuns, rateRow } from "./row.js";
+import { quantizeInto, weightBytes } from "./weights.js";
+
+export interface KernelOptions {
+  /** Looks at each kernel; the median counts. */
+  readonly repeats: number;
+  readonly threads: number;
+  /** Divides the sizes, for tests. */
+  readonly shrink: number;
+  /** oneDNN, for the products that it has; null to do without. */
+  readonly peer: Peer | null;
+  readonly say: Say;
+}
+
+/** What one call does at least. */
+interface Work {
+  readonly name: string;
+  readonly dtype: ComputeDtype;
+  readonly flops: number;
+  readonly bytes: number;
+  readonly run: () => void;
+  /** What asks the peer for the same. */
+  readonly ask?: string;
+  /** The rate to tell: operations, or bytes where memory is the floor. */
+  readonly unit?: "GFLOP/s" | "GB/s";
+  /** Reads and writes streams, so that its memory floor is the triad's. */
+  readonly isStream?: boolean;
+}
+
+export async function benchKernels(
+  options: KernelOptions,
+): Promise<{ readonly floors: Floors; readonly rows: readonly BenchRow[] }> {
+  const before = measureFloors();
+  const rowsOf: RowOf[] = [];
+  for (const dtype of ["float32", "bfloat16"] as const) {
+    const memory = new Memory();
+    for (const work of [...products(memory, dtype, options.shrink), ...others(memory, dtype, options.shrink)]) {
+      rowsOf.push(await measured(work, options));
+    }
+    memory.free();
+  }
+  rowsOf.push(...(await quantizedLinears(options)));
+  const floors = bestFloors(before, measureFloors());
+  return { floors, rows: rowsOf.map((rowOf) => rowOf(floors)) };
+}
+
+/** A row that waits for the floors, which are measured before and after. */
+type RowOf = (floors: Floors) => BenchRow;
+
+async function measured(work: Work, options: KernelOptions): Promise<RowOf> {
+  const { name, dtype, flops, bytes, run, ask, unit = "GFLOP/s", isStream = false } = work;
+  run();
+  const peers = ask !== undefined && options.peer ? [{ peer: options.peer, ask: [ask] }] : [];
+  const { ours, peers: theirs } = await measureSection({
+    name: `kernels ${name}`,
+    rounds: options.repeats,
+    say: options.say,
+    ours: () => shortSeconds(run),
+    peers,
+  });
+  const facts = { bench: "kernels", case: name, threads: options.threads, flops, bytes, per: "call" } as const;
+  return ({ f32Flops, bf16Flops, readBytes, triadBytes }) => {
+    const peak = dtype === "float32" ? f32Flops : bf16Flops;
+    const least = Math.max(flops / peak, bytes / (isStream ? triadBytes : readBytes));
+    return rateRow(facts, unit, unit === "GB/s" ? bytes : flops, ours, least, theirs[0] ?? null);
+  };
+}
+
+/** Matrices of normal numbers in native memory. */
+class Memory {
+  readonly arena = new Arena();
+  readonly #tensors: Tensor[] = [];
+
+  random(count: number, dtype: ComputeDtype): Tensor {
+    const floats = this.#kept(Tensor.empty(this.arena, [count], "float32"));
+    native().randomNormal(floats.address, count, 1, 1, 0, 0.1);
+    return dtype === "float32" ? floats : this.#kept(floats.converted(this.arena, dtype));
+  }
+
+  ints(values: ArrayLike<number>): Tensor {
+    return this.#kept(Tensor.fromInts(this.arena, values));
+  }
+
+  free(): void {
+    for (const tensor of this.#tensors) tensor.free();
+  }
+
+  #kept(tensor: Tensor): Tensor {
+    this.#tensors.push(tensor);
+    return tensor;
+  }
+}
+
+function* products(memory: Memory, dtype: ComputeDtype, shrink: number): Iterable<Work> {
+  const n = native();
+  const [name, code, width] = dtype === "float32" ? (["f32", 0, 4] as const) : (["bf16", 1, 2] as const);
+  const sized = (size: number): number => Math.max(32, Math.round(size / shrink / 32) * 32);
+  const gemms: readonly (readonly [number, number, number, 0 | 1, 0 | 1])[] = [
+    [1024, 1024, 1024, 0, 1],
+    [1024, 128, 256, 0, 1],
+    [4096, 256, 256, 0, 1],
+    [4096, 256, 256, 0, 0],
+    [256, 256, 4096, 1, 0],
+    [4096, 4096, 256, 0, 1],
+  ];
+  for (const [fullM, fullN, fullK, transA, transB] of gemms) {
+    const [m, cols, k] = [sized(fullM), sized(fullN), sized(fullK)];
+    const [a, b, c] = [memory.random(m * k, dtype), memory.random(k * cols, dtype), memory.random(m * cols, dtype)];
+    const [lda, ldb] = [transA ? m : k, transB ? k : cols];
+    yield {
+      name: `gemm ${name} ${transA ? "AᵀB" : transB ? "ABᵀ" : "AB"} ${m} x ${cols} x ${k}`,
+      dtype,
+      flops: 2 * m * cols * k,
+      bytes: width * (m * k + k * cols + m * cols),
+      run: () =>
+        n.gemm(c.address, a.address, b.address, m, cols, k, lda, ldb, cols, transA, transB, 0, code, code, code),
+      // A product with weights; the others are gradients.
+      ...(transB ? { ask: `${name} 1 ${m} ${cols} ${k}` } : {}),
+    };
+  }
+  for (const fullN of [128, 256]) {
+    const [groups, perGroup, k, cols] = [16, sized(1024), sized(256), sized(fullN)];
+    const offsets = memory.ints(Array.from({ length: groups + 1 }, (_, i) => i * perGroup));
+    const a = memory.random(groups * perGroup * k, dtype);
+    const b = memory.random(groups * cols * k, dtype);
+    const c = memory.random(groups * perGroup * cols, dtype);
+    yield {
+      name: `grouped gemm ${name} ${groups} x ${perGroup} x ${cols} x ${k}`,
+      dtype,
+      flops: 2 * groups * perGroup * cols * k,
+      bytes: width * groups * (perGroup * k + cols * k + perGroup * cols),
+      run: () =>
+        n.groupedGemm(c.address, a.address, b.address, offsets.address, groups, cols, k, 1, 0, code, code, code),
+      ask: `${name} ${groups} ${perGroup} ${cols} ${k}`,
+    };
+  }
+}
+
+function* others(memory: Memory, dtype: ComputeDtype, shrink: number): Iterable<Work> {
+  const n = native();
+  const [name, code, width] = dtype === "float32" ? (["f32", 0, 4] as const) : (["bf16", 1, 2] as const);
+  const [rowsOut, inner] = [8192 / shrink, 4096 / shrink];
+  const [x, w, y] = [memory.random(inner, dtype), memory.random(rowsOut * inner, dtype), memory.random(rowsOut, dtype)];
+  yield {
+    name: `decode ${name}, 1 row ${rowsOut} x ${inner}`,
+    dtype,
+    flops: 2 * rowsOut * inner,
+    bytes: width * rowsOut * inner,
+    run: () => n.linearDecode(y.address, x.address, w.address, 1, rowsOut, inner, code, code, code),
+    unit: "GB/s",
+  };
+  const [length, heads, dn, dr, dv] = [1024 / shrink, 8, 64, 32, 64];
+  const bounds = memory.ints([0, length]);
+  const q = memory.random(length * heads * (dn + dr), dtype);
+  const kv = memory.random(length * heads * (dn + dv), dtype);
+  const kRope = memory.random(length * dr, dtype);
+  const o = memory.random(length * heads * dv, dtype);
+  const lse = memory.random(heads * length, "float32");
+  const [dq, dkv, dkRope] = [q, kv, kRope].map(({ size }) => memory.random(size, dtype)) as [Tensor, Tensor, Tensor];
+  const scale = 1 / Math.sqrt(dn + dr);
+  const causal = (length * (length + 1)) / 2;
+  const size = `${length} tokens, ${heads} heads of ${dn}+${dr}/${dv}`;
+  const bytes = width * (q.size + kv.size + kRope.size + o.size);
+  const inputs = [q.address, kv.address, kRope.address] as const;
+  yield {
+    name: `attention ${name} forward ${size}`,
+    dtype,
+    flops: 2 * heads * causal * (dn + dr + dv),
+    bytes,
+    run: () =>
+      n.attentionForward(
+        ...[o.address, lse.address, ...inputs, bounds.address],
+        ...([1, length, heads, heads, dn, dr, dv, dr, scale, code] as const),
+      ),
+  };
+  yield {
+    name: `attention ${name} backward ${size}`,
+    dtype,
+    // Five products of the forward's two sizes: scores and dP again, then dQ, dK, dV.
+    flops: 2 * heads * causal * (3 * (dn + dr) + 2 * dv),
+    bytes: 2 * bytes,
+    run: () =>
+      n.attentionBackward(
+        ...([dq.address, dkv.address, dkRope.address, o.address, ...inputs, o.address, lse.address] as const),
+        ...([bounds.address, 1, length, heads, heads, dn, dr, dv, dr, dr, scale, code] as const),
+      ),
+  };
+  if (dtype !== "float32") return;
+  const count = 2 ** 24 / shrink;
+  const [p, m1, v1, g] = [0, 1, 2, 3].map(() => memory.random(count, "float32")) as [Tensor, Tensor, Tensor, Tensor];
+  v1.fill(1);
+  yield {
+    name: `adamw f32 ${count} values`,
+    dtype,
+    flops: 14 * count,
+    bytes: 28 * count,
+    run: () =>
+      n.adamw(p.address, null, m1.address, v1.address, g.address, count, 1, 1e-4, 0.9, 0.95, 1e-8, 0.1, 0.1, 0.05, 0),
+    unit: "GB/s",
+    isStream: true,
+  };
+}
+
+/** One projection with weights in bf16 and in 8 and 4 bits, at the rows of decoding, of a batch and of a prefill; the peer is our bf16. */
+async function quantizedLinears({ shrink, repeats, threads, say }: KernelOptions): Promise<RowOf[]> {
+  const [out, inner] = [4096 / shrink, 4096 / shrink];
+  const arena = new Arena();
+  const plain = createParameter(arena, "bf16", [out, inner], "bfloat16");
+  const floats = Tensor.empty(arena, [out, inner], "float32");
+  native().randomNormal(floats.address, floats.size, 1, 1, 0, 0.02);
+  native().convert(plain.data.address, floats.address, floats.size, 1, 0);
+  const rows: RowOf[] = [];
+  for (const dtype of ["float8_e4m3fn", "int8", "int4"] as const) {
+    const weight = quantized(arena, floats, dtype);
+    for (const count of [1, 64, 512]) {
+      const x = Tensor.zeros(arena, [count, inner], "bfloat16");
+      native().convert(x.address, floats.address, x.size, 1, 0);
+      const run = (parameter: Parameter): void => {
+        using tape = new Tape(arena, { hasGrad: false });
+        linear(tape, x, parameter, count < 64 ? "decode" : "prefill");
+      };
+      run(weight);
+      run(plain);
+      const bf16: number[] = [];
+      const name = `linear ${dtype} ${count} x ${out} x ${inner}`;
+      const { ours } = await measureSection({
+        name: `kernels ${name}`,
+        rounds: repeats,
+        say,
+        ours: () => {
+          bf16.push(shortSeconds(() => run(plain)));
+          return shortSeconds(() => run(weight));
+        },
+      });
+      const flops = 2 * count * out * inner;
+      const bytes = weightBytes(weight) + 2 * count * (out + inner);
+      const facts = { bench: "kernels", case: name, threads, flops, bytes, per: "call", at: { rows: count } } as const;
+      const peer: PeerRuns = { name: "our bf16", samples: bf16 };
+      rows.push(({ bf16Flops, readBytes }) => {
+        const least = Math.max(flops / bf16Flops, bytes / readBytes);
+        return rateRow(facts, "GFLOP/s", flops, ours, least, peer);
+      });
+      x.free();
+    }
+  }
+  return rows;
+}
+
+function quantized(arena: Arena, floats: Tensor, dtype: QuantDtype): Parameter {
+  const [rows = 0, columns = 0] = floats.shape;
+  const weight = createQuantized(arena, dtype, floats.shape, dtype, quantGroups[dtype]);
+  quantizeInto(weight, 0, floats.address, rows, columns);
+  return weight;
+}

@@ -1,0 +1,120 @@
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { performancePage } from "./performancePage.js";
+import { plots } from "./plots.js";
+import { parseResult, readResults } from "./results.js";
+import type { BenchRow } from "./row.js";
+import { targetsOf, verdict } from "./targets.js";
+
+const results = readResults(fileURLToPath(new URL("./fixtures", import.meta.url)));
+const page = performancePage(results, plots(results), "## Notes\n\nWritten by hand.\n");
+
+/** The cells of the table line that starts with a case. */
+function cells(name: string): string[] {
+  const line = page.split("\n").find((text) => text.startsWith(`| ${name} |`)) ?? "";
+  return line.split(" | ").map((cell) => cell.replace(/^\| | \|$/g, ""));
+}
+
+test("the page shows each row with figure, floor, peer and what it should reach", () => {
+  expect(cells("bench-0.9b int8 weights depth 0")).toEqual([
+    "bench-0.9b int8 weights depth 0",
+    "2",
+    "150 tokens/s",
+    "160 tokens/s",
+    "94 %",
+    "100 tokens/s (llama.cpp v0, Q8_0)",
+    "1.50",
+    "must 1.2 x: reached; aim 90 % of the floor: reached",
+  ]);
+  expect(cells("bench-0.9b int8 weights depth 512").at(-1)).toBe("must 1.6, aim 2.5 x: **below**");
+});
+
+test("a gap is stated with its operations and bytes and the time that they take", () => {
+  // 6e8 operations at 4e11 a second; 2.8e8 bytes at 4e10 a second; 50 tokens a second.
+  expect(page).toContain(
+    "- **decode bench-0.9b int8 weights depth 512** (2 threads): 1.25 times llama.cpp v0, Q8_0, must be 1.60. A token takes 600 M operations, 1.5 ms at the peak and 280 M bytes, 7 ms at the bandwidth; it took 20 ms.",
+  );
+  expect(page.split("\n").filter((line) => line.startsWith("- **"))).toHaveLength(1);
+});
+
+test("a peer that is missing is told with what it needs, and the run with its machine", () => {
+  expect(cells("encode, vocabulary 4096, 1 thread")[5]).toBe(
+    "@huggingface/tokenizers does not run here: npm install in the repository",
+  );
+  expect(page).toContain("`fathom bench decode --weights int8 --depths 0,512 --peer`");
+  expect(page).toContain("a processor \\| of tests, 2 cores, 24 GiB, avx512 | 200 / 400 GFLOP/s, 40.0 GB/s");
+  expect(page.endsWith("## Notes\n\nWritten by hand.\n")).toBe(true);
+});
+
+test("plots are made of what there is: cost against depth with floor and peer, and scaling with threads", () => {
+  const drawn = plots(results);
+  expect(drawn.map(({ name }) => name)).toEqual(["threads", "context"]);
+  for (const { name, svg } of drawn) {
+    expect(svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 560 \d+"/);
+    expect(page).toContain(`(performance-${name}.svg)`);
+  }
+  const [threads, context] = drawn;
+  expect(threads?.svg).toContain("tokenizer encode, vocabulary 4096 at 2: 1.8");
+  // 1000 / 50 and 1000 / 40 ms a token at depth 512, 1000 / 125 allowed.
+  expect(context?.svg).toContain("bench-0.9b int8 weights, 2 threads at 512: 20<");
+  expect(context?.svg).toContain("llama.cpp v0, Q8_0 at 512: 25<");
+  expect(context?.svg).toContain("floor of bench-0.9b int8 weights, 2 threads 8");
+});
+
+test("the roofline puts kernels by operations per byte, those told in GB/s by their operations", () => {
+  const [first] = results;
+  if (!first) throw new Error("no fixture");
+  const kernel = (row: Partial<BenchRow>): BenchRow => ({
+    ...{
+      bench: "kernels",
+      case: "",
+      figure: 0,
+      unit: "GFLOP/s",
+      floor: 1,
+      ratio: 1,
+      threads: 2,
+      samples: [],
+      per: "call",
+    },
+    ...row,
+  });
+  const rows = [
+    kernel({ case: "gemm bf16", figure: 300, flops: 1e9, bytes: 1e7 }),
+    // 30 GB/s of 2 operations for 4 bytes: 15 GFLOP/s.
+    kernel({ case: "decode f32, 1 row", figure: 30, unit: "GB/s", flops: 2e6, bytes: 4e6 }),
+  ];
+  const svg = plots([{ ...first, rows }])[0]?.svg ?? "";
+  expect(svg).toContain("bf16 and quantised weights at 100: 300<");
+  expect(svg).toContain("f32 at 0.5: 15<");
+  expect(svg).not.toMatch(/NaN|undefined/);
+});
+
+test("verdicts tell apart what reaches both bounds, one and none", () => {
+  const row = (value: number): BenchRow => ({
+    ...{
+      bench: "prefill",
+      case: "bench-0.9b",
+      figure: 1,
+      unit: "tokens/s",
+      floor: 1,
+      ratio: 1,
+      threads: 2,
+      samples: [],
+    },
+    ...{ peer: 1, peerName: "llama.cpp", peerRatio: value },
+  });
+  const verdicts = [1.49, 1.5, 2.3].map((value) => targetsOf(row(value)).map(verdict));
+  expect(verdicts).toEqual([["below"], ["must"], ["aim"]]);
+  const cost = { what: "s", must: 2, aim: 1, isCost: true };
+  expect([3, 1.5, 1].map((value) => verdict({ ...cost, value }))).toEqual(["below", "must", "aim"]);
+});
+
+test("files that are not results are refused by name", () => {
+  expect(() => parseResult([], "x.json")).toThrow("x.json: not a result of fathom bench: not an object");
+  expect(() => parseResult({ ...results[0], rows: [{ bench: "load" }] }, "x.json")).toThrow(
+    "x.json: not a result of fathom bench: row 0 has no figure",
+  );
+  expect(() => readResults("/no/such/folder")).toThrow(
+    "/no/such/folder: no results; run `fathom bench all --save /no/such/folder` first",
+  );
+});

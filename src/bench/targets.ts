@@ -1,0 +1,63 @@
+/** What the rows should reach. Each target looks at one number of a row; a row may have several. */
+import type { BenchRow } from "./row.js";
+
+export interface Target {
+  /** What is asked, in words: "times PyTorch". */
+  readonly what: string;
+  readonly value: number;
+  /** Null where only the other one is set. */
+  readonly must: number | null;
+  readonly aim: number | null;
+  readonly isCost: boolean;
+}
+
+/** The targets of a row; none if it has none, or its peer did not run. */
+export function targetsOf(row: BenchRow): Target[] {
+  const { bench, ratio, peerRatio, peerName = "", at = {}, figure, unit } = row;
+  const share = (must: number | null, aim: number | null): Target => rate("of the floor", ratio, must, aim);
+  const times = (must: number | null, aim: number | null): Target[] =>
+    peerRatio === undefined ? [] : [rate(`times ${peerName}`, peerRatio, must, aim)];
+  switch (bench) {
+    case "kernels":
+      return times(0.9, 1);
+    case "train":
+      return unit === "tokens/s" && /^(small|middle) /.test(row.case) ? [share(0.35, 0.5), ...times(1.3, 2.5)] : [];
+    case "prefill":
+      return times(1.5, 2.3);
+    case "decode":
+      if (at.batch === 16) return [share(0.75, 0.9)];
+      if (!/(int8|float8_e4m3fn) weights/.test(row.case)) return [];
+      if (at.depth === 0) return [...times(1.2, null), share(null, 0.9)];
+      if (at.depth === 512) return times(1.6, 2.5);
+      return at.depth === 4096 ? times(2, 4) : [];
+    case "tokenizer":
+      return at.threads === 1 ? [rate("MB/s", figure, 10, 30)] : [];
+    case "load":
+      if (unit === "s") return [{ what: "s", value: figure, must: 2, aim: 2, isCost: true }];
+      if (!row.case.startsWith("memory of its own")) return [];
+      return [
+        {
+          what: "of the checkpoint copied",
+          value: figure / (at.checkpointMiB ?? 1),
+          must: 0.1,
+          aim: 0.05,
+          isCost: true,
+        },
+      ];
+    default:
+      return bench satisfies never;
+  }
+}
+
+function rate(what: string, value: number, must: number | null, aim: number | null): Target {
+  return { what, value, must, aim, isCost: false };
+}
+
+/** Both reached, the lower bound alone, or neither. */
+export type Verdict = "aim" | "must" | "below";
+
+export function verdict({ value, must, aim, isCost }: Target): Verdict {
+  const reaches = (bound: number): boolean => (isCost ? value <= bound : value >= bound);
+  if (must !== null && !reaches(must)) return "below";
+  return aim === null || reaches(aim) ? "aim" : "must";
+}
