@@ -26,6 +26,7 @@ const x86 = {
     "-mavx512vl",
     "-mavx512dq",
     "-mavx512bf16",
+    "-mavx512vbmi",
     "-mprefer-vector-width=512",
   ],
 };

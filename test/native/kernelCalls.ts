@@ -388,7 +388,18 @@ function emptySizes(r: Recorder): void {
 export function recordKernelCalls(): Recorder {
   restart();
   const recorder = new Recorder();
-  const parts = [vectors, formats, products, quantized, rowKernels, experts, attention, latents, strangeInput, emptySizes];
+  const parts = [
+    vectors,
+    formats,
+    products,
+    quantized,
+    rowKernels,
+    experts,
+    attention,
+    latents,
+    strangeInput,
+    emptySizes,
+  ];
   for (const part of parts) part(recorder);
   return recorder;
 }
