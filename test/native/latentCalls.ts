@@ -5,8 +5,8 @@ import { given, made, storages } from "./operands.js";
 export function latents(r: Recorder): void {
   for (const type of storages)
     for (const [rows, heads, dn, dr, c, dv] of [
-      [1, 1, 1, 2, 1, 1],
-      [5, 3, 7, 6, 33, 9],
+      [1, 1, 1, 2, 2, 1],
+      [5, 3, 7, 6, 34, 9],
       [3, 2, 16, 8, 160, 16],
     ] as const) {
       const at = input(

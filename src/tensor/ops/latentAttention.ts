@@ -15,9 +15,14 @@ export type CacheDtype = "float32" | "bfloat16" | "float8_e4m3fn";
 
 const latentGroup = 128;
 
-/** Elements of `dtype` that one entry takes; FP8 entries are counted in bytes (656 for V3: 512 + 4 * 4 + 2 * 64). */
+/**
+ * Elements of `dtype` that one entry takes; FP8 entries are counted in bytes (656 for V3: 512 + 4 * 4 + 2 * 64).
+ * @throws RangeError for FP8 entries of an odd number of latent values, whose bf16 keys would lie at odd addresses
+ */
 export function entrySize(c: number, r: number, dtype: CacheDtype): number {
-  return dtype === "float8_e4m3fn" ? c + 4 * Math.ceil(c / latentGroup) + 2 * r : c + r;
+  if (dtype !== "float8_e4m3fn") return c + r;
+  if (c % 2 !== 0) throw new RangeError(`a latent cache in FP8 needs an even kv_lora_rank, got ${c}`);
+  return c + 4 * Math.ceil(c / latentGroup) + 2 * r;
 }
 
 /** One layer of a latent cache, as decoding reads and writes it; generate/latentCache.ts owns the pages. */
