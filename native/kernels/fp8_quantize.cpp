@@ -91,24 +91,42 @@ inline void read_piece(float* values, vi* most, int64_t rows, int64_t n, Read&& 
   }
 }
 
+// The first n scales are written; where one is NaN, so is all of its column.
 void encode_columns(uint8_t* q, float* scales, const float* values, const vi* most, int64_t rows, int64_t n, int64_t k,
                     bool power_of_two) {
-  alignas(64) float s[kFp8Tile];
-  for (int64_t j = 0; j < kFp8Tile; j++) s[j] = j < n ? fp8_scale(most[j / W][j % W], power_of_two) : 1.0f;
+  alignas(64) float s[kFp8Tile], inverse[kFp8Tile];
+  bool is_finite = true;
+  for (int64_t j = 0; j < kFp8Tile; j++) {
+    s[j] = j < n ? fp8_scale(most[j / W][j % W], power_of_two) : 1.0f;
+    inverse[j] = 1.0f / s[j];
+    is_finite = is_finite && s[j] == s[j];
+  }
   memcpy(scales, s, size_t(n) * 4);
   for (int64_t r = 0; r < rows; r++) {
     const float* run = values + r * kFp8Tile;
-    int64_t i = 0;
-    for (; i + W <= n; i += W) Float8::encode(q + r * k + i, load(run + i) / load(s + i));
-    if (i == n) continue;
-    uint8_t part[W];
-    Float8::encode(part, load(run + i) / load(s + i));
-    memcpy(q + r * k + i, part, size_t(n - i));
+    for (int64_t i = 0; i < n; i += W) {
+      vf quotient = fp8_quotient(load(run + i), load(s + i), load(inverse + i));
+      uint8_t part[W], *to = n - i >= W ? q + r * k + i : part;
+      if (is_finite) fp8_encode_bounded(to, quotient);
+      else Float8::encode(to, quotient);
+      if (to == part) memcpy(q + r * k + i, part, size_t(n - i));
+    }
   }
 }
 
 void encode_block(uint8_t* q, const float* values, float scale, int64_t rows, int64_t n, int64_t k) {
   for (int64_t r = 0; r < rows; r++) fp8_encode(q + r * k, values + r * kFp8Tile, scale, 0, n, F8_E4M3);
+}
+
+// The same by division, for scales of any size: those of weights have no floor.
+void encode_weights(uint8_t* q, const float* values, float scale, int64_t rows, int64_t n, int64_t k) {
+  vf s = splat(scale);
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t i = 0; i < n; i += W) {
+      uint8_t part[W], *to = n - i >= W ? q + r * k + i : part;
+      Float8::encode(to, load(values + r * kFp8Tile + i) / s);
+      if (to == part) memcpy(q + r * k + i, part, size_t(n - i));
+    }
 }
 
 int32_t largest_of(const vi* most) {
@@ -191,7 +209,7 @@ void fp8_quantize_weights(void* q, float* scales, float* row_scales, const float
                   : largest >= 0x7f800000 ? float_from_bits(0x7fc00000u)
                                           : float_from_bits(uint32_t(largest)) / kFp8Max;
     scales[chunk] = scale;
-    encode_block(static_cast<uint8_t*>(q) + first, values, scale, rows, columns, k);
+    encode_weights(static_cast<uint8_t*>(q) + first, values, scale, rows, columns, k);
     if (!row_scales) return;
     for (int64_t r = 0; r < rows; r++) row_scales[(group * n + top + r) * across + at / kFp8Tile] = scale;
   });
