@@ -117,7 +117,8 @@ inline vi size_bits(vf x) { return (vi)(bits_of(x) & 0x7fffffffu); }
 inline int32_t largest_bits(vi sizes) {
 #if defined(__AVX512F__)
   // By halves; GCC 12 warns of its own _mm512_reduce_max_epi32.
-  __m256i eight = _mm256_max_epi32(_mm512_castsi512_si256((__m512i)sizes), _mm512_maskz_extracti64x4_epi64(__mmask8(0xff), (__m512i)sizes, 1));
+  __m256i eight = _mm256_max_epi32(_mm512_maskz_extracti64x4_epi64(__mmask8(0xff), (__m512i)sizes, 0),
+                                   _mm512_maskz_extracti64x4_epi64(__mmask8(0xff), (__m512i)sizes, 1));
   __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
   four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
   four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1));
