@@ -49,53 +49,35 @@ inline void fp8_decode(float* y, const uint8_t* row, int64_t at, int64_t n, int3
   for (int64_t i = 0; i < n; i += W) store(y + i, E5M6::decode(*reinterpret_cast<const vu*>(codes + i)));
 }
 
-// x / scale, correctly rounded: a quotient by the rounded inverse, corrected by its remainder (Markstein 1990), several times as fast as a
-// division. The sign is that of x also for zeros.
-inline vf fp8_quotient(vf x, vf scale, vf inverse) {
-#if defined(__AVX512F__) || defined(__FMA__) || defined(__aarch64__)
-  vf q = x * inverse;
-  vf corrected = fma(fma(-q, scale, x), inverse, q);
-  return float_of(bits_of(corrected) | (bits_of(x) & 0x80000000u));
+// x / s for an s without zeros, correctly rounded: a product with the reciprocal and one correction (Markstein 1990), three operations in the
+// place of a slow one. Needs a fused multiply-add.
+struct Divider {
+  vf s, inverse;
+  explicit Divider(vf scale) : s(scale), inverse(splat(1.0f) / scale) {}
+  vf operator()(vf x) const {
+#if defined(__FMA__) || defined(__AVX512F__) || defined(__aarch64__)
+    vf quotient = x * inverse;
+    return fma(fma(-quotient, s, x), inverse, quotient);
 #else
-  (void)inverse;
-  return x / scale;
+    return x / s;
 #endif
-}
+  }
+};
 
-// E4M3 of numbers of at most 448 and a rounding error: Float8::encode without what only others need.
-inline void fp8_encode_bounded(uint8_t* p, vf x) {
-  vu u = bits_of(x);
-  vu magnitude = u & 0x7fffffffu;
-  vu rounded = ((magnitude + 0x7ffffu + ((magnitude >> 20) & 1u)) >> 20) - (120u << 3);
-  vu tiny = bits_of(float_of(magnitude) + 16384.0f) - 0x46800000u;
-  vu code = select(magnitude < 0x3c800000u, tiny, rounded) | ((u >> 24) & 0x80u);
-#if defined(__AVX512F__)
-  __m128i bytes = _mm512_maskz_cvtepi32_epi8(__mmask16(0xffff), (__m512i)code);
-  memcpy(p, &bytes, 16);
-#else
-  *reinterpret_cast<vb_unaligned*>(p) = __builtin_convertvector(__builtin_convertvector(code, vh), vb);
-#endif
-}
-
-// x / scale for the n <= kFp8Tile values from `at` on, to the stored form; NaNs if the scale is one. x has kFp8Tile places, and scales are
-// those of fp8_scale.
+// x / scale for the n <= kFp8Tile values from `at` on, to the stored form. x has kFp8Tile places.
 inline void fp8_encode(uint8_t* row, const float* x, float scale, int64_t at, int64_t n, int32_t format) {
-  vf s = splat(scale), inverse = splat(1.0f / scale);
+  Divider divided(splat(scale));
   if (format != F12_E5M6) {
-    if (scale != scale) {
-      memset(row + at, 0x7f, size_t(n));
-      return;
-    }
     int64_t i = 0;
-    for (; i + W <= n; i += W) fp8_encode_bounded(row + at + i, fp8_quotient(load(x + i), s, inverse));
+    for (; i + W <= n; i += W) Float8::encode(row + at + i, divided(load(x + i)));
     if (i == n) return;
     uint8_t part[W];
-    fp8_encode_bounded(part, fp8_quotient(load(x + i), s, inverse));
+    Float8::encode(part, divided(load(x + i)));
     memcpy(row + at + i, part, size_t(n - i));
     return;
   }
   alignas(64) uint32_t codes[kFp8Tile];
-  for (int64_t i = 0; i < n; i += W) *reinterpret_cast<vu*>(codes + i) = E5M6::encode(fp8_quotient(load(x + i), s, inverse));
+  for (int64_t i = 0; i < n; i += W) *reinterpret_cast<vu*>(codes + i) = E5M6::encode(divided(load(x + i)));
   if (n % 2 == 1) codes[n] = 0;
   uint8_t* p = row + at / 2 * 3;
   for (int64_t i = 0; i < n; i += 2, p += 3) {
@@ -104,30 +86,14 @@ inline void fp8_encode(uint8_t* row, const float* x, float scale, int64_t at, in
   }
 }
 
-inline vi vmax_bits(vi a, vi b) {
-#if defined(__AVX512F__)
-  return (vi)_mm512_maskz_max_epi32(__mmask16(0xffff), (__m512i)a, (__m512i)b);
-#else
-  return a > b ? a : b;
-#endif
-}
+inline vi vmax_bits(vi a, vi b) { return a > b ? a : b; }
 // The size of x as an integer that orders like it, NaN above infinity above numbers.
 inline vi size_bits(vf x) { return (vi)(bits_of(x) & 0x7fffffffu); }
 
 inline int32_t largest_bits(vi sizes) {
-#if defined(__AVX512F__)
-  // By halves; GCC 12 warns of its own _mm512_reduce_max_epi32.
-  __m256i eight = _mm256_max_epi32(_mm512_maskz_extracti64x4_epi64(__mmask8(0xff), (__m512i)sizes, 0),
-                                   _mm512_maskz_extracti64x4_epi64(__mmask8(0xff), (__m512i)sizes, 1));
-  __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-  four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
-  four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1));
-  return _mm_cvtsi128_si32(four);
-#else
   int32_t most = 0;
   for (int i = 0; i < W; i++) most = sizes[i] > most ? sizes[i] : most;
   return most;
-#endif
 }
 
 inline float float_from_bits(uint32_t bits) {

@@ -1,96 +1,37 @@
-// The three products of an FP8 linear, straight from E4M3 bytes. See kernels.h; DeepSeek-V3 report, section 3.3.2. A chunk is 64 columns of
-// the result: the operand that all rows share is decoded to f32 once, and a block of 128 of the contraction is summed in registers.
-#include "../parallel.h"
+// The three products of FP8 training (report 3.3, training.md C): operands in E4M3 (the input of the attention output projection also in
+// E5M6) with a scale for each 128 values of the contraction; a block's sum is multiplied by both scales and added in f32. Described to
+// products.cpp, which multiplies the values as stored.
 #include "fp8_emulation.h"
 #include "fp8_formats.h"
+#include "products.h"
 
 namespace fathom {
 namespace FATHOM_ISA {
 namespace {
 
-constexpr int64_t kColumns = 64;
-constexpr int kVectors = int(kColumns / W);
+Store store_of_fp8(int32_t format) { return format == F12_E5M6 ? Store::f12 : Store::f8; }
 
-// sums[64] = sum over p < count of a[p * stride] * b[p, 64].
-inline void block_sum(vf* sums, const float* a, int64_t stride, const float* b, int64_t count) {
-  for (int v = 0; v < kVectors; v++) sums[v] = zero();
-  for (int64_t p = 0; p < count; p++) {
-    vf x = splat(a[p * stride]);
-    for (int v = 0; v < kVectors; v++) sums[v] = fma(x, load(b + p * kColumns + v * W), sums[v]);
-  }
-}
+// A row's scales lie beside each other, one a block of its values; a weight's are a matrix of blocks.
+Scales of_rows(const float* scales, int64_t row, int64_t values) { return {scales + row * fp8_tiles(values), 1, fp8_tiles(values), 1}; }
 
-// The first n of 64 sums to y, which is added to if accumulate.
-template <typename T>
-inline void put(T* y, const vf* sums, int64_t n, bool accumulate) {
-  for (int64_t i = 0; i < n; i += W) {
-    vf value = sums[i / W];
-    if (n - i >= W) store(y + i, accumulate ? value + load(y + i) : value);
-    else store_part(y + i, accumulate ? value + load_part(y + i, n - i) : value, n - i);
-  }
-}
-
-inline void put_typed(void* y, int64_t at, const vf* sums, int64_t n, bool accumulate, int32_t type) {
-  if (type == BF16) put(static_cast<bf16*>(y) + at, sums, n, accumulate);
-  else put(static_cast<float*>(y) + at, sums, n, accumulate);
-}
-
-inline int64_t length_of(int64_t whole, int64_t tile) {
-  int64_t left = whole - tile * kFp8Tile;
-  return left < kFp8Tile ? left : kFp8Tile;
-}
-
-// Stored values [rows, columns] from `at` on of a row-major matrix, to y [rows, 64], the places after them zero.
-void decode_strip(float* y, const uint8_t* q, int64_t rows, int64_t row_length, int64_t at, int64_t columns) {
-  if (columns < kColumns) memset(y, 0, size_t(rows * kColumns) * 4);
-  for (int64_t r = 0; r < rows; r++) decode_run<Float8>(y + r * kColumns, q + r * row_length + at, columns);
-}
-
-// The same of its transpose: y [row_length, 64] from rows [at, at + columns).
-void decode_transposed(float* y, const uint8_t* q, int64_t row_length, int64_t at, int64_t columns) {
-  if (columns < kColumns) memset(y, 0, size_t(row_length * kColumns) * 4);
-  float run[kFp8Tile];
-  for (int64_t j = 0; j < columns; j++)
-    for (int64_t p = 0; p < row_length; p += kFp8Tile) {
-      int64_t n = row_length - p < kFp8Tile ? row_length - p : kFp8Tile;
-      decode_run<Float8>(run, q + (at + j) * row_length + p, n);
-      for (int64_t i = 0; i < n; i++) y[(p + i) * kColumns + j] = run[i];
-    }
-}
-
-// y[rows of e, columns from `at` on] (+)= a times a decoded strip b [length, 64]; scale_of(block) is that of w's block.
-template <typename ScaleOf>
-void rows_times_strip(void* y, int64_t y_columns, int64_t at, int64_t columns, const uint8_t* a, const float* a_scales, int32_t a_format,
-                      const float* b, int64_t length, int64_t first, int64_t last, bool accumulate, int32_t y_type, ScaleOf&& scale_of) {
-  int64_t blocks = fp8_tiles(length);
-  alignas(64) float run[kFp8Tile + W];
-  for (int64_t r = first; r < last; r++) {
-    vf total[kVectors] = {}, sums[kVectors];
-    for (int64_t t = 0; t < blocks; t++) {
-      int64_t n = length_of(length, t);
-      fp8_decode(run, a + r * fp8_row_bytes(length, a_format), t * kFp8Tile, n, a_format);
-      block_sum(sums, run, 1, b + t * kFp8Tile * kColumns, n);
-      vf scale = splat(a_scales[r * blocks + t] * scale_of(t));
-      for (int v = 0; v < kVectors; v++) total[v] += sums[v] * scale;
-    }
-    put_typed(y, r * y_columns + at, total, columns, accumulate, y_type);
-  }
+template <typename F>
+void for_experts(const Form& form, const int32_t* offsets, int64_t groups, F&& problem_at) {
+  std::vector<Problem> problems;
+  for (int64_t e = 0; e < groups; e++) problems.push_back(problem_at(e, int64_t(offsets[e]), int64_t(offsets[e + 1] - offsets[e])));
+  run_products(form, problems, groups == 1);
 }
 
 }  // namespace
 
-void fp8_forward(void* y, const void* x, const float* x_scales, const void* w, const float* w_scales, const int32_t* offsets,
-                 int64_t groups, int64_t n, int64_t k, int32_t x_format, int32_t y_type, int32_t accumulation_bits) {
+void fp8_forward(void* y, const void* x, const float* x_scales, const void* w, const float* w_scales, const int32_t* offsets, int64_t groups,
+                 int64_t n, int64_t k, int32_t x_format, int32_t y_type, int32_t accumulation_bits) {
   if (accumulation_bits) return emulate_forward(y, x, x_scales, w, w_scales, offsets, groups, n, k, x_format, y_type, accumulation_bits);
-  int64_t strips = (n + kColumns - 1) / kColumns, across = fp8_tiles(k), down = fp8_tiles(n);
-  parallel_for(groups * strips, [&](int64_t chunk) {
-    int64_t e = chunk / strips, at = chunk % strips * kColumns, columns = n - at < kColumns ? n - at : kColumns;
-    if (offsets[e] == offsets[e + 1]) return;
-    float* b = scratch_of<float>(1, k * kColumns + W);
-    decode_transposed(b, static_cast<const uint8_t*>(w) + e * n * k, k, at, columns);
-    const float* scales = w_scales + (e * down + at / kFp8Tile) * across;
-    rows_times_strip(y, n, at, columns, static_cast<const uint8_t*>(x), x_scales, x_format, b, k, offsets[e], offsets[e + 1], false,
-                     y_type, [&](int64_t t) { return scales[t]; });
+  Store store = store_of_fp8(x_format);
+  Form form{false, true, false, y_type, store, Store::f8, kFp8Tile};
+  for_experts(form, offsets, groups, [&](int64_t e, int64_t row, int64_t rows) {
+    Operand a{row_of(x, row, k, store), k, of_rows(x_scales, row, k)};
+    Operand b{row_of(w, e * n, k, Store::f8), k, Scales{w_scales + e * fp8_tiles(n) * fp8_tiles(k), kFp8Tile, fp8_tiles(k), 1}};
+    return Problem{static_cast<char*>(y) + row * n * (y_type == BF16 ? 2 : 4), a, b, rows, n, k, n};
   });
 }
 
@@ -98,42 +39,24 @@ void fp8_input_gradient(void* dx, const void* dy, const float* dy_scales, const 
                         int64_t groups, int64_t n, int64_t k, int32_t accumulate, int32_t dx_type, int32_t accumulation_bits) {
   if (accumulation_bits)
     return emulate_input_gradient(dx, dy, dy_scales, w, w_scales, offsets, groups, n, k, accumulate, dx_type, accumulation_bits);
-  int64_t strips = (k + kColumns - 1) / kColumns, across = fp8_tiles(k), down = fp8_tiles(n);
-  parallel_for(groups * strips, [&](int64_t chunk) {
-    int64_t e = chunk / strips, at = chunk % strips * kColumns, columns = k - at < kColumns ? k - at : kColumns;
-    if (offsets[e] == offsets[e + 1]) return;
-    float* b = scratch_of<float>(1, n * kColumns + W);
-    decode_strip(b, static_cast<const uint8_t*>(w) + e * n * k, n, k, at, columns);
-    const float* scales = w_scales + e * down * across + at / kFp8Tile;
-    rows_times_strip(dx, k, at, columns, static_cast<const uint8_t*>(dy), dy_scales, F8_E4M3, b, n, offsets[e], offsets[e + 1],
-                     accumulate != 0, dx_type, [&](int64_t t) { return scales[t * across]; });
+  Form form{false, false, accumulate != 0, dx_type, Store::f8, Store::f8, kFp8Tile};
+  for_experts(form, offsets, groups, [&](int64_t e, int64_t row, int64_t rows) {
+    Operand a{row_of(dy, row, n, Store::f8), n, of_rows(dy_scales, row, n)};
+    Operand b{row_of(w, e * n, k, Store::f8), k, Scales{w_scales + e * fp8_tiles(n) * fp8_tiles(k), kFp8Tile, 1, fp8_tiles(k)}};
+    return Problem{static_cast<char*>(dx) + row * k * (dx_type == BF16 ? 2 : 4), a, b, rows, k, n, k};
   });
 }
 
 void fp8_weight_gradient(float* dw, const void* dy, const float* dy_scales, const void* x, const float* x_scales, const int32_t* offsets,
                          int64_t groups, int64_t n, int64_t k, int32_t accumulation_bits) {
   if (accumulation_bits) return emulate_weight_gradient(dw, dy, dy_scales, x, x_scales, offsets, groups, n, k, accumulation_bits);
-  int64_t strips = (k + kColumns - 1) / kColumns;
-  parallel_for(groups * strips, [&](int64_t chunk) {
-    int64_t e = chunk / strips, at = chunk % strips * kColumns, columns = k - at < kColumns ? k - at : kColumns;
-    int64_t count = offsets[e + 1] - offsets[e];
-    float* b = scratch_of<float>(1, kFp8Tile * kColumns + W);
-    float* a = scratch_of<float>(2, kFp8Tile * n + kFp8Tile + W);
-    for (int64_t t = 0; t < fp8_tiles(count); t++) {
-      int64_t first = offsets[e] + t * kFp8Tile, rows = length_of(count, t), scale_row = offsets[e] / kFp8Tile + e + t;
-      decode_strip(b, static_cast<const uint8_t*>(x) + first * k, rows, k, at, columns);
-      decode_run<Float8>(a, static_cast<const uint8_t*>(dy) + first * n, rows * n);
-      vf scales[kVectors] = {};
-      for (int64_t i = 0; i < columns; i += W)
-        scales[i / W] = columns - i >= W ? load(x_scales + scale_row * k + at + i) : load_part(x_scales + scale_row * k + at + i, columns - i);
-      for (int64_t j = 0; j < n; j++) {
-        vf sums[kVectors];
-        block_sum(sums, a + j, n, b, rows);
-        vf scale = splat(dy_scales[scale_row * n + j]);
-        for (int v = 0; v < kVectors; v++) sums[v] *= scale * scales[v];
-        put(dw + (e * n + j) * k + at, sums, columns, true);
-      }
-    }
+  Form form{true, false, true, F32, Store::f8, Store::f8, kFp8Tile};
+  for_experts(form, offsets, groups, [&](int64_t e, int64_t row, int64_t rows) {
+    int64_t first = row / kFp8Tile + e;  // of the expert's tiles of rows
+    Operand a{row_of(dy, row, n, Store::f8), n, Scales{dy_scales + first * n, 1, 1, n}};
+    Operand b{row_of(x, row, k, Store::f8), k, Scales{x_scales + first * k, 1, 1, k}};
+    // The rows are the summed dimension here; an expert without rows adds nothing.
+    return Problem{dw + e * n * k, a, b, rows > 0 ? n : 0, k, rows, k};
   });
 }
 

@@ -57,10 +57,10 @@ void dequantize_rows_of(T* y, const uint8_t* q, const float* scales, int64_t row
   });
 }
 
-// Calls body(first row, rows, row of scales, first column, columns) for every piece of at most 128 rows of one expert and 128 columns.
+// Calls body(first row, rows, row of scales, first column, columns) for every piece of at most 128 rows of one expert and `width` columns.
 template <typename Body>
-void for_pieces(const int32_t* offsets, int64_t groups, int64_t k, Body&& body) {
-  int64_t most = groups > 0 ? fp8_tiles(offsets[groups]) + groups : 0, tiles = 0, strips = fp8_tiles(k);
+void for_pieces(const int32_t* offsets, int64_t groups, int64_t k, int64_t width, Body&& body) {
+  int64_t most = groups > 0 ? fp8_tiles(offsets[groups]) + groups : 0, tiles = 0, strips = (k + width - 1) / width;
   struct Piece {
     int64_t first, rows, scales;
   };
@@ -72,44 +72,44 @@ void for_pieces(const int32_t* offsets, int64_t groups, int64_t k, Body&& body) 
     }
   parallel_for(tiles * strips, [&](int64_t chunk) {
     const Piece& piece = pieces[chunk / strips];
-    int64_t at = chunk % strips * kFp8Tile;
-    body(piece.first, piece.rows, piece.scales, at, k - at < kFp8Tile ? k - at : kFp8Tile);
+    int64_t at = chunk % strips * width;
+    body(piece.first, piece.rows, piece.scales, at, k - at < width ? k - at : width);
   });
 }
 
 constexpr int kTileVectors = int(kFp8Tile / W);
+constexpr int64_t kStrip = 64;  // columns of 128 rows in f32 that fit the first-level cache
 
-// The piece's values to `values` [rows, kFp8Tile], zeros after each row's end, and per column the largest size.
+// The piece's values to `values` [rows, width], zeros after each row's end, and per column the largest size.
 template <typename Read>
-inline void read_piece(float* values, vi* most, int64_t rows, int64_t n, Read&& read) {
+inline void read_piece(float* values, int64_t width, vi* most, int64_t rows, int64_t n, Read&& read) {
   for (int v = 0; v < kTileVectors; v++) most[v] = vi{};
   int64_t vectors = (n + W - 1) / W;
   for (int64_t r = 0; r < rows; r++) {
-    float* run = values + r * kFp8Tile;
+    float* run = values + r * width;
     read(run, r);
     for (int64_t v = 0; v < vectors; v++) most[v] = vmax_bits(size_bits(load(run + v * W)), most[v]);
   }
 }
 
-// The first n scales are written; where one is NaN, so is all of its column.
+// values [rows, kStrip]
 void encode_columns(uint8_t* q, float* scales, const float* values, const vi* most, int64_t rows, int64_t n, int64_t k,
                     bool power_of_two) {
-  alignas(64) float s[kFp8Tile], inverse[kFp8Tile];
-  bool is_finite = true;
-  for (int64_t j = 0; j < kFp8Tile; j++) {
-    s[j] = j < n ? fp8_scale(most[j / W][j % W], power_of_two) : 1.0f;
-    inverse[j] = 1.0f / s[j];
-    is_finite = is_finite && s[j] == s[j];
-  }
+  alignas(64) float s[kStrip];
+  for (int64_t j = 0; j < kStrip; j++) s[j] = j < n ? fp8_scale(most[j / W][j % W], power_of_two) : 1.0f;
   memcpy(scales, s, size_t(n) * 4);
-  for (int64_t r = 0; r < rows; r++) {
-    const float* run = values + r * kFp8Tile;
-    for (int64_t i = 0; i < n; i += W) {
-      vf quotient = fp8_quotient(load(run + i), load(s + i), load(inverse + i));
-      uint8_t part[W], *to = n - i >= W ? q + r * k + i : part;
-      if (is_finite) fp8_encode_bounded(to, quotient);
-      else Float8::encode(to, quotient);
-      if (to == part) memcpy(q + r * k + i, part, size_t(n - i));
+  for (int64_t i = 0; i < n; i += W) {
+    Divider divided(load(s + i));
+    int64_t here = n - i < W ? n - i : W;
+    for (int64_t r = 0; r < rows; r++) {
+      vf x = divided(load(values + r * kStrip + i));
+      if (here == W) {
+        Float8::encode(q + r * k + i, x);
+        continue;
+      }
+      uint8_t part[W];
+      Float8::encode(part, x);
+      memcpy(q + r * k + i, part, size_t(here));
     }
   }
 }
@@ -118,17 +118,7 @@ void encode_block(uint8_t* q, const float* values, float scale, int64_t rows, in
   for (int64_t r = 0; r < rows; r++) fp8_encode(q + r * k, values + r * kFp8Tile, scale, 0, n, F8_E4M3);
 }
 
-// The same by division, for scales of any size: those of weights have no floor.
-void encode_weights(uint8_t* q, const float* values, float scale, int64_t rows, int64_t n, int64_t k) {
-  vf s = splat(scale);
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t i = 0; i < n; i += W) {
-      uint8_t part[W], *to = n - i >= W ? q + r * k + i : part;
-      Float8::encode(to, load(values + r * kFp8Tile + i) / s);
-      if (to == part) memcpy(q + r * k + i, part, size_t(n - i));
-    }
-}
-
+// Of a piece of kFp8Tile columns.
 int32_t largest_of(const vi* most) {
   vi all = most[0];
   for (int v = 1; v < kTileVectors; v++) all = vmax_bits(all, most[v]);
@@ -137,13 +127,14 @@ int32_t largest_of(const vi* most) {
 
 // Calls body(values, most, ...) for every piece of x in f32, of whatever type x is; the rest as for_pieces.
 template <typename Body>
-void for_pieces_of(const void* x, const float* x_scales, int32_t x_type, const int32_t* offsets, int64_t groups, int64_t k, Body&& body) {
+void for_pieces_of(const void* x, const float* x_scales, int32_t x_type, const int32_t* offsets, int64_t groups, int64_t k, int64_t width,
+                   Body&& body) {
   int64_t tiles = fp8_tiles(k), row_bytes = fp8_row_bytes(k, x_type);
-  for_pieces(offsets, groups, k, [&](int64_t first, int64_t rows, int64_t scale_row, int64_t at, int64_t n) {
-    float* values = scratch_of<float>(1, kFp8Tile * kFp8Tile + W);
-    if (n % W != 0) memset(values, 0, size_t(rows * kFp8Tile) * 4);
+  for_pieces(offsets, groups, k, width, [&](int64_t first, int64_t rows, int64_t scale_row, int64_t at, int64_t n) {
+    float* values = scratch_of<float>(1, kFp8Tile * width + W);
+    if (n % W != 0) memset(values, 0, size_t(rows * width) * 4);
     vi most[kTileVectors];
-    read_piece(values, most, rows, n, [&](float* run, int64_t r) {
+    read_piece(values, width, most, rows, n, [&](float* run, int64_t r) {
       int64_t row = first + r;
       if (x_type == F32) read_tile(run, static_cast<const float*>(x) + row * k + at, n);
       else if (x_type == BF16) read_tile(run, static_cast<const bf16*>(x) + row * k + at, n);
@@ -175,7 +166,7 @@ void fp8_dequantize_rows(void* y, const void* q, const float* scales, int64_t ro
 
 void fp8_quantize_columns(void* q, float* scales, const void* x, const float* x_scales, const int32_t* offsets, int64_t groups, int64_t k,
                           int32_t power_of_two, int32_t x_type) {
-  for_pieces_of(x, x_scales, x_type, offsets, groups, k,
+  for_pieces_of(x, x_scales, x_type, offsets, groups, k, kStrip,
                 [&](const float* values, const vi* most, int64_t first, int64_t rows, int64_t scale_row, int64_t at, int64_t n) {
                   encode_columns(static_cast<uint8_t*>(q) + first * k + at, scales + scale_row * k + at, values, most, rows, n, k,
                                  power_of_two != 0);
@@ -185,7 +176,7 @@ void fp8_quantize_columns(void* q, float* scales, const void* x, const float* x_
 void fp8_quantize_gradient_blocks(void* q, float* scales, const void* x, const int32_t* offsets, int64_t groups, int64_t k,
                                   int32_t power_of_two, int32_t x_type) {
   int64_t tiles = fp8_tiles(k);
-  for_pieces_of(x, nullptr, x_type, offsets, groups, k,
+  for_pieces_of(x, nullptr, x_type, offsets, groups, k, kFp8Tile,
                 [&](const float* values, const vi* most, int64_t first, int64_t rows, int64_t, int64_t at, int64_t n) {
                   float scale = fp8_scale(largest_of(most), power_of_two != 0);
                   for (int64_t r = 0; r < rows; r++) scales[(first + r) * tiles + at / kFp8Tile] = scale;
@@ -203,13 +194,13 @@ void fp8_quantize_weights(void* q, float* scales, float* row_scales, const float
     float* values = scratch_of<float>(1, kFp8Tile * kFp8Tile + W);
     if (columns % W != 0) memset(values, 0, size_t(rows * kFp8Tile) * 4);
     vi most[kTileVectors];
-    read_piece(values, most, rows, columns, [&](float* run, int64_t r) { read_tile(run, w + first + r * k, columns); });
+    read_piece(values, kFp8Tile, most, rows, columns, [&](float* run, int64_t r) { read_tile(run, w + first + r * k, columns); });
     int32_t largest = largest_of(most);
     float scale = largest == 0            ? 1.0f
                   : largest >= 0x7f800000 ? float_from_bits(0x7fc00000u)
                                           : float_from_bits(uint32_t(largest)) / kFp8Max;
     scales[chunk] = scale;
-    encode_weights(static_cast<uint8_t*>(q) + first, values, scale, rows, columns, k);
+    encode_block(static_cast<uint8_t*>(q) + first, values, scale, rows, columns, k);
     if (!row_scales) return;
     for (int64_t r = 0; r < rows; r++) row_scales[(group * n + top + r) * across + at / kFp8Tile] = scale;
   });

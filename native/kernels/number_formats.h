@@ -78,7 +78,12 @@ struct Float8 {
     vu tiny = bits_of(float_of(magnitude) + 16384.0f) - 0x46800000u;
     vu chosen = select(magnitude < 0x3c800000u, tiny, rounded);
     chosen = select(is_nan, vu{} + 0x7fu, chosen);
-    *reinterpret_cast<vb_unaligned*>(p) = __builtin_convertvector(__builtin_convertvector(chosen | ((u >> 24) & 0x80u), vh), vb);
+    chosen |= (u >> 24) & 0x80u;
+#if defined(__AVX512F__)
+    _mm_storeu_si128((__m128i*)p, _mm512_maskz_cvtepi32_epi8(__mmask16(0xffff), (__m512i)chosen));  // narrowed at once
+#else
+    *reinterpret_cast<vb_unaligned*>(p) = __builtin_convertvector(__builtin_convertvector(chosen, vh), vb);
+#endif
   }
 };
 

@@ -3,8 +3,8 @@
  * is address space alone). They are the very numbers that `initialize` gives a model in memory, since every element depends on the seed,
  * its parameter's name and its place alone.
  */
-import { mkdirSync, statfsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, statfsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { singleCommunicator } from "../distributed/single.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import { type ModelConfig, serializeModelConfig } from "../model/config.js";
@@ -30,14 +30,14 @@ export function writeRandomModel(
   config: ModelConfig,
   options: RandomModelOptions,
 ): { readonly tensors: number; readonly bytes: number } {
-  mkdirSync(directory, { recursive: true });
   const { total, mtp, embedding, head } = parameterCounts(config);
   const needed = (total + mtp + config.numNextnPredictLayers * (embedding + head)) * bytesPerElement[options.dtype];
-  const disk = statfsSync(directory);
+  const disk = statfsSync(nearestFolder(directory));
   const free = disk.bavail * disk.bsize;
   if (needed > free) {
     throw new RangeError(`${directory}: the model takes ${needed} bytes, the disk has ${free} left`);
   }
+  mkdirSync(directory, { recursive: true });
   const model = new DeepseekV3(config, options.dtype, singleCommunicator());
   const scratch: Scratch = { floats: native().alloc(pieceElements * 4), narrow: native().alloc(pieceElements * 2) };
   const own = model.parameters.flatMap((parameter) => randomSources(config, parameter, options.seed, scratch));
@@ -50,6 +50,12 @@ export function writeRandomModel(
   writeFileAtomic(join(directory, "config.json"), `${JSON.stringify(serializeModelConfig(written), null, 2)}\n`);
   model.free();
   return { tensors: tensors.length, bytes: tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0) };
+}
+
+/** The folder itself, or the one in which it would be made. */
+function nearestFolder(path: string): string {
+  const absolute = resolve(path);
+  return existsSync(absolute) ? absolute : nearestFolder(dirname(absolute));
 }
 
 const pieceElements = 1 << 20;

@@ -1,38 +1,74 @@
-/** `fathom convert`: a checkpoint in another precision. */
+/** `fathom convert`: a checkpoint in another precision, or in the container of llama.cpp. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command, Option } from "commander";
 import type { Precision } from "../checkpoint/convert.js";
+import type { GgufPrecision } from "../checkpoint/ggufExport.js";
 import { act, grouped, numberOption, type Outcome } from "./output.js";
 
 interface Flags {
   readonly model: string;
-  readonly to: Precision;
+  readonly to: Precision | "gguf";
   readonly out: string;
+  readonly gguf: GgufPrecision;
   readonly maxShardGigabytes?: number;
 }
 
 export function convertCommand(): Command {
   const command = new Command("convert")
-    .description("Write a checkpoint in another precision.")
+    .description("Write a checkpoint in another precision, or as a GGUF file.")
     .requiredOption("--model <dir>", "a run, a checkpoint or any directory with config.json")
     .addOption(
-      new Option("--to <precision>", "fp8: E4M3 with a scale for each 128 x 128 block, as published")
-        .choices(["fp8", "bf16", "f32"])
+      new Option("--to <form>", "fp8: E4M3 with a scale for each 128 x 128 block, as published; gguf: for llama.cpp")
+        .choices(["fp8", "bf16", "f32", "gguf"])
         .makeOptionMandatory(),
     )
-    .requiredOption("--out <dir>", "where it goes; must not hold a model yet")
+    .requiredOption("--out <path>", "a directory that holds no model yet; for gguf a file that does not exist")
+    .addOption(new Option("--gguf <type>", "matrices of a GGUF file").choices(["f16", "bf16", "q8_0"]).default("q8_0"))
     .addOption(numberOption("--max-shard-gigabytes <n>", "most bytes of a file (default 4)", 1e-6, 1e6))
-    .addHelpText("after", "\nExamples:\n  fathom convert --model runs/quickstart --to fp8 --out /tmp/fp8");
+    .addHelpText(
+      "after",
+      `
+Examples:
+  fathom convert --model runs/quickstart --to fp8 --out /tmp/fp8
+  fathom convert --model runs/quickstart --to gguf --gguf bf16 --out /tmp/quickstart.gguf`,
+    );
   return act<Flags>(command, (_, flags) => convert(flags));
 }
 
-async function convert({ model, to, out, maxShardGigabytes = 4 }: Flags): Promise<Outcome> {
-  const { convertCheckpoint } = await import("../checkpoint/convert.js");
+async function convert(flags: Flags): Promise<Outcome> {
   const { resolveModelDirectory } = await import("../checkpoint/runDirectory.js");
   const { useThreads } = await import("./bench.js");
   await useThreads(undefined);
   const begun = performance.now();
-  const { tensors, bytes } = convertCheckpoint(resolveModelDirectory(model), out, to, maxShardGigabytes * 1e9);
+  const from = resolveModelDirectory(flags.model);
+  const written = flags.to === "gguf" ? await toGguf(from, flags) : await toDirectory(from, flags.to, flags);
   const seconds = (performance.now() - begun) / 1000;
-  const text = `${out}: ${grouped(tensors)} tensors, ${grouped(bytes)} bytes, ${seconds.toFixed(1)} s`;
-  return { result: { out, to, tensors, bytes, seconds }, text };
+  const { out, to } = flags;
+  const text = `${out}: ${grouped(written.tensors)} tensors, ${grouped(written.bytes)} bytes, ${seconds.toFixed(1)} s`;
+  return { result: { out, to, ...written, seconds }, text };
+}
+
+interface Written {
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+async function toDirectory(from: string, to: Precision, { out, maxShardGigabytes = 4 }: Flags): Promise<Written> {
+  const { convertCheckpoint } = await import("../checkpoint/convert.js");
+  return convertCheckpoint(from, out, to, maxShardGigabytes * 1e9);
+}
+
+async function toGguf(from: string, { out, gguf }: Flags): Promise<Written> {
+  const { exportGguf } = await import("../checkpoint/ggufExport.js");
+  const { Tokenizer } = await import("../tokenizer/tokenizer.js");
+  if (existsSync(out)) throw new RangeError(`${out}: exists already; choose another --out`);
+  if (!existsSync(join(from, "tokenizer.json"))) {
+    throw new RangeError(`${from}: no tokenizer.json, which a GGUF file holds`);
+  }
+  const tokenizer = Tokenizer.fromDirectory(from);
+  const { bosTokenId, eosTokenId, padTokenId, chatTemplate } = tokenizer;
+  const vocabulary = { ...tokenizer.vocabulary(), bosTokenId, eosTokenId, padTokenId, chatTemplate };
+  const { tensors, bytes } = exportGguf(from, out, gguf, vocabulary);
+  return { tensors, bytes };
 }

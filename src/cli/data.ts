@@ -1,6 +1,15 @@
 /** `fathom data prepare | inspect`: token shards on disk, and a look at what a model will read from them. */
 import { Command } from "commander";
-import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, threadsOption } from "./output.js";
+import {
+  abortedBySigint,
+  act,
+  grouped,
+  integerOption,
+  numberOption,
+  type Outcome,
+  repeated,
+  threadsOption,
+} from "./output.js";
 
 export function dataCommand(): Command {
   return new Command("data")
@@ -60,11 +69,9 @@ async function prepare(flags: PrepareFlags): Promise<Outcome> {
   const { parseDataSources } = await import("../data/sources.js");
   const { Tokenizer } = await import("../tokenizer/tokenizer.js");
   const { findTokenizer } = await import("./models.js");
+  const { preparationPrinter } = await import("./progress.js");
   const tokenizer = Tokenizer.fromDirectory(findTokenizer(flags.tokenizer));
   const begun = performance.now();
-  let told = begun;
-  const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort(new RangeError("interrupted; nothing usable was written")));
   const manifest = await prepareData({
     sources: parseDataSources(flags.data),
     tokenizer,
@@ -80,17 +87,8 @@ async function prepare(flags: PrepareFlags): Promise<Outcome> {
       ...(flags.textField === undefined ? {} : { textField: flags.textField }),
       strict: flags.strict ?? false,
     },
-    onProgress: (progress) => {
-      if (performance.now() - told < 1000) return;
-      told = performance.now();
-      const share =
-        progress.totalBytes === null ? "" : `, ${((100 * progress.bytes) / progress.totalBytes).toFixed(1)} %`;
-      const what = progress.phase === "scan" ? "reading" : "encoding";
-      say(
-        `${what} ${progress.source}: ${grouped(progress.documents)} documents, ${grouped(progress.bytes)} bytes${share}`,
-      );
-    },
-    signal: stop.signal,
+    onProgress: preparationPrinter(),
+    signal: abortedBySigint("interrupted; nothing usable was written"),
   });
   const seconds = (performance.now() - begun) / 1000;
   const sources = manifest.sources.map(({ shards, skippedFiles: _, ...counts }) => ({

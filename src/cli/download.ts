@@ -1,6 +1,6 @@
 /** `fathom download`: a published model's files, pinned to a commit and checked by hash. */
 import { Command } from "commander";
-import { act, grouped, type Outcome, say } from "./output.js";
+import { abortedBySigint, act, grouped, type Outcome, say } from "./output.js";
 
 interface Flags {
   readonly out: string;
@@ -24,8 +24,6 @@ async function download(model: string, flags: Flags): Promise<Outcome> {
   const { downloadModel, parseRepo } = await import("../checkpoint/download.js");
   const hubUrl = flags.hub ?? process.env.HF_ENDPOINT;
   const accessToken = process.env.HF_TOKEN;
-  const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort(new RangeError("interrupted; whole files are kept, run again to go on")));
   const begun = performance.now();
   let told = begun;
   const result = await downloadModel({
@@ -33,7 +31,7 @@ async function download(model: string, flags: Flags): Promise<Outcome> {
     directory: flags.out,
     ...(hubUrl === undefined || hubUrl === "" ? {} : { hubUrl: hubUrl.replace(/\/+$/, "") }),
     ...(accessToken === undefined || accessToken === "" ? {} : { accessToken }),
-    signal: stop.signal,
+    signal: abortedBySigint("interrupted; whole files are kept, run again to go on"),
     onEvent: (event) => {
       if (event.kind === "resolved") {
         say(`${model}: commit ${event.commit}, ${event.files} files, ${grouped(event.bytes)} bytes`);

@@ -147,7 +147,8 @@ async function extend(flags: Flags): Promise<Outcome> {
     samples: flags.samples ?? 2,
     onEvent: printer(),
   });
-  if (result.reason === "stopped" || !isFirst) return { result, text: summary(result) };
+  const isInterrupted = result.reason === "stopped";
+  if (isInterrupted || !isFirst) return { result, text: summary(result), isInterrupted };
   const { comparePositions } = await import("./extensionReport.js");
   const comparison = await comparePositions({ ...record, run: flags.out, windows: flags.windows ?? 32 });
   return {

@@ -70,7 +70,7 @@ async function generate(flags: Flags, isQuiet: boolean): Promise<Outcome> {
     const { value, done } = await stream.next();
     if (done) {
       model.free();
-      return { result: value, text: "" };
+      return { result: value, text: "", isInterrupted: stop.signal.aborted };
     }
     if (!isQuiet) process.stdout.write(value);
   }

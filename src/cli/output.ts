@@ -9,7 +9,15 @@ import { launchedRank } from "../distributed/launcher.js";
 export interface Outcome {
   readonly result: object;
   readonly text: string;
+  /** A signal ended the work, and what there was is saved. Default false. */
+  readonly isInterrupted?: boolean;
 }
+
+/** Work that a signal ended before there was anything to show. */
+export class Interrupted extends RangeError {}
+
+/** Exit code of a command that a signal ended: neither done (0) nor failed (1). */
+export const interruptedCode = 130;
 
 /** Adds --json and runs `body`, printing its outcome; a mistake of the user's becomes one line and exit code 1. */
 export function act<T extends object>(
@@ -20,9 +28,10 @@ export function act<T extends object>(
   return command.action(async () => {
     const { json, ...options } = command.opts<T & { json?: boolean }>();
     try {
-      const { result, text } = await body(command.args, options as unknown as T);
+      const { result, text, isInterrupted = false } = await body(command.args, options as unknown as T);
       if ((launchedRank() ?? 0) > 0) return; // Of several processes the first speaks for all.
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : text === "" ? "" : `${text}\n`);
+      if (isInterrupted) process.exitCode = interruptedCode;
     } catch (error) {
       fail(error);
     }
@@ -33,7 +42,14 @@ export function act<T extends object>(
 export function fail(error: unknown): never {
   const text = error instanceof Error ? (isUsers(error) ? error.message : error.stack) : String(error);
   process.stderr.write(`fathom: ${text}\n`);
-  process.exit(1);
+  process.exit(error instanceof Interrupted ? interruptedCode : 1);
+}
+
+/** A signal that SIGINT aborts, for work that then has nothing to show. @param message what was and was not kept */
+export function abortedBySigint(message: string): AbortSignal {
+  const stop = new AbortController();
+  process.once("SIGINT", () => stop.abort(new Interrupted(message)));
+  return stop.signal;
 }
 
 /** Whether an error, or what caused it, is a mistake of the user's, of the system (ENOSPC, EACCES) or a tool that is not there (FATHOM_…). */

@@ -29,6 +29,10 @@ export interface TrainFlags {
   readonly gamma?: number;
   readonly alpha?: number;
   readonly lambda?: number;
+  readonly deviceBalance?: number;
+  readonly communicationBalance?: number;
+  readonly deviceCapacity?: number;
+  readonly balanceCounts?: "top" | "routed";
   readonly biasUpdate?: "plain" | "centred";
   readonly weightDecay?: number;
   readonly clip?: number;
@@ -116,6 +120,22 @@ export function addTrainingOptions(command: Command): Command {
     .addOption(float("--gamma <x>", "speed of the routing bias (default 0.001)", 0, 1))
     .addOption(float("--alpha <x>", "sequence-wise balance loss (default 0.0001)", 0, 1))
     .addOption(float("--lambda <x>", "weight of the MTP losses (default 0.3)", 0, 10))
+    .addOption(float("--device-balance <x>", "V2's alpha2: balance of the groups of experts (default 0)", 0, 10))
+    .addOption(
+      float(
+        "--device-capacity <x>",
+        "V2's token dropping: most of its share a group computes (default all)",
+        0.01,
+        1e6,
+      ),
+    )
+    .addOption(float("--communication-balance <x>", "V2's alpha3: balance of what groups receive (default 0)", 0, 10))
+    .addOption(
+      new Option(
+        "--balance-counts <kind>",
+        "what balance losses count: the best scores (default) or the routed",
+      ).choices(["top", "routed"]),
+    )
     .addOption(new Option("--bias-update <kind>", "how the routing bias moves").choices(["plain", "centred"]))
     .addOption(float("--weight-decay <x>", "AdamW's (default 0.1)", 0, 10))
     .addOption(float("--clip <norm>", "gradient norm to clip at, 0 = never (default 1)", 0, 1e6))
@@ -192,6 +212,10 @@ export function withFlags(flags: TrainFlags): (defaults: TrainSettings) => Train
         momentDtype: flags.momentDtype ?? d.adamw.momentDtype,
       },
       biasUpdate: flags.biasUpdate ?? d.biasUpdate,
+      balanceCounts: flags.balanceCounts ?? d.balanceCounts,
+      deviceBalance: flags.deviceBalance ?? d.deviceBalance,
+      communicationBalance: flags.communicationBalance ?? d.communicationBalance,
+      deviceCapacity: flags.deviceCapacity ?? d.deviceCapacity,
       recompute: flags.recompute ?? d.recompute,
       emaDecay: flags.ema ?? d.emaDecay,
       onNonFinite: flags.onNonFinite ?? d.onNonFinite,
@@ -269,14 +293,14 @@ async function pretrain(flags: TrainFlags): Promise<Outcome> {
     samples: flags.samples ?? 2,
     onEvent: printer(),
   });
-  return { result, text: summary(result) };
+  return { result, text: summary(result), isInterrupted: result.reason === "stopped" };
 }
 
 export function summary(result: {
   readonly run: string;
   readonly steps: number;
   readonly tokens: number;
-  readonly trainLoss: number;
+  readonly trainLoss: number | null;
   readonly valBitsPerByte: number | null;
   readonly tokensPerSecond: number;
   readonly seconds: number;
@@ -285,7 +309,7 @@ export function summary(result: {
     ["run", result.run],
     ["steps", grouped(result.steps)],
     ["tokens", grouped(result.tokens)],
-    ["training loss", result.trainLoss.toFixed(4)],
+    ["training loss", result.trainLoss === null ? "not measured" : result.trainLoss.toFixed(4)],
     ["held-out bits per byte", result.valBitsPerByte === null ? "not measured" : result.valBitsPerByte.toFixed(4)],
     ["tokens per second", grouped(result.tokensPerSecond)],
     ["time", duration(result.seconds)],

@@ -1,4 +1,6 @@
 /** Training events as lines on standard error: one a step at first and then a few a second at most, with what is left to do. */
+import type { PrepareProgress } from "../data/prepare.js";
+import type { TokenizerTrainingEvent } from "../tokenizer/bpeTrainer.js";
 import type { SampleEvent, StepEvent, TrainEvent } from "../train/events.js";
 import { grouped, say } from "./output.js";
 
@@ -31,6 +33,33 @@ export function printer(linesEvery = 2): (event: TrainEvent) => void {
     } else if (event.kind === "sample") {
       say(sampleText(event));
     }
+  };
+}
+
+/** Reading and encoding of text, a line a second. */
+export function preparationPrinter(): (progress: PrepareProgress) => void {
+  return everySecond(({ phase, source, documents, bytes, totalBytes }) => {
+    const share = totalBytes === null ? "" : `, ${((100 * bytes) / totalBytes).toFixed(1)} %`;
+    const what = phase === "scan" ? "reading" : "encoding";
+    return `${what} ${source}: ${grouped(documents)} documents, ${grouped(bytes)} bytes${share}`;
+  });
+}
+
+/** Training of a tokenizer, a line a second. */
+export function tokenizerPrinter(): (event: Exclude<TokenizerTrainingEvent, { stage: "done" }>) => void {
+  return everySecond((event) =>
+    event.stage === "count"
+      ? `counting: ${grouped(event.documents)} documents, ${grouped(event.bytes)} bytes`
+      : `merging: ${grouped(event.merges)} of ${grouped(event.maxMerges)}`,
+  );
+}
+
+function everySecond<T>(line: (value: T) => string): (value: T) => void {
+  let told = performance.now();
+  return (value) => {
+    if (performance.now() - told < 1000) return;
+    told = performance.now();
+    say(line(value));
   };
 }
 

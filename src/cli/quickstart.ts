@@ -52,7 +52,10 @@ export function quickstartCommand(): Command {
 async function quickstart(flags: Flags): Promise<Outcome> {
   const run = flags.out ?? join("runs", "quickstart");
   const wish = await askAboutOldRun(run, flags);
-  if (wish === "leave") return { result: { run, reason: "left as it is" }, text: "" };
+  if (wish === "leave") {
+    const { recordedResult } = await import("../train/runFiles.js");
+    return { result: { ...recordedResult(run, "pretrain"), reason: "left as it is" }, text: "" };
+  }
   const begun = performance.now();
   const minutes = flags.minutes ?? 8;
   const { parseDataSources } = await import("../data/sources.js");
@@ -203,5 +206,6 @@ async function finish(run: string, result: TrainResult, seconds: number): Promis
     ["report", report],
     ["try it", `npx fathom generate --model ${run} --prompt "export function "`],
   ]);
-  return { result: { ...result, seconds, compressors, report }, text };
+  const isInterrupted = result.reason === "stopped";
+  return { result: { ...result, seconds, compressors, report }, text, isInterrupted };
 }

@@ -1,6 +1,6 @@
 /** `fathom tokenizer train | encode`. */
 import { Command } from "commander";
-import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, table } from "./output.js";
+import { abortedBySigint, act, grouped, integerOption, numberOption, type Outcome, repeated, table } from "./output.js";
 
 export function tokenizerCommand(): Command {
   return new Command("tokenizer")
@@ -42,6 +42,7 @@ async function train(flags: TrainFlags): Promise<Outcome> {
   const { defaultReadOptions, readDocuments } = await import("../data/documents.js");
   const { listFiles, parseDataSources } = await import("../data/sources.js");
   const { tokenizerTraining } = await import("../tokenizer/bpeTrainer.js");
+  const { tokenizerPrinter } = await import("./progress.js");
   const files = parseDataSources(flags.data).flatMap(({ paths }) => listFiles(paths));
   const options = {
     ...defaultReadOptions,
@@ -64,11 +65,12 @@ async function train(flags: TrainFlags): Promise<Outcome> {
     throw new RangeError(`${flags.data.join(", ")}: no text to train a tokenizer on (${found})`);
   }
   const begun = performance.now();
-  let told = begun;
+  const progress = tokenizerPrinter();
   for await (const event of tokenizerTraining(texts(), {
     vocabSize: flags.vocabSize,
     ...(flags.minFrequency === undefined ? {} : { minFrequency: flags.minFrequency }),
     threads: flags.threads ?? availableParallelism(),
+    signal: abortedBySigint("interrupted; nothing was written"),
   })) {
     if (event.stage === "done") {
       event.tokenizer.save(flags.out);
@@ -77,14 +79,7 @@ async function train(flags: TrainFlags): Promise<Outcome> {
       const text = `${flags.out}: ${grouped(vocabSize)} ids from ${grouped(documents)} documents, ${grouped(bytes)} bytes, ${skipped} skipped, ${seconds.toFixed(1)} s`;
       return { result: { out: flags.out, ...event.summary, skipped, seconds }, text };
     }
-    if (performance.now() - told > 1000) {
-      told = performance.now();
-      say(
-        event.stage === "count"
-          ? `counting: ${grouped(event.documents)} documents, ${grouped(event.bytes)} bytes`
-          : `merging: ${grouped(event.merges)} of ${grouped(event.maxMerges)}`,
-      );
-    }
+    progress(event);
   }
   throw new Error("internal: tokenizer training ended without a result");
 }

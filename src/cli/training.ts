@@ -29,11 +29,12 @@ import { tokenizerTraining } from "../tokenizer/bpeTrainer.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { SampleEvent, TrainEvent, TrainResult } from "../train/events.js";
 import { pretrain } from "../train/pretrain.js";
-import { metricsFile, readRunRecord, runFile } from "../train/runFiles.js";
+import { metricsFile, readRunRecord, recordedResult, runFile } from "../train/runFiles.js";
 import type { Schedule } from "../train/schedule.js";
 import { defaultSettings, type TrainSettings } from "../train/settings.js";
 import { findTokenizer } from "./models.js";
-import { grouped, say } from "./output.js";
+import { grouped, Interrupted, interruptedCode, say } from "./output.js";
+import { preparationPrinter, tokenizerPrinter } from "./progress.js";
 import { drawSamples } from "./samples.js";
 
 export interface TrainingJob {
@@ -76,9 +77,10 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
   if (isFirst) mkdirSync(job.run, { recursive: true });
   const unlock = isFirst ? lockRun(job.run) : () => {};
   const stop = new AbortController();
+  let isTraining = false;
   const onSignal = (): void => {
-    if (isFirst && !stop.signal.aborted) say("stopping after this step; the run will be saved");
-    stop.abort();
+    if (isFirst && !stop.signal.aborted && isTraining) say("stopping after this step; the run will be saved");
+    stop.abort(new Interrupted(`${job.run}: interrupted while the data was prepared; nothing was trained`));
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
@@ -98,9 +100,9 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
     await inOrder(world, async () => {
       if (goesOn && hasData(job)) return;
       const text = job.sources && new TextData(job.sources, job.prepare);
-      const tokenizer = await findOrTrainTokenizer(job, config, text, threads);
+      const tokenizer = await findOrTrainTokenizer(job, config, text, threads, stop.signal);
       if (!text) throw new RangeError(noData);
-      await prepare(job, text, tokenizer, threads, settings.seed);
+      await prepare(job, text, tokenizer, threads, settings.seed, stop.signal);
     });
     const tokenizer = Tokenizer.fromDirectory(join(job.run, "tokenizer"));
     using data = new PreparedData(dataFolder(job.run));
@@ -115,6 +117,7 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
         stage,
         step,
       );
+    isTraining = true;
     const events = pretrain({
       run: job.run,
       stage,
@@ -135,7 +138,7 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
       if (done) {
         unlock();
         await world.close();
-        return value;
+        return isFirst ? ofWholeRun(value, recordedResult(job.run, stage)) : value;
       }
       if (isFirst) job.onEvent(value);
     }
@@ -145,12 +148,18 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
     // The other processes would wait for this one: they are ended with it, after it has said why.
     if (world.size > 1) {
       say(`fathom: rank ${world.rank}: ${error instanceof Error ? error.message : String(error)}`);
-      world.abort(1);
+      world.abort(error instanceof Interrupted ? interruptedCode : 1);
     }
     throw error;
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
+}
+
+/** A run that goes on tells the loss of its last steps, whichever process made them, and one that had ended tells its speed again. */
+function ofWholeRun(result: TrainResult, recorded: Omit<TrainResult, "reason">): TrainResult {
+  const { trainLoss } = recorded;
+  return { ...result, trainLoss, tokensPerSecond: result.tokensPerSecond || recorded.tokensPerSecond };
 }
 
 /** What a run that never began has left; an empty folder that was there before stays. */
@@ -238,6 +247,7 @@ async function findOrTrainTokenizer(
   config: ModelConfig,
   text: TextData | null,
   threads: number,
+  signal: AbortSignal,
 ): Promise<Tokenizer> {
   const folder = join(job.run, "tokenizer");
   if (job.tokenizer !== null) {
@@ -248,16 +258,19 @@ async function findOrTrainTokenizer(
   }
   if (existsSync(join(folder, "tokenizer.json"))) return Tokenizer.fromDirectory(folder);
   if (!text) throw new RangeError(noData);
-  await text.scan();
-  for await (const event of tokenizerTraining(text.trainingTexts(), { vocabSize: config.vocabSize, threads })) {
-    if (event.stage !== "done") continue;
+  await text.scan(preparationPrinter(), signal);
+  const progress = tokenizerPrinter();
+  const { vocabSize: wanted } = config;
+  for await (const event of tokenizerTraining(text.trainingTexts(signal), { vocabSize: wanted, threads, signal })) {
+    if (event.stage !== "done") {
+      progress(event);
+      continue;
+    }
     event.tokenizer.save(folder);
     const { bytes, documents, vocabSize } = event.summary;
     say(`tokenizer: ${grouped(vocabSize)} ids from ${grouped(documents)} documents, ${grouped(bytes)} bytes`);
-    if (vocabSize < config.vocabSize) {
-      say(
-        `tokenizer: the text gives no more; ${grouped(config.vocabSize - vocabSize)} rows of the embedding stay unused`,
-      );
+    if (vocabSize < wanted) {
+      say(`tokenizer: the text gives no more; ${grouped(wanted - vocabSize)} rows of the embedding stay unused`);
     }
     return event.tokenizer;
   }
@@ -284,6 +297,7 @@ async function prepare(
   tokenizer: Tokenizer,
   threads: number,
   seed: number,
+  signal: AbortSignal,
 ): Promise<void> {
   const { fim, punctuationSplitRate } = job.prepare;
   const manifest = await prepareData({
@@ -294,6 +308,8 @@ async function prepare(
     threads,
     ...(fim ? { fim } : {}),
     ...(punctuationSplitRate === undefined ? {} : { punctuationSplitRate }),
+    onProgress: preparationPrinter(),
+    signal,
   });
   for (const { name, documents, bytes, tokens, duplicates, skipped } of manifest.sources) {
     const left = skipped.binary + skipped.invalidUtf8 + skipped.empty;

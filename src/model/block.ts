@@ -16,7 +16,7 @@ import { isMoeLayer, type ModelConfig } from "./config.js";
 import { GroupedQueryAttention } from "./gqa.js";
 import { type LatentCacheView, type LatentRows, MultiHeadLatentAttention } from "./mla.js";
 import { SwigluMlp } from "./mlp.js";
-import { type Dispatched, MoE } from "./moe.js";
+import { type Dispatched, type Dropping, MoE } from "./moe.js";
 import type { Weights } from "./weights.js";
 
 /** How a block's attention sees other positions: whole sequences, or new rows against a latent cache. */
@@ -25,6 +25,8 @@ export type AttentionContext =
       readonly kind: "prefill";
       readonly batch: Batch;
       readonly onLatent: ((layer: number, rows: LatentRows) => void) | null;
+      /** V2's token dropping, in training: what a group of experts computes at most, 1 = the even share. Default: no limit. */
+      readonly deviceCapacity?: number | null;
     }
   | { readonly kind: "decode"; readonly positions: Tensor; readonly cache: (layer: number) => LatentCacheView };
 
@@ -73,7 +75,7 @@ export class Block {
     return tape.scopedAsync(async () => {
       const attended = this.attention(tape, h, context, tables);
       if (!(this.mlp instanceof MoE)) return this.dense(tape, this.mlp, attended, context.kind);
-      const dispatched = await this.dispatch(tape, this.mlp, attended);
+      const dispatched = await this.dispatch(tape, this.mlp, attended, droppingOf(context));
       onDispatched?.(this.layer, dispatched);
       const { y, shared } = this.experts(tape, this.mlp, attended, dispatched, context.kind);
       return this.combine(tape, this.mlp, attended, dispatched, y, shared);
@@ -92,9 +94,9 @@ export class Block {
   }
 
   /** Phase 2. */
-  async dispatch(tape: Tape, moe: MoE, attended: Attended): Promise<Dispatched> {
+  async dispatch(tape: Tape, moe: MoE, attended: Attended, dropping: Dropping | null): Promise<Dispatched> {
     tape.beginSegment();
-    return moe.dispatch(tape, attended.normed.y);
+    return moe.dispatch(tape, attended.normed.y, dropping);
   }
 
   /** Phase 3: routed experts, and the shared ones beside them. */
@@ -151,4 +153,10 @@ export class Block {
     }
     return attention.decode(tape, x, context.positions, tables, context.cache(this.layer));
   }
+}
+
+function droppingOf(context: AttentionContext): Dropping | null {
+  if (context.kind !== "prefill") return null;
+  const { batch, deviceCapacity = null } = context;
+  return deviceCapacity === null ? null : { batch, capacityFactor: deviceCapacity };
 }

@@ -33,6 +33,8 @@ export interface LossWeights {
   /** lambda of the MTP loss; divided by the number of depths */
   readonly mtp: number;
   readonly balance: BalanceFactors;
+  /** V2's token dropping: what a group of experts computes at most, 1 = the even share. Default: nothing is dropped. */
+  readonly deviceCapacity?: number | null;
 }
 
 /** Sums over the batch, so that they add up over micro-batches and ranks. */
@@ -171,9 +173,9 @@ export class DeepseekV3 {
         });
       onDispatched?.(layer, dispatched);
     };
-    const heads = await this.#heads(tape, batch, watch, (depth) =>
-      depth === 0 ? 1 / weights.globalTargets : weights.mtp / this.mtp.length / weights.globalTargets,
-    );
+    const scaleOf = (depth: number): number =>
+      depth === 0 ? 1 / weights.globalTargets : weights.mtp / this.mtp.length / weights.globalTargets;
+    const heads = await this.#heads(tape, batch, watch, scaleOf, weights.deviceCapacity ?? null);
     const sums = heads.map(({ losses }) => losses.floats().reduce((sum, loss) => sum + loss, 0));
     const [main = 0, ...mtp] = sums;
     const correct = heads.map((head) => head.correct.ints().reduce((sum, hit) => sum + hit, 0));
@@ -186,7 +188,7 @@ export class DeepseekV3 {
    */
   async tokenLosses(batch: Batch, onDispatched: OnDispatched | null = null): Promise<Float32Array[]> {
     using tape = new Tape(this.arena, { hasGrad: false });
-    const heads = await this.#heads(tape, batch, onDispatched, () => 0);
+    const heads = await this.#heads(tape, batch, onDispatched, () => 0, null);
     return heads.map(({ losses }) => losses.floats().slice());
   }
 
@@ -196,10 +198,11 @@ export class DeepseekV3 {
     batch: Batch,
     onDispatched: OnDispatched | null,
     scaleOf: (depth: number) => number,
+    deviceCapacity: number | null,
   ): Promise<CrossEntropyResult[]> {
     const { targets } = batch;
     if (!targets) throw new Error("internal: losses of a batch without targets");
-    const context: AttentionContext = { kind: "prefill", batch, onLatent: null };
+    const context: AttentionContext = { kind: "prefill", batch, onLatent: null, deviceCapacity };
     const length = batch.maxSequenceLength;
     const hidden = await this.hidden(tape, batch.ids, context, length, onDispatched);
     tape.beginSegment();

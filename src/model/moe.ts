@@ -1,6 +1,6 @@
 /**
  * DeepSeekMoE: fine-grained routed experts and shared experts, in three of a block's four phases: dispatch (route, bring tokens to
- * their experts), experts, combine. Report section 2.1.2. No token is dropped.
+ * their experts), experts, combine. Report section 2.1.2. No token is dropped, unless training asks for V2's dropping.
  *
  * With expert parallelism rank r owns experts [r E/P, (r + 1) E/P). A token travels to a rank once, however many of its experts live there,
  * with its expert ids and weights; the rank adds up its experts' weighted results before sending one row back, and the token's rank
@@ -16,14 +16,23 @@ import { swiglu, swigluFp8 } from "../tensor/ops/swiglu.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import type { Batch } from "./batch.js";
 import type { ModelConfig } from "./config.js";
 import { exchangeInts, exchangeRows, type RowCounts, receiveCounts } from "./exchange.js";
 import { SwigluMlp } from "./mlp.js";
 import { Router } from "./router.js";
+import { dropTokens } from "./tokenDropping.js";
 import type { Weights } from "./weights.js";
+
+/** V2's limit to what a group of experts computes of a batch; see tokenDropping.ts. */
+export interface Dropping {
+  readonly batch: Batch;
+  readonly capacityFactor: number;
+}
 
 /** Tokens where their experts are: the result of the dispatch phase. */
 export interface Dispatched {
+  /** What the gate chose, dropped assignments included. */
   readonly routing: Routing;
   /** [sorted rows, hiddenSize] in the order of the local experts */
   readonly x: Tensor;
@@ -59,19 +68,23 @@ export class MoE {
       nSharedExperts > 0 ? new SwigluMlp(weights, `${prefix}.shared_experts`, d, nSharedExperts * m) : null;
   }
 
-  /** Phase 2: route and bring each token to the ranks of its experts. @param x [T, hiddenSize], normed */
-  async dispatch(tape: Tape, x: Tensor): Promise<Dispatched> {
+  /**
+   * Phase 2: route and bring each token to the ranks of its experts.
+   * @param x [T, hiddenSize], normed @param dropping null = every assignment is computed
+   */
+  async dispatch(tape: Tape, x: Tensor, dropping: Dropping | null = null): Promise<Dispatched> {
     const routing = this.gate.forward(tape, x);
+    const experts = dropping ? this.#kept(tape, routing, dropping) : routing.experts;
     if (this.#group.size === 1) {
-      const order = sortByExpert(tape, routing.experts, this.#localExperts);
+      const order = sortByExpert(tape, experts, this.#localExperts);
       return { routing, x: permute(tape, x, order), order, weights: routing.weights, journey: null };
     }
-    const rankOrder = sortByExpert(tape, this.#destinations(tape, routing.experts), this.#group.size);
+    const rankOrder = sortByExpert(tape, this.#destinations(tape, experts), this.#group.size);
     const counts = await receiveCounts(this.#group, rankOrder.offsets.ints());
     const rows = await exchangeRows(tape, this.#group, permute(tape, x, rankOrder), counts);
     const weights = await exchangeRows(tape, this.#group, permute(tape, routing.weights, rankOrder), counts);
-    const experts = await this.#localIds(tape, routing.experts, rankOrder, counts);
-    const order = sortByExpert(tape, experts, this.#localExperts);
+    const local = await this.#localIds(tape, experts, rankOrder, counts);
+    const order = sortByExpert(tape, local, this.#localExperts);
     return { routing, x: permute(tape, rows, order), order, weights, journey: { rankOrder, counts } };
   }
 
@@ -101,6 +114,13 @@ export class MoE {
     return combine(tape, back, ones, rankOrder, shared);
   }
 
+  /** [T, k] int32: expert ids, -1 where the assignment was dropped. */
+  #kept(tape: Tape, routing: Routing, { batch, capacityFactor }: Dropping): Tensor {
+    const kept = tape.empty(routing.experts.shape, "int32");
+    kept.ints().set(dropTokens(routing, batch, this.#config, capacityFactor));
+    return kept;
+  }
+
   /** [T, P] int32: slot r holds r if the token has an expert on rank r, else -1. */
   #destinations(tape: Tape, experts: Tensor): Tensor {
     const { size } = this.#group;
@@ -109,7 +129,9 @@ export class MoE {
     const result = tape.empty([experts.rows, size], "int32");
     const ranks = result.ints().fill(-1);
     for (let slot = 0; slot < ids.length; slot++) {
-      const rank = Math.floor((ids[slot] ?? 0) / this.#localExperts);
+      const expert = ids[slot] ?? -1;
+      if (expert < 0) continue;
+      const rank = Math.floor(expert / this.#localExperts);
       ranks[Math.floor(slot / k) * size + rank] = rank;
     }
     return result;

@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../files/atomic.js";
 import { AddedTokenFinder } from "./addedTokens.js";
 import { BpeEncoder, IdBuffer } from "./bpe.js";
-import type { Pretokenizer } from "./pretokenize.js";
+import { tokenString } from "./byteAlphabet.js";
+import { DeepSeekPretokenizer, type Pretokenizer } from "./pretokenize.js";
 import { fimBegin, fimEnd, fimHole } from "./specialTokens.js";
 import { StreamDecoder } from "./streamDecoder.js";
 import { readTokenizerJson, type TokenizerTables } from "./tokenizerJson.js";
@@ -34,6 +35,16 @@ export interface FimIds {
   readonly begin: number;
   readonly hole: number;
   readonly end: number;
+}
+
+export interface Vocabulary {
+  /** By id, bytes as GPT-2's alphabet spells them; null where no token has the id. */
+  readonly tokens: readonly (string | null)[];
+  /** By id: an added token, which no text becomes by itself. */
+  readonly isControl: readonly boolean[];
+  /** Two tokens with a space between, best first. */
+  readonly merges: readonly string[];
+  readonly addsBos: boolean;
 }
 
 export class Tokenizer {
@@ -207,6 +218,28 @@ export class Tokenizer {
   splitCombined(id: number): Int32Array | null {
     this.#splits ??= this.#findCombined();
     return this.#splits.get(id) ?? null;
+  }
+
+  /**
+   * The vocabulary as other programs keep it.
+   * @throws RangeError for a pre-tokenizer other than DeepSeek-V3's, which such programs know by name
+   */
+  vocabulary(): Vocabulary {
+    const { bytes, isText, merges, addedTokens, newPretokenizer } = this.#tables;
+    if (!(newPretokenizer() instanceof DeepSeekPretokenizer)) {
+      throw new RangeError("tokenizer.json: pre_tokenizer: only DeepSeek-V3's own has a name in other programs");
+    }
+    const added = new Map(addedTokens.map(({ id, content }) => [id, content]));
+    const tokens = bytes.map((of, id) => added.get(id) ?? (of === null ? null : tokenString(of)));
+    return {
+      tokens,
+      isControl: tokens.map((_, id) => !isText[id]),
+      merges: Array.from(
+        { length: merges.length / 3 },
+        (_, i) => `${tokens[merges[3 * i] ?? 0]} ${tokens[merges[3 * i + 1] ?? 0]}`,
+      ),
+      addsBos: this.#before.length > 0,
+    };
   }
 
   /** Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json, each whole or not at all. */

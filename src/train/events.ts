@@ -78,11 +78,17 @@ export interface TrainResult {
   readonly run: string;
   readonly steps: number;
   readonly tokens: number;
-  /** Mean loss of the last steps, up to 20. */
-  readonly trainLoss: number;
+  /** Mean loss of the run's last steps, up to 20; null before the first. */
+  readonly trainLoss: number | null;
   readonly valBitsPerByte: number | null;
   readonly tokensPerSecond: number;
   readonly seconds: number;
   /** Why it ended. */
   readonly reason: "finished" | "stopped";
+}
+
+/** @param losses of the steps so far, oldest first @returns TrainResult's trainLoss */
+export function recentLoss(losses: readonly number[]): number | null {
+  const recent = losses.slice(-20);
+  return recent.length === 0 ? null : recent.reduce((sum, loss) => sum + loss, 0) / recent.length;
 }

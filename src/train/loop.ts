@@ -10,7 +10,14 @@ import type { DeepseekV3 } from "../model/deepseekV3.js";
 import { flopsPerTokenTraining, parameterCounts } from "../model/flops.js";
 import { computeDtypeOf } from "../tensor/dtype.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import type { SampleEvent, StepEvent, TrainEvent, TrainResult, ValidationEvent } from "./events.js";
+import {
+  recentLoss,
+  type SampleEvent,
+  type StepEvent,
+  type TrainEvent,
+  type TrainResult,
+  type ValidationEvent,
+} from "./events.js";
 import { peakFlops } from "./floors.js";
 import { batchSizeAt, learningRateAt, type Schedule, scaledSchedule, valueAt } from "./schedule.js";
 import type { TrainSettings } from "./settings.js";
@@ -44,8 +51,6 @@ export interface LoopInput {
   readonly deadline?: number;
   readonly signal?: AbortSignal;
 }
-
-const smoothedSteps = 20;
 
 export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, TrainResult> {
   const { stage, settings, trainer, world, rows, signal } = input;
@@ -134,12 +139,11 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
   }
   if (savedAt !== step) yield await saved(input, step, tokens);
   if (reason === "finished" && input.sample) for (const event of await input.sample(step)) yield event;
-  const recent = losses.slice(-smoothedSteps);
   return {
     run: input.run,
     steps: step,
     tokens,
-    trainLoss: recent.reduce((sum, loss) => sum + loss, 0) / Math.max(1, recent.length),
+    trainLoss: recentLoss(losses),
     valBitsPerByte: validated?.valBitsPerByte ?? null,
     tokensPerSecond: seconds > 0 ? trained / seconds : 0,
     seconds: (performance.now() - begun) / 1000,

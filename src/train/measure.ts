@@ -53,6 +53,7 @@ export async function measureTraining(config: ModelConfig, options: MeasureOptio
       balanceCounts: "top",
       deviceBalance: 0,
       communicationBalance: 0,
+      deviceCapacity: null,
       recompute: options.recompute,
       emaDecay: null,
       onNonFinite: "stop",

@@ -15,7 +15,7 @@ import { computeDtypeOf } from "../tensor/dtype.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { SampleEvent, TrainEvent, TrainResult } from "./events.js";
 import { trainLoop } from "./loop.js";
-import { type RunRecord, RunRecorder, writeRunRecord } from "./runFiles.js";
+import { type RunRecord, RunRecorder, readRunRecord, writeRunRecord } from "./runFiles.js";
 import type { Schedule } from "./schedule.js";
 import { checkSettings, type TrainSettings } from "./settings.js";
 import { Trainer } from "./trainer.js";
@@ -121,7 +121,7 @@ function describe(input: PretrainInput, stage: string, documents: readonly Valid
   return {
     version: 1,
     stage,
-    startedAt: new Date().toISOString(),
+    startedAt: (input.resumeFrom === null ? null : readRunRecord(input.run))?.startedAt ?? new Date().toISOString(),
     model: serializeModelConfig(config),
     settings: { ...settings },
     tokenizer: {

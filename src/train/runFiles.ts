@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { namingPath, writeFileAtomic } from "../files/atomic.js";
 import { isObject, readJson } from "../files/json.js";
-import type { TrainEvent } from "./events.js";
+import { recentLoss, type TrainEvent, type TrainResult } from "./events.js";
 import { EventFile } from "./tensorboard.js";
 
 export interface RunRecord {
@@ -107,4 +107,24 @@ export function readEvents(run: string): TrainEvent[] {
         return [];
       }
     });
+}
+
+/** What a stage came to, from its events: the figures of all its steps, however often it was stopped. */
+export function recordedResult(run: string, stage: string): Omit<TrainResult, "reason"> {
+  const events = readEvents(run).filter((event) => event.stage === stage);
+  const steps = events.filter((event) => event.kind === "step");
+  const last = steps.at(-1);
+  // A loss that was not finite is null in JSON.
+  const losses = steps.map(({ loss }): number | null => loss).map((loss) => loss ?? Number.NaN);
+  const trained = steps.map(({ tokens }, i) => tokens - (steps[i - 1]?.tokens ?? 0));
+  const seconds = steps.reduce((sum, { tokensPerSecond }, i) => sum + (trained[i] ?? 0) / tokensPerSecond, 0);
+  return {
+    run,
+    steps: last?.step ?? 0,
+    tokens: last?.tokens ?? 0,
+    trainLoss: recentLoss(losses),
+    valBitsPerByte: events.filter((event) => event.kind === "validation").at(-1)?.valBitsPerByte ?? null,
+    tokensPerSecond: seconds > 0 ? (last?.tokens ?? 0) / seconds : 0,
+    seconds,
+  };
 }

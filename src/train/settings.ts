@@ -36,6 +36,7 @@ export function defaultSettings(config: ModelConfig): TrainSettings {
     balanceCounts: "top",
     deviceBalance: 0,
     communicationBalance: 0,
+    deviceCapacity: null,
     recompute: false,
     emaDecay: null,
     onNonFinite: "stop",
@@ -90,6 +91,9 @@ export function checkSettings(settings: TrainSettings, config: ModelConfig): voi
   within("gamma", schedule.gamma, 0, 1);
   within("alpha", schedule.alpha, 0, 1);
   within("lambda", schedule.lambda, 0, 10);
+  within("device balance", settings.deviceBalance, 0, 10);
+  within("communication balance", settings.communicationBalance, 0, 10);
+  if (settings.deviceCapacity !== null) within("device capacity", settings.deviceCapacity, 0.01, 1e6);
   within("weight decay", adamw.weightDecay, 0, 10);
   within("gradient clip", adamw.maxGradNorm, 0, 1e6);
   within("beta1", adamw.beta1, 0, 0.999999);

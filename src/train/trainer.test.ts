@@ -12,6 +12,7 @@ const options: TrainerOptions = {
   balanceCounts: "top",
   deviceBalance: 0,
   communicationBalance: 0,
+  deviceCapacity: null,
   recompute: false,
   emaDecay: null,
   onNonFinite: "stop",

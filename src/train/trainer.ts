@@ -20,6 +20,8 @@ export interface TrainerOptions {
   /** V2's further losses; zero for V3. */
   readonly deviceBalance: number;
   readonly communicationBalance: number;
+  /** V2's token dropping: what a group of experts computes at most of a micro-batch, 1 = the even share; null drops nothing. */
+  readonly deviceCapacity: number | null;
   /** Compute norms, up-projections and SwiGLU again in the backward instead of keeping them. */
   readonly recompute: boolean;
   /** Decay of an exponential moving average of the weights; null for none. */
@@ -127,6 +129,7 @@ export class Trainer {
           communication: options.communicationBalance,
           counts: options.balanceCounts,
         },
+        deviceCapacity: options.deviceCapacity,
       });
       forwardMs += performance.now() - begun;
       activationBytes = Math.max(activationBytes, model.arena.usedBytes - before);

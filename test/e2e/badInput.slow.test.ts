@@ -448,7 +448,7 @@ describe("a run", () => {
     } finally {
       busy.kill("SIGTERM");
     }
-    expect(await exitCode(busy), stderr).toBe(0);
+    expect(await exitCode(busy), stderr).toBe(130);
     expect(JSON.parse(stdout)).toMatchObject({ run, reason: "stopped" });
     expect(existsSync(join(run, "checkpoints", "latest", "config.json"))).toBe(true);
   });

@@ -93,13 +93,13 @@ test("master weights, bfloat16 moments and the average of the weights go on to t
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  test(`${signal} saves the run and ends it with code 0, from where it goes on to the same bits`, async () => {
+  test(`${signal} saves the run and ends it with code 130, from where it goes on to the same bits`, async () => {
     const out = join(place.folder, signal);
     const first = start(args(out));
     expect(await until(first, () => lastStep(out) >= 7)).toBe(true);
     first.child.kill(signal);
     const stopped = await first.done;
-    expect(stopped.code, stopped.stderr).toBe(0);
+    expect(stopped.code, stopped.stderr).toBe(130);
     expect(stopped.stderr).toContain("stopping after this step; the run will be saved");
     const last = lastStep(out);
     expect(last).toBeLessThan(steps);
@@ -113,6 +113,26 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     expectSame(out);
   });
 }
+
+test("a signal while text is read ends the command with code 130 and leaves nothing", async () => {
+  const out = join(place.folder, "early");
+  const text = join(place.folder, "long.txt");
+  // Numbers written as words that hardly repeat: seconds of work for the trainer of the tokenizer.
+  const words = Array.from({ length: 1_500_000 }, (_, i) =>
+    ((i * 2_654_435_761) % 2 ** 32).toString(36).replace(/\d/g, "q"),
+  );
+  writeFileSync(text, words.join("\n"));
+  const config = join(place.folder, "config.json");
+  const running = start(["pretrain", "--config", config, "--data", text, "--out", out, "--threads", "1", "--json"]);
+  const told = new Promise((resolve) => running.child.stderr?.once("data", resolve));
+  expect(String(await told)).toMatch(/^(reading|counting|merging|encoding)/);
+  running.child.kill("SIGINT");
+  const { code, stdout, stderr } = await running.done;
+  expect(code, stderr).toBe(130);
+  expect(stdout).toBe("");
+  expect(stderr).toContain(`fathom: ${out}: interrupted while the data was prepared; nothing was trained\n`);
+  expect(existsSync(out)).toBe(false);
+});
 
 test("a resume with another model names what differs and changes nothing", async () => {
   const config = JSON.parse(readFileSync(join(place.folder, "config.json"), "utf8")) as Record<string, unknown>;
@@ -149,6 +169,6 @@ test("a run directory that another process uses is refused with one line that na
   );
   first.child.kill("SIGTERM");
   const stopped = await first.done;
-  expect(stopped.code, stopped.stderr).toBe(0);
+  expect(stopped.code, stopped.stderr).toBe(130);
   expect(lastStep(out)).toBe(stopped.json?.steps);
 });

@@ -20,6 +20,7 @@ export async function ourLosses(): Promise<number[]> {
       balanceCounts: "top",
       deviceBalance: 0,
       communicationBalance: 0,
+      deviceCapacity: null,
       recompute: false,
       emaDecay: null,
       onNonFinite: "stop",
