@@ -283,6 +283,7 @@ export interface Native {
     k: number,
     format: DtypeCode,
     powerOfTwo: Flag,
+    floor: number,
     xType: DtypeCode,
   ): void;
   fp8DequantizeRows(
@@ -303,6 +304,7 @@ export interface Native {
     groups: number,
     k: number,
     powerOfTwo: Flag,
+    floor: number,
     xType: DtypeCode,
   ): void;
   fp8QuantizeGradientBlocks(
@@ -313,6 +315,7 @@ export interface Native {
     groups: number,
     k: number,
     powerOfTwo: Flag,
+    floor: number,
     xType: DtypeCode,
   ): void;
   fp8QuantizeWeights(
