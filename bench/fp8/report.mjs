@@ -74,7 +74,11 @@ const gaps = rows.map(({ what, values }, i) => ({
   color: palette[i % palette.length],
   points: values.map((value, step) => [step + 1, 100 * value]),
 }));
-const picture = (title, yLabel, series) => svg(lineChart(series, { title, xLabel: "step", yLabel }));
+const picture = (title, yLabel, series, legendX) =>
+  svg(lineChart(series, { title, xLabel: "step", yLabel })).replace(
+    "</svg>",
+    `${series.map(({ name, color }, i) => `<text x="${legendX}" y="${22 + 14 * i}" style="fill:${color}">${name}</text>`).join("")}</svg>`,
+  );
 
 /** The drawing alone, with the page's colours written out. */
 function svg(html) {
@@ -84,10 +88,9 @@ function svg(html) {
     ".grid{stroke:#ddd}.axis{stroke:#999}path,polyline{fill:none}</style>";
   return drawing.replace(/(<svg[^>]*>)/, `$1${style}`).replaceAll(/var\(--[a-z-]+\)/g, "#777");
 }
-writeFileSync(join(docs, "fp8-loss.svg"), picture("Training loss", "nats, EMA 0.9", curves));
-writeFileSync(join(docs, "fp8-gap.svg"), picture("Relative loss gap to bf16", "percent, EMA 0.9", gaps));
+writeFileSync(join(docs, "fp8-loss.svg"), picture("Training loss", "nats, EMA 0.9", curves, 430));
+writeFileSync(join(docs, "fp8-gap.svg"), picture("Relative loss gap to bf16", "percent, EMA 0.9", gaps, 66));
 
-const legend = (series) => series.map(({ name, color }) => `${name} \`${color}\``).join(", ");
 const table = rows
   .map(
     ({ what, last, most, late, mean }) =>
@@ -129,18 +132,14 @@ ${small ? `Speed: FP8 ${small.tokensPerSecond} tokens/s, bf16 ${base.tokensPerSe
 
 ![Training loss](fp8-loss.svg)
 
-${legend(curves)}
-
 ![Relative gap](fp8-gap.svg)
-
-${legend(gaps)}
 
 ## What this can and cannot show
 
-- It can show a wrong scale, a missing term or a systematic bias: those move the gap by far more than two runs of bfloat16 whose weights differ by
-  1e-6 drift apart, which is the noise floor in the last rows of the table. A gap at or below that floor says that FP8 is not worse here, and no more.
+- It can show a wrong scale, a missing term or a systematic bias: those move the gap further than two runs of bfloat16 drift apart whose weights
+  differ by 1e-6, which is the noise floor in the last rows of the table. A gap at or below that floor says that FP8 is not worse here, and no more.
 - It cannot show what the report saw after hundreds of billions of tokens: that gradients in blocks of 128 x 128 make a model of 16B parameters
-  diverge. The row of that variant is here because the option exists, and a small gap in it is no evidence against the report.
+  diverge. The row of that variant shows how much coarser its gradients are in a few hundred steps; it says nothing about divergence.
 - Inner sizes of this preset are at most 384, so few sums have more than one block of 128, and the limited accumulation of Hopper is
   not visible either.
 

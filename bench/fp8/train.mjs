@@ -3,7 +3,7 @@
  * same weights and the same rows in the same order.
  *
  *   node bench/fp8/train.mjs --out FILE --data DIR --precision bfloat16|fp8 --seed N --steps N
- *                            [--preset tiny] [--length 128] [--batch 16] [--gradient-blocks] [--perturb SEED]
+ *                            [--preset tiny] [--length 128] [--batch 16] [--learning-rate 5e-4] [--gradient-blocks] [--perturb SEED]
  *
  * --perturb adds normal noise of 1e-6 to every initial float32 weight: how far two runs of one precision drift apart by themselves.
  */
@@ -36,12 +36,14 @@ const { values: flags } = parseArgs({
     preset: text("tiny"),
     length: text("128"),
     batch: text("16"),
+    "learning-rate": text("5e-4"),
     threads: text(String(availableParallelism())),
     "gradient-blocks": { type: "boolean", default: false },
     perturb: text(),
   },
 });
 const [steps, length, batch, seed] = [flags.steps, flags.length, flags.batch, flags.seed].map(Number);
+const learningRate = Number(flags["learning-rate"]);
 const config = loadPreset(flags.preset);
 const defaults = defaultSettings(config);
 const fp8 = { ...defaultFp8, gradientBlocks: flags["gradient-blocks"] };
@@ -51,7 +53,14 @@ const settings = {
   fp8,
   // The report's recipe has bf16 moments; both precisions get them.
   adamw: { ...defaults.adamw, momentDtype: "bfloat16" },
-  schedule: { ...defaults.schedule, batchSize: batch, initialBatchSize: batch, warmupSteps: Math.min(50, steps >> 2) },
+  schedule: {
+    ...defaults.schedule,
+    learningRate,
+    minLearningRate: learningRate / 10,
+    batchSize: batch,
+    initialBatchSize: batch,
+    warmupSteps: Math.min(50, steps >> 2),
+  },
 };
 native().setThreads(Number(flags.threads));
 const single = singleCommunicator();
@@ -88,6 +97,7 @@ const record = {
   steps,
   length,
   batch,
+  learningRate,
   isa: native().isa(),
   threads: Number(flags.threads),
   tokensPerSecond: Math.round((batch * length) / median(seconds)),

@@ -49,15 +49,16 @@ inline void fp8_decode(float* y, const uint8_t* row, int64_t at, int64_t n, int3
   for (int64_t i = 0; i < n; i += W) store(y + i, E5M6::decode(*reinterpret_cast<const vu*>(codes + i)));
 }
 
-// x / s for an s without zeros, correctly rounded: a product with the reciprocal and one correction (Markstein 1990), three operations in the
-// place of a slow one. Needs a fused multiply-add.
+// x / s for an s above zero whose inverse is a number, correctly rounded: a product with the reciprocal and one correction (Markstein 1990), few operations in
+// the place of a slow one. Needs a fused multiply-add.
 struct Divider {
   vf s, inverse;
   explicit Divider(vf scale) : s(scale), inverse(splat(1.0f) / scale) {}
   vf operator()(vf x) const {
 #if defined(__FMA__) || defined(__AVX512F__) || defined(__aarch64__)
     vf quotient = x * inverse;
-    return fma(fma(-quotient, s, x), inverse, quotient);
+    vf corrected = fma(fma(-quotient, s, x), inverse, quotient);
+    return float_of(bits_of(corrected) | (bits_of(x) & 0x80000000u));  // -0 / s is -0
 #else
     return x / s;
 #endif
@@ -107,11 +108,14 @@ inline uint32_t bits_from_float(float x) {
   return bits;
 }
 
+// The reference's floor of amax for activations; see kernels.h.
+constexpr float kActivationFloor = 1e-4f;
+
 // The scale of a tile whose largest size has these bits; see kernels.h.
-inline float fp8_scale(int32_t most, bool power_of_two) {
+inline float fp8_scale(int32_t most, bool power_of_two, float floor) {
   if (most >= 0x7f800000) return float_from_bits(0x7fc00000u);
   float amax = float_from_bits(uint32_t(most));
-  float scale = (amax > 1e-4f ? amax : 1e-4f) / kFp8Max;
+  float scale = (amax > floor ? amax : floor) / kFp8Max;
   return power_of_two ? float_from_bits((bits_from_float(scale) + 0x7fffffu) & 0xff800000u) : scale;
 }
 

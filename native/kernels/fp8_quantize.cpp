@@ -28,14 +28,15 @@ inline vi read_tile(float* run, const T* x, int64_t n) {
 }
 
 template <typename T>
-void quantize_rows_of(uint8_t* q, float* scales, const T* x, int64_t rows, int64_t k, int32_t format, bool power_of_two) {
+void quantize_rows_of(uint8_t* q, float* scales, const T* x, int64_t rows, int64_t k, int32_t format, bool power_of_two,
+                      float floor) {
   int64_t tiles = fp8_tiles(k), row_bytes = fp8_row_bytes(k, format);
   parallel_ranges(rows, rows_per_chunk(k, kChunkValues), [&](int64_t begin, int64_t end) {
     alignas(64) float run[kFp8Tile];
     for (int64_t r = begin; r < end; r++)
       for (int64_t t = 0; t < tiles; t++) {
         int64_t at = t * kFp8Tile, n = k - at < kFp8Tile ? k - at : kFp8Tile;
-        float scale = fp8_scale(largest_bits(read_tile(run, x + r * k + at, n)), power_of_two);
+        float scale = fp8_scale(largest_bits(read_tile(run, x + r * k + at, n)), power_of_two, floor);
         scales[r * tiles + t] = scale;
         fp8_encode(q + r * row_bytes, run, scale, at, n, format);
       }
@@ -94,9 +95,9 @@ inline void read_piece(float* values, int64_t width, vi* most, int64_t rows, int
 
 // values [rows, kStrip]
 void encode_columns(uint8_t* q, float* scales, const float* values, const vi* most, int64_t rows, int64_t n, int64_t k,
-                    bool power_of_two) {
+                    bool power_of_two, float floor) {
   alignas(64) float s[kStrip];
-  for (int64_t j = 0; j < kStrip; j++) s[j] = j < n ? fp8_scale(most[j / W][j % W], power_of_two) : 1.0f;
+  for (int64_t j = 0; j < kStrip; j++) s[j] = j < n ? fp8_scale(most[j / W][j % W], power_of_two, floor) : 1.0f;
   memcpy(scales, s, size_t(n) * 4);
   for (int64_t i = 0; i < n; i += W) {
     Divider divided(load(s + i));
@@ -152,10 +153,10 @@ void for_pieces_of(const void* x, const float* x_scales, int32_t x_type, const i
 }  // namespace
 
 void fp8_quantize_rows(void* q, float* scales, const void* x, int64_t rows, int64_t k, int32_t format, int32_t power_of_two,
-                       int32_t x_type) {
+                       float floor, int32_t x_type) {
   uint8_t* bytes = static_cast<uint8_t*>(q);
-  if (x_type == BF16) quantize_rows_of(bytes, scales, static_cast<const bf16*>(x), rows, k, format, power_of_two != 0);
-  else quantize_rows_of(bytes, scales, static_cast<const float*>(x), rows, k, format, power_of_two != 0);
+  if (x_type == BF16) quantize_rows_of(bytes, scales, static_cast<const bf16*>(x), rows, k, format, power_of_two != 0, floor);
+  else quantize_rows_of(bytes, scales, static_cast<const float*>(x), rows, k, format, power_of_two != 0, floor);
 }
 
 void fp8_dequantize_rows(void* y, const void* q, const float* scales, int64_t rows, int64_t k, int32_t format, int32_t y_type) {
@@ -165,20 +166,20 @@ void fp8_dequantize_rows(void* y, const void* q, const float* scales, int64_t ro
 }
 
 void fp8_quantize_columns(void* q, float* scales, const void* x, const float* x_scales, const int32_t* offsets, int64_t groups, int64_t k,
-                          int32_t power_of_two, int32_t x_type) {
+                          int32_t power_of_two, float floor, int32_t x_type) {
   for_pieces_of(x, x_scales, x_type, offsets, groups, k, kStrip,
                 [&](const float* values, const vi* most, int64_t first, int64_t rows, int64_t scale_row, int64_t at, int64_t n) {
                   encode_columns(static_cast<uint8_t*>(q) + first * k + at, scales + scale_row * k + at, values, most, rows, n, k,
-                                 power_of_two != 0);
+                                 power_of_two != 0, floor);
                 });
 }
 
 void fp8_quantize_gradient_blocks(void* q, float* scales, const void* x, const int32_t* offsets, int64_t groups, int64_t k,
-                                  int32_t power_of_two, int32_t x_type) {
+                                  int32_t power_of_two, float floor, int32_t x_type) {
   int64_t tiles = fp8_tiles(k);
   for_pieces_of(x, nullptr, x_type, offsets, groups, k, kFp8Tile,
                 [&](const float* values, const vi* most, int64_t first, int64_t rows, int64_t, int64_t at, int64_t n) {
-                  float scale = fp8_scale(largest_of(most), power_of_two != 0);
+                  float scale = fp8_scale(largest_of(most), power_of_two != 0, floor);
                   for (int64_t r = 0; r < rows; r++) scales[(first + r) * tiles + at / kFp8Tile] = scale;
                   encode_block(static_cast<uint8_t*>(q) + first * k + at, values, scale, rows, n, k);
                 });
@@ -196,9 +197,7 @@ void fp8_quantize_weights(void* q, float* scales, float* row_scales, const float
     vi most[kTileVectors];
     read_piece(values, kFp8Tile, most, rows, columns, [&](float* run, int64_t r) { read_tile(run, w + first + r * k, columns); });
     int32_t largest = largest_of(most);
-    float scale = largest == 0            ? 1.0f
-                  : largest >= 0x7f800000 ? float_from_bits(0x7fc00000u)
-                                          : float_from_bits(uint32_t(largest)) / kFp8Max;
+    float scale = largest == 0 ? 1.0f : fp8_scale(largest, false, 0x1p-100f);
     scales[chunk] = scale;
     encode_block(static_cast<uint8_t*>(q) + first, values, scale, rows, columns, k);
     if (!row_scales) return;

@@ -40,13 +40,13 @@ void forward(uint8_t* h, float* h_scales, uint8_t* q, float* q_scales, const T* 
       store(up + i, u);
       store(product + i, y);
     }
-    float scale = fp8_scale(largest_bits(most), false);
+    float scale = fp8_scale(largest_bits(most), false, kActivationFloor);
     h_scales[r * tiles + t] = scale;
     fp8_encode(h + r * width, product, scale, at, n, F8_E4M3);
     if (!q) return;
     float* halves = q_scales + r * 2 * tiles + t;
-    halves[0] = fp8_scale(largest_bits(most_gate), false);
-    halves[tiles] = fp8_scale(largest_bits(most_up), false);
+    halves[0] = fp8_scale(largest_bits(most_gate), false, kActivationFloor);
+    halves[tiles] = fp8_scale(largest_bits(most_up), false, kActivationFloor);
     fp8_encode(q + r * 2 * width, gate, halves[0], at, n, F8_E4M3);
     fp8_encode(q + r * 2 * width + width, up, halves[tiles], at, n, F8_E4M3);
   });

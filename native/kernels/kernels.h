@@ -100,21 +100,22 @@ void fp8_weight_gradient(float* dw, const void* dy, const float* dy_scales, cons
                          int64_t groups, int64_t n, int64_t k, int32_t accumulation_bits);
 
 // ---- fp8_quantize.cpp ---------------------------------------------------------------------------------------------------
-// A scale is s = amax / 448 with amax = max(largest |x| of the tile, 1e-4), rounded up to a power of two if power_of_two; stored = x / s,
-// nearest even. A tile that holds a NaN or an infinity has the scale NaN and stored NaNs. x is f32 or bf16.
+// A scale is s = amax / 448 with amax = max(largest |x| of the tile, floor), rounded up to a power of two if power_of_two; stored = x / s,
+// nearest even. The floor is 2^-100 or more: the reference's 1e-4 for activations, less for gradients, which are divided by the tokens of
+// a step and may all lie below that. A tile that holds a NaN or an infinity has the scale NaN and stored NaNs. x is f32 or bf16.
 // Tiles of 1 row x 128 columns: q [rows, k] in E4M3 or F12_E5M6, scales [rows, ceil(k / 128)].
 void fp8_quantize_rows(void* q, float* scales, const void* x, int64_t rows, int64_t k, int32_t format, int32_t power_of_two,
-                       int32_t x_type);
+                       float floor, int32_t x_type);
 void fp8_dequantize_rows(void* y, const void* q, const float* scales, int64_t rows, int64_t k, int32_t format, int32_t y_type);
 // Tiles of 128 rows of one expert x 1 column, as fp8_weight_gradient takes them; rows of scales between tiles stay as they are. x is
 // f32, bf16 (x_scales null), or quantised rows with their scales.
 void fp8_quantize_columns(void* q, float* scales, const void* x, const float* x_scales, const int32_t* offsets, int64_t groups, int64_t k,
-                          int32_t power_of_two, int32_t x_type);
+                          int32_t power_of_two, float floor, int32_t x_type);
 // Blocks of 128 rows of one expert x 128 columns, each block's scale in each of its rows of scales [rows, ceil(k / 128)]: the coarser
 // quantisation of output gradients that the report warns of (appendix B.2).
 void fp8_quantize_gradient_blocks(void* q, float* scales, const void* x, const int32_t* offsets, int64_t groups, int64_t k,
-                                  int32_t power_of_two, int32_t x_type);
-// Blocks of 128 x 128 of each w [groups, n, k] f32: scales [groups, ceil(n / 128), ceil(k / 128)] (1 for a block of zeros, no floor), and
+                                  int32_t power_of_two, float floor, int32_t x_type);
+// Blocks of 128 x 128 of each w [groups, n, k] f32: scales [groups, ceil(n / 128), ceil(k / 128)] (1 for a block of zeros), and
 // row_scales [groups * n, ceil(k / 128)] (null: not wanted): every row's own copy, as the kernels of quantised weights take them.
 void fp8_quantize_weights(void* q, float* scales, float* row_scales, const float* w, int64_t groups, int64_t n, int64_t k);
 

@@ -285,6 +285,7 @@ export interface Native {
     k: number,
     format: DtypeCode,
     powerOfTwo: Flag,
+    floor: number,
     xType: DtypeCode,
   ): void;
   fp8DequantizeRows(
@@ -305,6 +306,7 @@ export interface Native {
     groups: number,
     k: number,
     powerOfTwo: Flag,
+    floor: number,
     xType: DtypeCode,
   ): void;
   fp8QuantizeGradientBlocks(
@@ -315,6 +317,7 @@ export interface Native {
     groups: number,
     k: number,
     powerOfTwo: Flag,
+    floor: number,
     xType: DtypeCode,
   ): void;
   fp8QuantizeWeights(

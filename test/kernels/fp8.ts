@@ -43,10 +43,10 @@ export function decode(code: number, format: Format): number {
   return code & sign ? -size : size;
 }
 
-/** s = amax / 448 in float32 with amax at least 1e-4, or the power of two at or above it; NaN for a tile with NaN or infinity. */
-export function scaleOf(values: readonly number[], isPowerOfTwo: boolean): number {
+/** s = amax / 448 in float32 with amax at least the floor, or the power of two at or above it; NaN for a tile with NaN or infinity. */
+export function scaleOf(values: readonly number[], isPowerOfTwo: boolean, floor = 1e-4): number {
   if (values.some((value) => !Number.isFinite(value))) return Number.NaN;
-  const amax = Math.max(Math.fround(1e-4), ...values.map(Math.abs));
+  const amax = Math.max(Math.fround(floor), ...values.map(Math.abs));
   const scale = Math.fround(amax / 448);
   return isPowerOfTwo ? 2 ** Math.ceil(Math.log2(scale)) : scale;
 }

@@ -19,7 +19,7 @@ function quantizedRows(seed: number, k: number, format: Format) {
   const x = f32(noise(seed, rows * k, 3));
   const q = u8(rows * rowBytes(k, format));
   const scales = f32(rows * Math.ceil(k / 128));
-  native().fp8QuantizeRows(q.address, scales.address, x.address, rows, k, code[format], 0, 0);
+  native().fp8QuantizeRows(q.address, scales.address, x.address, rows, k, code[format], 0, 1e-4, 0);
   const tiles = Math.ceil(k / 128);
   const codes = unpack(q.bytes, rows, k, format);
   const values = Float64Array.from(
@@ -47,7 +47,7 @@ function quantizedColumns(seed: number, k: number) {
   const x = stored(noise(seed, rows * k, 2), 1);
   const q = u8(rows * k);
   const scales = f32((Math.floor(rows / 128) + groups) * k);
-  native().fp8QuantizeColumns(q.address, scales.address, x.address, null, i32(offsets).address, groups, k, 0, 1);
+  native().fp8QuantizeColumns(q.address, scales.address, x.address, null, i32(offsets).address, groups, k, 0, 1e-4, 1);
   const values = new Float64Array(rows * k);
   for (const [, first, count, scaleRow] of tilesOf(offsets))
     for (let r = first; r < first + count; r++)

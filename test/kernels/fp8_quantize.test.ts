@@ -6,25 +6,29 @@ import { expectSameBits } from "./oracle.js";
 
 const codes: Readonly<Record<Format, DtypeCode>> = { e4m3: 2, e5m6: 4 };
 const widths = [1, 7, 33, 129, 300];
+/** By storage type: the floor of activations, and that of gradients. */
+const floors = [1e-4, 2 ** -100] as const;
 
-/** Numbers of many sizes, some of them special: zeros, more than 448, smaller than any step, and a row of zeros. */
+/** Numbers of many sizes, some of them special: zeros, more than 448, smaller than any step, a row of zeros and one of gradients. */
 function activations(seed: number, rows: number, k: number): Float32Array {
   const spread = noise(seed + 1, rows * k, 12);
   const x = noise(seed, rows * k).map((value, i) => value * 2 ** Math.round(spread[i]!));
   if (rows > 2) x.fill(0, 2 * k, 3 * k);
+  for (let i = 3 * k; i < Math.min(4, rows) * k; i++) x[i]! *= 1e-9;
   x[0] = 5000;
+  if (x.length > 1) x[1] = -0;
   if (rows * k > 3) x[3] = 1e-30;
   return x;
 }
 
 /** What a quantiser of rows must store. */
-function rowsTwin(x: ArrayLike<number>, rows: number, k: number, format: Format, isPowerOfTwo: boolean) {
+function rowsTwin(x: ArrayLike<number>, rows: number, k: number, format: Format, isPowerOfTwo: boolean, floor: number) {
   const scales: number[] = [];
   const stored: number[] = [];
   for (let r = 0; r < rows; r++)
     for (let at = 0; at < k; at += 128) {
       const tile = Array.from({ length: Math.min(128, k - at) }, (_, i) => x[r * k + at + i]!);
-      const scale = scaleOf(tile, isPowerOfTwo);
+      const scale = scaleOf(tile, isPowerOfTwo, floor);
       scales.push(scale);
       stored.push(...tile.map((value) => quantize(value, scale, format)));
     }
@@ -62,7 +66,7 @@ test("the tiles of model.md H6, with float32 scales and powers of two", () => {
     const run = (x: number[], flag: 0 | 1): { bytes: number[]; scale: number } => {
       const q = u8(x.length);
       const scales = f32(1);
-      native().fp8QuantizeRows(q.address, scales.address, f32(x).address, 1, x.length, 2, flag, 0);
+      native().fp8QuantizeRows(q.address, scales.address, f32(x).address, 1, x.length, 2, flag, 1e-4, 0);
       return { bytes: [...q.bytes], scale: scales.values[0]! };
     };
     expect(run([0.1, -2, 3.5, 7], 0)).toEqual({ scale: 0.015625, bytes: [0x4d, 0xf0, 0x76, 0x7e] });
@@ -79,16 +83,17 @@ describe.each(["e4m3", "e5m6"] as const)("rows in %s", (format) => {
       for (const k of widths)
         for (const type of [0, 1] as const) {
           const rows = 5;
+          const floor = floors[type];
           const x = stored(activations(k, rows, k), type);
           const tiles = Math.ceil(k / 128);
           const q = u8(rows * rowBytes(k, format) + 8);
           q.bytes.fill(0xee, q.bytes.length - 8);
           const scales = f32(rows * tiles);
           expectSameBits(() => {
-            native().fp8QuantizeRows(q.address, scales.address, x.address, rows, k, codes[format], flag, type);
+            native().fp8QuantizeRows(q.address, scales.address, x.address, rows, k, codes[format], flag, floor, type);
             return [q.bytes.slice(), scales.values.slice()];
           });
-          const twin = rowsTwin(x.rounded, rows, k, format, flag === 1);
+          const twin = rowsTwin(x.rounded, rows, k, format, flag === 1, floor);
           expect([...scales.values], `${isa} ${k}`).toEqual(twin.scales);
           expect(unpack(q.bytes, rows, k, format), `${isa} ${k}`).toEqual(twin.stored);
           expect([...q.bytes.slice(-8)]).toEqual(Array(8).fill(0xee));
@@ -108,7 +113,7 @@ describe.each(["e4m3", "e5m6"] as const)("rows in %s", (format) => {
         x.values[130] = bad;
         const q = u8(rowBytes(k, format));
         const scales = f32(2);
-        native().fp8QuantizeRows(q.address, scales.address, x.address, 1, k, codes[format], 0, 0);
+        native().fp8QuantizeRows(q.address, scales.address, x.address, 1, k, codes[format], 0, 1e-4, 0);
         expect(scales.values[1], isa).toBeNaN();
         const read = unpack(q.bytes, 1, k, format).map((code) => decode(code, format));
         expect(read.slice(0, 128).every(Number.isFinite)).toBe(true);
@@ -132,18 +137,19 @@ describe.each(groupings.map((offsets) => [offsets]))("columns of experts at %j",
     onEveryIsa((isa) => {
       for (const k of [1, 33, 129])
         for (const type of [0, 1] as const) {
+          const floor = floors[type];
           const x = stored(activations(k, rows, k), type);
           const q = u8(rows * k);
           const scales = f32((Math.floor(rows / 128) + groups) * k);
           const o = i32(offsets).address;
           expectSameBits(() => {
-            native().fp8QuantizeColumns(q.address, scales.address, x.address, null, o, groups, k, flag, type);
+            native().fp8QuantizeColumns(q.address, scales.address, x.address, null, o, groups, k, flag, floor, type);
             return [q.bytes.slice(), scales.values.slice()];
           });
           for (const [, first, count, scaleRow] of tilesOf(offsets))
             for (let j = 0; j < k; j++) {
               const tile = Array.from({ length: count }, (_, i) => x.rounded[(first + i) * k + j]!);
-              const scale = scaleOf(tile, flag === 1);
+              const scale = scaleOf(tile, flag === 1, floor);
               expect(scales.values[scaleRow * k + j], `${isa} ${first} ${j}`).toBe(scale);
               const bytes = tile.map((_, i) => q.bytes[(first + i) * k + j]!);
               expect(bytes, `${isa} ${first} ${j}`).toEqual(tile.map((value) => quantize(value, scale, "e4m3")));
@@ -158,7 +164,7 @@ describe.each(groupings.map((offsets) => [offsets]))("columns of experts at %j",
         const x = f32(activations(k, rows, k));
         const kept = u8(rows * rowBytes(k, format));
         const keptScales = f32(rows * Math.ceil(k / 128));
-        native().fp8QuantizeRows(kept.address, keptScales.address, x.address, rows, k, codes[format], 1, 0);
+        native().fp8QuantizeRows(kept.address, keptScales.address, x.address, rows, k, codes[format], 1, 1e-4, 0);
         const plain = f32(rows * k);
         native().fp8DequantizeRows(plain.address, kept.address, keptScales.address, rows, k, codes[format], 0);
         const [a, b] = [plain, kept].map(({ address }, i) => {
@@ -167,7 +173,7 @@ describe.each(groupings.map((offsets) => [offsets]))("columns of experts at %j",
           const from = i === 0 ? null : keptScales.address;
           const o = i32(offsets).address;
           const type = i === 0 ? 0 : codes[format];
-          native().fp8QuantizeColumns(q.address, scales.address, address, from, o, groups, k, 1, type);
+          native().fp8QuantizeColumns(q.address, scales.address, address, from, o, groups, k, 1, 1e-4, type);
           return { bytes: q.bytes, scales: scales.values };
         });
         expect(b, `${isa} ${k}`).toEqual(a);
@@ -182,7 +188,7 @@ describe.each(groupings.map((offsets) => [offsets]))("columns of experts at %j",
       const q = u8(rows * k);
       const scales = f32(rows * 2);
       const o = i32(offsets).address;
-      native().fp8QuantizeGradientBlocks(q.address, scales.address, x.address, o, groups, k, 0, 1);
+      native().fp8QuantizeGradientBlocks(q.address, scales.address, x.address, o, groups, k, 0, 1e-4, 1);
       for (const [, first, count] of tilesOf(offsets))
         for (const [t, at, n] of [
           [0, 0, 128],
@@ -234,9 +240,9 @@ test("weights: the block of H6's values, and blocks of 128 of each expert by its
 test("nothing to quantise writes nothing", () => {
   const [q, s] = [u8([9]), f32([5])];
   const none = i32([0, 0]).address;
-  native().fp8QuantizeRows(q.address, s.address, null, 0, 5, 2, 0, 1);
-  native().fp8QuantizeColumns(q.address, s.address, null, null, none, 1, 5, 0, 1);
-  native().fp8QuantizeGradientBlocks(q.address, s.address, null, none, 1, 5, 0, 1);
+  native().fp8QuantizeRows(q.address, s.address, null, 0, 5, 2, 0, 1e-4, 1);
+  native().fp8QuantizeColumns(q.address, s.address, null, null, none, 1, 5, 0, 1e-4, 1);
+  native().fp8QuantizeGradientBlocks(q.address, s.address, null, none, 1, 5, 0, 1e-4, 1);
   native().fp8QuantizeWeights(q.address, s.address, null, null, 0, 5, 5);
   expect([q.bytes[0], s.values[0]]).toEqual([9, 5]);
 });

@@ -178,11 +178,11 @@ function fp8Training(r: Recorder): void {
         [4, rows * Math.ceil(k / 2) * 3],
       ] as const) {
         const [q, s] = [madeBytes(bytes), exactly(rows * tiles)];
-        r.record("fp8QuantizeRows", q, s, x, rows, k, format, type, type);
+        r.record("fp8QuantizeRows", q, s, x, rows, k, format, type, 1e-4, type);
         const [kept, scales] = [again(q), again(s)];
         r.record("fp8DequantizeRows", made(rows * k, type), kept, scales, rows, k, format, type);
         const [columns, cs] = [madeBytes(rows * k), exactly(columnScales)];
-        r.record("fp8QuantizeColumns", columns, cs, kept, scales, o, groups, k, 1, format);
+        r.record("fp8QuantizeColumns", columns, cs, kept, scales, o, groups, k, 1, 1e-4, format);
         const n = 70;
         const [w, ws] = [madeBytes(groups * n * k), exactly(groups * tiles)];
         r.record("fp8QuantizeWeights", w, ws, exactly(groups * n * tiles), given(groups * n * k), groups, n, k);
@@ -206,8 +206,8 @@ function fp8Training(r: Recorder): void {
           const [dy, ds] = [madeBytes(rows * n), exactly(rows)];
           const [dc, dcs] = [madeBytes(rows * n), exactly((Math.floor(rows / 128) + groups) * n)];
           const gradient = given(rows * n, type);
-          r.record("fp8QuantizeRows", dy, ds, gradient, rows, n, 2, 0, type);
-          r.record("fp8QuantizeColumns", dc, dcs, gradient, null, o, groups, n, 0, type);
+          r.record("fp8QuantizeRows", dy, ds, gradient, rows, n, 2, 0, 1e-4, type);
+          r.record("fp8QuantizeColumns", dc, dcs, gradient, null, o, groups, n, 0, 1e-4, type);
           const dx = made(rows * k, type, near);
           r.record("fp8InputGradient", dx, again(dy), again(ds), ...weights, o, groups, n, k, 1, type, bits);
           const dw = made(groups * n * k, 0, 2e-3);
@@ -215,7 +215,7 @@ function fp8Training(r: Recorder): void {
         }
       }
       const [blocks, bs] = [madeBytes(rows * k), exactly(rows * tiles)];
-      r.record("fp8QuantizeGradientBlocks", blocks, bs, x, o, groups, k, 0, type);
+      r.record("fp8QuantizeGradientBlocks", blocks, bs, x, o, groups, k, 0, 1e-4, type);
       // Both halves of [19, 2 * width].
       const gateUp = given(19 * 2 * k, type);
       const [q, s] = [madeBytes(19 * 2 * k), exactly(19 * 2 * tiles)];

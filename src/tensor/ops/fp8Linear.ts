@@ -14,7 +14,15 @@ import { type Fp8Weight, fp8Tile, type Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import { type QuantizedRows, Tensor } from "../tensor.js";
 
-/** @param shape [rows, columns] @param isDropped see QuantizedRows */
+/** What the largest value of a tile counts as at least: the reference's floor of activations. */
+const activationFloor = 1e-4;
+/**
+ * Gradients have been divided by the tokens of a step: with 1e-4 as their floor most would round to zero, and the more the larger the batch.
+ * This only keeps scales and their inverses normal numbers.
+ */
+const gradientFloor = 2 ** -100;
+
+/** @param isDropped see QuantizedRows */
 export function emptyRows(
   tape: Tape,
   rows: number,
@@ -35,14 +43,14 @@ export function quantizedInput(tape: Tape, x: Tensor, { recipe }: Fp8Weight): Qu
   const made = x.quantized;
   if (made && made.data.dtype === inputFormat && (made.isPowerOfTwo || !powerOfTwoInput)) return made;
   const result = emptyRows(tape, x.rows, x.columns, inputFormat, powerOfTwoInput);
-  quantizeRows(result, x);
+  quantizeRows(result, x, activationFloor);
   x.quantized ??= result;
   return result;
 }
 
-function quantizeRows({ data, scales, isPowerOfTwo }: QuantizedRows, x: Tensor): void {
+function quantizeRows({ data, scales, isPowerOfTwo }: QuantizedRows, x: Tensor, floor: number): void {
   const flag = isPowerOfTwo ? 1 : 0;
-  native().fp8QuantizeRows(data.address, scales.address, x.address, x.rows, x.columns, data.code, flag, x.code);
+  native().fp8QuantizeRows(data.address, scales.address, x.address, x.rows, x.columns, data.code, flag, floor, x.code);
 }
 
 /**
@@ -100,8 +108,18 @@ function inputGradient(tape: Tape, x: Tensor, dy: Tensor, weight: Parameter, fp8
   const flag = powerOfTwoGradient ? 1 : 0;
   if (gradientBlocks) {
     const [to, scales] = [q.data.address, q.scales.address];
-    native().fp8QuantizeGradientBlocks(to, scales, dy.address, offsets.address, experts, n, flag, dy.code);
-  } else quantizeRows(q, dy);
+    native().fp8QuantizeGradientBlocks(
+      to,
+      scales,
+      dy.address,
+      offsets.address,
+      experts,
+      n,
+      flag,
+      gradientFloor,
+      dy.code,
+    );
+  } else quantizeRows(q, dy, gradientFloor);
   const { tensor: dx, accumulate } = tape.target(x);
   native().fp8InputGradient(
     dx.address,
@@ -133,7 +151,13 @@ function weightGradient(
   const rows = dy.columns === 0 ? 0 : dy.rows;
   // Values computed anew are read in place of the rows that were dropped with them.
   const isDropped = input.data.isFreed;
-  const columnsOf = (source: Tensor, scales: Tensor | null, k: number, isPowerOfTwo: boolean): [Tensor, Tensor] => {
+  const columnsOf = (
+    source: Tensor,
+    scales: Tensor | null,
+    k: number,
+    isPowerOfTwo: boolean,
+    floor: number,
+  ): [Tensor, Tensor] => {
     const q = Tensor.empty(arena, [rows, k], "float8_e4m3fn");
     const s = Tensor.empty(arena, [Math.floor(rows / fp8Tile) + experts, k], "float32");
     const flag = isPowerOfTwo ? 1 : 0;
@@ -147,16 +171,18 @@ function weightGradient(
       experts,
       k,
       flag,
+      floor,
       source.code,
     );
     return [q, s];
   };
-  const [dyColumns, dyScales] = columnsOf(dy, null, dy.columns, powerOfTwoGradient);
+  const [dyColumns, dyScales] = columnsOf(dy, null, dy.columns, powerOfTwoGradient, gradientFloor);
   const [xColumns, xScales] = columnsOf(
     isDropped ? x : input.data,
     isDropped ? null : input.scales,
     x.columns,
     input.isPowerOfTwo,
+    activationFloor,
   );
   native().fp8WeightGradient(
     dw.address,
