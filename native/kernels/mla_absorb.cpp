@@ -69,7 +69,7 @@ struct QuantRows {
       return;
     }
     float part[kColumns] = {};
-    dequantize_run<Format>(part, from, scale, place.at, length - place.at, length, group);
+    decode_run<Format>(part, from, scale, place.at, length - place.at, length, group);
     for (int v = 0; v < kVectors; v++) w[v] = load(part + v * W);
   }
 };
