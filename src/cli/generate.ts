@@ -1,7 +1,9 @@
 /** `fathom generate`: completes a prompt, or fills the gap between a prompt and a suffix. */
 import { Command } from "commander";
+import type { Grammar } from "../generate/grammar/constraint.js";
+import type { JsonSchema } from "../generate/grammar/jsonSchema.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
-import { act, integerOption, numberOption, type Outcome, threadsOption } from "./output.js";
+import { act, integerOption, numberOption, type Outcome, repeated, threadsOption } from "./output.js";
 import {
   arithmeticOption,
   type CachePrecision,
@@ -25,6 +27,9 @@ interface Flags {
   readonly dtype?: ComputeDtype;
   readonly weights?: WeightPrecision;
   readonly cache?: CachePrecision;
+  readonly jsonSchema?: string;
+  readonly regex?: string;
+  readonly choice?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -46,9 +51,12 @@ export function generateCommand(): Command {
     .addOption(arithmeticOption())
     .addOption(weightsOption())
     .addOption(cacheOption())
+    .option("--json-schema <path>", "write JSON of this schema")
+    .option("--regex <pattern>", "write a text that this regular expression matches as a whole")
+    .option("--choice <text>", "write one of the texts; may be repeated", repeated)
     .addHelpText(
       "after",
-      '\nExamples:\n  fathom generate --model runs/quickstart --prompt "export function "\n  fathom generate --model runs/quickstart --prompt "const x = " --suffix ";" --temperature 0',
+      '\nExamples:\n  fathom generate --model runs/quickstart --prompt "// 2 + 2 = " --regex "[0-9]{1,3}"\n  fathom generate --model runs/quickstart --prompt "export function "\n  fathom generate --model runs/quickstart --prompt "const x = " --suffix ";" --temperature 0',
     );
   return act<Flags>(command, (_, flags) => generate(flags, command.opts<Flags>().json ?? false));
 }
@@ -61,6 +69,7 @@ async function generate(flags: Flags, isQuiet: boolean): Promise<Outcome> {
     throw new RangeError("generate: give either --prompt or --prompt-file");
   }
   const prompt = flags.prompt ?? Buffer.from(readText(flags.promptFile ?? "")).toString("utf8");
+  const grammar = grammarOf(flags, readText);
   const { model, tokenizer, directory } = await openModel(flags.model, flags);
   if (!tokenizer) throw new RangeError(`${directory}: no tokenizer.json; text needs one`);
   const stop = new AbortController();
@@ -74,6 +83,7 @@ async function generate(flags: Flags, isQuiet: boolean): Promise<Outcome> {
     topK: flags.topK ?? 0,
     seed: flags.seed ?? 0,
     cache: flags.cache && cacheDtypes[flags.cache],
+    grammar,
     signal: stop.signal,
   });
   for (;;) {
@@ -83,5 +93,22 @@ async function generate(flags: Flags, isQuiet: boolean): Promise<Outcome> {
       return { result: value, text: "", isInterrupted: stop.signal.aborted };
     }
     if (!isQuiet) process.stdout.write(value);
+  }
+}
+
+/** @throws RangeError for more than one form, or a file that is no JSON */
+function grammarOf({ jsonSchema, regex, choice }: Flags, readText: (path: string) => Uint8Array): Grammar | null {
+  if ([jsonSchema, regex, choice].filter((form) => form !== undefined).length > 1) {
+    throw new RangeError("generate: give at most one of --json-schema, --regex and --choice");
+  }
+  if (regex !== undefined) return { kind: "regex", pattern: regex };
+  if (choice !== undefined) return { kind: "choice", texts: choice };
+  if (jsonSchema === undefined) return null;
+  try {
+    const schema = JSON.parse(Buffer.from(readText(jsonSchema)).toString("utf8")) as JsonSchema;
+    return { kind: "json_schema", schema };
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new RangeError(`${jsonSchema}: not readable as JSON: ${error.message}`);
+    throw error;
   }
 }

@@ -9,6 +9,7 @@ import type { CacheDtype } from "../tensor/ops/latentAttention.js";
 import { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import { applyMask, Constraint, type Grammar, TokenBytes } from "./grammar/constraint.js";
 import { LatentCache } from "./latentCache.js";
 import { checkSampling, Random, type Sampling, sample } from "./sampler.js";
 
@@ -20,6 +21,8 @@ export interface GenerateOptions extends Sampling {
   readonly usableIds?: number;
   /** How the latent cache keeps its entries. Default: in the type of the arithmetic. */
   readonly cache?: CacheDtype | undefined;
+  /** What the text must be a part of, and at its end a whole of; the end itself is one of `stopIds` or follows from the grammar. */
+  readonly constraint?: Constraint | null;
   readonly signal?: AbortSignal;
 }
 
@@ -39,12 +42,19 @@ export async function* generateIds(
   const random = new Random(options.seed);
   const usable = options.usableIds ?? model.config.vocabSize;
   using cache = new LatentCache(model, prompt.length + options.maxTokens, options.cache);
+  const { constraint = null, stopIds } = options;
+  let state = constraint?.start ?? 0;
   let logits = await prefill(model, cache, prompt);
   for (let count = 0; count < options.maxTokens; count++) {
     if (options.signal?.aborted) return "abort";
+    if (constraint) applyMask(logits, constraint, state, stopIds);
     const id = sample(logits, usable, options, random);
-    if (options.stopIds.includes(id)) return "stop";
+    if (stopIds.includes(id)) return "stop";
     yield id;
+    if (constraint) {
+      state = constraint.advance(state, id);
+      if (constraint.isFinished(state)) return "stop";
+    }
     if (count + 1 < options.maxTokens) logits = await decode(model, cache, id);
   }
   return "length";
@@ -106,6 +116,8 @@ export interface TextRequest extends Sampling {
   /** Null: up to 128, as far as the model has positions. */
   readonly maxTokens: number | null;
   readonly cache?: CacheDtype | undefined;
+  /** What the text must be; a text cut off by maxTokens may be the beginning of it. */
+  readonly grammar?: Grammar | null;
   readonly signal?: AbortSignal;
 }
 
@@ -129,6 +141,12 @@ export function promptIds(tokenizer: Tokenizer, prompt: string, suffix: string |
   return [...start, begin, ...tokenizer.encode(prompt), hole, ...tokenizer.encode(suffix), end];
 }
 
+/** The tokens that text consists of. */
+function tokenBytes(tokenizer: Tokenizer): TokenBytes {
+  const isText = (id: number): boolean => tokenizer.hasToken(id) && !tokenizer.isSpecial(id);
+  return new TokenBytes(tokenizer.vocabSize, (id) => (isText(id) ? tokenizer.idToBytes(id) : null));
+}
+
 /** Completes a text, yielding pieces of it as they become whole characters. */
 export async function* generateText(
   model: DeepseekV3,
@@ -140,7 +158,8 @@ export async function* generateText(
   const usableIds = Math.min(tokenizer.vocabSize, model.config.vocabSize);
   const room = Math.max(1, model.config.maxPositionEmbeddings - prompt.length);
   const maxTokens = request.maxTokens ?? Math.min(128, room);
-  const stream = generateIds(model, prompt, { ...request, maxTokens, stopIds, usableIds });
+  const constraint = request.grammar ? new Constraint(request.grammar, tokenBytes(tokenizer)) : null;
+  const stream = generateIds(model, prompt, { ...request, maxTokens, stopIds, usableIds, constraint });
   const decoder = tokenizer.decoder({ skipSpecialTokens: true });
   const ids: number[] = [];
   let text = "";

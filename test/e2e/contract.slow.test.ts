@@ -249,6 +249,20 @@ test("generate with a suffix fills the gap, and the suffix is part of its prompt
   expect(Number(filled.promptTokens)).toBeGreaterThan(Number(plain.promptTokens) + 3);
 });
 
+test("generate writes what a grammar allows, and nothing else", async () => {
+  const schema = join(folder, "schema.json");
+  writeFileSync(schema, JSON.stringify({ type: "object", properties: { ok: { type: "boolean" } }, required: ["ok"] }));
+  const text = async (...args: readonly string[]): Promise<string> => {
+    const command = words("generate --model", run, "--max-tokens 60 --seed 3 --prompt a").concat(args);
+    const result = await fathomJson(command);
+    expect(result.finishReason).toBe("stop");
+    return String(result.text);
+  };
+  expect(Object.keys(JSON.parse(await text("--json-schema", schema)) as object)).toEqual(["ok"]);
+  expect(await text("--regex", "[0-9]{3}-[a-f]{2,5}z")).toMatch(/^[0-9]{3}-[a-f]{2,5}z$/);
+  expect(["yes", "no"]).toContain(await text("--choice", "yes", "--choice", "no"));
+});
+
 test("generate without --json writes the text alone on standard output", async () => {
   const args = words("generate --model", run, "--max-tokens 8 --temperature 0 --prompt").concat("const ");
   const { text } = await fathomJson(args);
