@@ -36,9 +36,27 @@ struct E5M6 {
   }
 };
 
+// E4M3 bytes as numbers; a NaN only comes with the scale NaN, so its byte may decode to anything.
+inline void decode_e4m3(float* y, const uint8_t* x, int64_t n) {
+#if defined(__AVX512F__)
+  // An E4M3 value shifted by 7 is an f16 value 2^8 times smaller, denormals included.
+  for (int64_t i = 0; i < n; i += W) {
+    alignas(16) uint8_t part[W] = {};
+    if (n - i < W) memcpy(part, x + i, size_t(n - i));
+    __m128i bytes = _mm_loadu_si128((const __m128i*)(n - i < W ? part : x + i));
+    __m256i half = _mm256_and_si256(_mm256_slli_epi16(_mm256_cvtepi8_epi16(bytes), 7), _mm256_set1_epi16(short(0xbfff)));
+    vf values = (vf)_mm512_maskz_cvtph_ps(__mmask16(0xffff), half) * 256.0f;
+    if (n - i < W) store_part(y + i, values, n - i);
+    else store(y + i, values);
+  }
+#else
+  decode_run<Float8>(y, x, n);
+#endif
+}
+
 // Stored values [at, at + n) of a row, without their scale, to y; n <= kFp8Tile, `at` even. Writes whole vectors: y has kFp8Tile places.
 inline void fp8_decode(float* y, const uint8_t* row, int64_t at, int64_t n, int32_t format) {
-  if (format != F12_E5M6) return decode_run<Float8>(y, row + at, n);
+  if (format != F12_E5M6) return decode_e4m3(y, row + at, n);
   alignas(64) uint32_t codes[kFp8Tile + W] = {};
   const uint8_t* p = row + at / 2 * 3;
   for (int64_t i = 0; i < n; i += 2, p += 3) {
@@ -65,15 +83,35 @@ struct Divider {
   }
 };
 
-// x / scale for the n <= kFp8Tile values from `at` on, to the stored form. x has kFp8Tile places.
+// E4M3 of numbers of at most 448 and a rounding error: Float8::encode without what only others need.
+inline void fp8_encode_bounded(uint8_t* p, vf x) {
+  vu u = bits_of(x);
+  vu magnitude = u & 0x7fffffffu;
+  vu rounded = ((magnitude + 0x7ffffu + ((magnitude >> 20) & 1u)) >> 20) - (120u << 3);
+  vu tiny = bits_of(float_of(magnitude) + 16384.0f) - 0x46800000u;
+#if defined(__AVX512F__)
+  __mmask16 is_tiny = _mm512_cmplt_epu32_mask((__m512i)magnitude, _mm512_set1_epi32(0x3c800000));
+  __m512i code = _mm512_or_si512(_mm512_mask_blend_epi32(is_tiny, (__m512i)rounded, (__m512i)tiny), (__m512i)((u >> 24) & 0x80u));
+  _mm_storeu_si128((__m128i*)p, _mm512_maskz_cvtepi32_epi8(__mmask16(0xffff), code));
+#else
+  vu code = select(magnitude < 0x3c800000u, tiny, rounded) | ((u >> 24) & 0x80u);
+  *reinterpret_cast<vb_unaligned*>(p) = __builtin_convertvector(__builtin_convertvector(code, vh), vb);
+#endif
+}
+
+// x / scale for the n <= kFp8Tile values from `at` on, to the stored form. x has kFp8Tile places, scale is fp8_scale of theirs.
 inline void fp8_encode(uint8_t* row, const float* x, float scale, int64_t at, int64_t n, int32_t format) {
   Divider divided(splat(scale));
   if (format != F12_E5M6) {
+    if (scale != scale) {
+      memset(row + at, 0x7f, size_t(n));
+      return;
+    }
     int64_t i = 0;
-    for (; i + W <= n; i += W) Float8::encode(row + at + i, divided(load(x + i)));
+    for (; i + W <= n; i += W) fp8_encode_bounded(row + at + i, divided(load(x + i)));
     if (i == n) return;
     uint8_t part[W];
-    Float8::encode(part, divided(load(x + i)));
+    fp8_encode_bounded(part, divided(load(x + i)));
     memcpy(row + at + i, part, size_t(n - i));
     return;
   }
@@ -87,14 +125,30 @@ inline void fp8_encode(uint8_t* row, const float* x, float scale, int64_t at, in
   }
 }
 
-inline vi vmax_bits(vi a, vi b) { return a > b ? a : b; }
+inline vi vmax_bits(vi a, vi b) {
+#if defined(__AVX512F__)
+  return (vi)_mm512_maskz_max_epi32(__mmask16(0xffff), (__m512i)a, (__m512i)b);
+#else
+  return a > b ? a : b;
+#endif
+}
 // The size of x as an integer that orders like it, NaN above infinity above numbers.
 inline vi size_bits(vf x) { return (vi)(bits_of(x) & 0x7fffffffu); }
 
 inline int32_t largest_bits(vi sizes) {
+#if defined(__AVX512F__)
+  // By halves; GCC 12 warns of its own _mm512_reduce_max_epi32.
+  __m256i eight = _mm256_max_epi32(_mm512_maskz_extracti64x4_epi64(__mmask8(0xff), (__m512i)sizes, 0),
+                                   _mm512_maskz_extracti64x4_epi64(__mmask8(0xff), (__m512i)sizes, 1));
+  __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+  return _mm_cvtsi128_si32(four);
+#else
   int32_t most = 0;
   for (int i = 0; i < W; i++) most = sizes[i] > most ? sizes[i] : most;
   return most;
+#endif
 }
 
 inline float float_from_bits(uint32_t bits) {

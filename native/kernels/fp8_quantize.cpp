@@ -100,17 +100,16 @@ void encode_columns(uint8_t* q, float* scales, const float* values, const vi* mo
   for (int64_t j = 0; j < kStrip; j++) s[j] = j < n ? fp8_scale(most[j / W][j % W], power_of_two, floor) : 1.0f;
   memcpy(scales, s, size_t(n) * 4);
   for (int64_t i = 0; i < n; i += W) {
-    Divider divided(load(s + i));
+    vf scale = load(s + i);
+    Divider divided(scale);
     int64_t here = n - i < W ? n - i : W;
+    bool is_finite = largest_bits(size_bits(scale)) < 0x7f800000;
     for (int64_t r = 0; r < rows; r++) {
       vf x = divided(load(values + r * kStrip + i));
-      if (here == W) {
-        Float8::encode(q + r * k + i, x);
-        continue;
-      }
-      uint8_t part[W];
-      Float8::encode(part, x);
-      memcpy(q + r * k + i, part, size_t(here));
+      uint8_t part[W], *to = here == W ? q + r * k + i : part;
+      if (is_finite) fp8_encode_bounded(to, x);
+      else Float8::encode(to, x);
+      if (to == part) memcpy(q + r * k + i, part, size_t(here));
     }
   }
 }
