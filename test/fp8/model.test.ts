@@ -254,6 +254,25 @@ test.each(Object.entries(variants))("%s: losses and gradients are near those of 
   small.free();
 });
 
+test("gradients are as good however many tokens a step divides them by", async () => {
+  const config = smallConfig({ hidden_size: 136 });
+  const tokens = tokenRows(3, 17, config.vocabSize);
+  const of = async (globalTargets: number): Promise<Map<string, Float32Array>> => {
+    const model = smallModel(config, 2, "bfloat16", defaultFp8);
+    await pass(model, tokens, 17, { hasGrad: true, recompute: true, globalTargets });
+    const result = gradients(model);
+    model.free();
+    return result;
+  };
+  // A power of two more tokens only moves exponents; with a floor under the tiles' largest values small gradients would be zero.
+  const [few, many] = [await of(64), await of(64 * 2 ** 20)];
+  for (const [name, gradient] of many) {
+    const expected = few.get(name)!.map((value) => value / 2 ** 20);
+    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    expectClose(gradient, expected, 1e-5 * largest, 1e-5, name);
+  }
+});
+
 test("a step in FP8 makes the same bits on 1, 2 and 3 threads", async () => {
   const config = smallConfig({ hidden_size: 136 });
   const tokens = tokenRows(3, 17, config.vocabSize);
