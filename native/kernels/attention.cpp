@@ -1,6 +1,6 @@
 // Causal attention forward over packed sequences in the MLA form. See kernels.h. Tiles of queries by keys with an online softmax, after
 // FlashAttention (Dao et al. 2022): scores never leave the cache, and key tiles above the diagonal are never visited. One task is one
-// block of query tiles of one head. Tiles start at the sequence's first row and know nothing of
+// block of query tiles of one head. Tiles start at whole multiples of their size from the sequence's first row and know nothing of
 // each other, so a row's result depends only on its own sequence's rows up to itself.
 #include <type_traits>
 #include <vector>
@@ -13,7 +13,9 @@ namespace {
 
 // Consecutive query tiles of one sequence that share the packing of each key tile.
 struct QueryBlock {
-  int64_t sequence_begin, begin, end;  // rows
+  int64_t first_key;   // of the sequence
+  int64_t begin, end;  // rows of q
+  int64_t shift;       // from a row of q to its own key
 };
 
 template <typename T, typename Words>
@@ -34,6 +36,7 @@ struct Forward {
   // What a query tile carries from key tile to key tile.
   struct Tile {
     int64_t begin, count, lanes;
+    int64_t own_key;  // of its first query
     float* queries;  // [words(d), lanes]
     float* sums;     // [count, value_width], weighted values
     RunningSoftmax softmax;
@@ -41,12 +44,12 @@ struct Forward {
 
   int64_t tile_floats() const { return kQueryTile * (Words::words(d()) + value_width() + 2); }
 
-  Tile start(float* memory, int64_t begin, int64_t end, int64_t head, float* rows_of_q) const {
-    int64_t count = smaller(kQueryTile, end - begin);
+  Tile start(float* memory, int64_t begin, const QueryBlock& block, int64_t head, float* rows_of_q) const {
+    int64_t count = smaller(kQueryTile, block.end - begin);
     int64_t depth = Words::words(d());
     float* sums = memory + kQueryTile * depth;
     float* most = sums + kQueryTile * value_width();
-    Tile tile{begin, count, padded(count), memory, sums, {most, most + kQueryTile, padded(count)}};
+    Tile tile{begin, count, padded(count), begin + block.shift, memory, sums, {most, most + kQueryTile, padded(count)}};
     pack_rows(rows_of_q, q + (begin * heads + head) * d(), heads * d(), count, 0, d(), key_width() * Words::per_word);
     tiles::transpose<Words>(tile.queries, tile.lanes, rows_of_q, key_width(), count, depth, scale);
     tile.softmax.start();
@@ -62,7 +65,7 @@ struct Forward {
   void add(Tile& tile, const float* keys, const float* values, float* scores, float* correction, int64_t key, int64_t found,
            bool first) const {
     int64_t vw = value_width();
-    bool diagonal = key == tile.begin;
+    bool diagonal = key == tile.own_key;
     tiles::scores<Words>(scores, tile.lanes, keys, key_width(), tile.queries, found, Words::words(d()), diagonal);
     bool changed = tile.softmax.add(scores, correction, found, diagonal, kScalesQueries ? 1.0f : scale);
     if (changed && !first) tiles::scale_rows(tile.sums, correction, tile.count, vw);
@@ -88,16 +91,17 @@ struct Forward {
     Tile tile[kBlockTiles];
     int64_t count = 0;
     for (int64_t begin = block.begin; begin < block.end; begin += kQueryTile, count++)
-      tile[count] = start(correction + kQueryTile + count * tile_floats(), begin, block.end, head, rows_of_q);
-    for (int64_t key = block.sequence_begin; key < block.end; key += kKeyTile) {
-      int64_t found = smaller(kKeyTile, block.end - key);
+      tile[count] = start(correction + kQueryTile + count * tile_floats(), begin, block, head, rows_of_q);
+    int64_t last_key = block.end + block.shift;
+    for (int64_t key = block.first_key; key < last_key; key += kKeyTile) {
+      int64_t found = smaller(kKeyTile, last_key - key);
       const T* source = kv + (key * kv_heads + kv_head) * (dn + dv);
       int64_t full = kw * Words::per_word;
       pack_rows(keys, source, kv_heads * (dn + dv), found, 0, dn, dr > 0 ? dn : full);
       if (dr > 0) pack_rows(keys, k_rope + key * k_rope_stride, k_rope_stride, found, dn, dr, full);
       tiles::pack_down(values, source + dn, kv_heads * (dn + dv), found, dv, vw, Words{});
       for (int64_t t = 0; t < count; t++)
-        if (tile[t].begin >= key) add(tile[t], keys, values, scores, correction, key, found, key == block.sequence_begin);
+        if (tile[t].own_key >= key) add(tile[t], keys, values, scores, correction, key, found, key == block.first_key);
     }
     for (int64_t t = 0; t < count; t++) finish(tile[t], head);
   }
@@ -106,13 +110,13 @@ struct Forward {
 }  // namespace
 
 void attention_forward(void* o, float* lse, const void* q, const void* kv, const void* k_rope, const int32_t* seq_offsets,
-                       int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv,
+                       const int32_t* key_offsets, int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv,
                        int64_t k_rope_stride, float scale, int32_t type) {
   constexpr int64_t step = kQueryTile * kBlockTiles;
   std::vector<QueryBlock> blocks;
   for (int64_t s = 0; s < sequences; s++)
     for (int64_t begin = seq_offsets[s]; begin < seq_offsets[s + 1]; begin += step)
-      blocks.push_back({seq_offsets[s], begin, smaller(begin + step, seq_offsets[s + 1])});
+      blocks.push_back({key_offsets[s], begin, smaller(begin + step, seq_offsets[s + 1]), key_offsets[s + 1] - seq_offsets[s + 1]});
   int64_t count = int64_t(blocks.size());
   auto all = [&](auto forward) {
     // Late blocks see the most keys: they go out first.

@@ -153,8 +153,11 @@ void rope(void* x, const float* cos, const float* sin, const int32_t* positions,
 // values; its key is kv's first dn values of kv head h / (heads / kv_heads) followed by the row's shared k_rope [dr] (dr may be 0: plain
 // grouped-query attention); its value is kv's last dv values. q [rows, heads, dn + dr], kv [rows, kv_heads, dn + dv], k_rope
 // row stride k_rope_stride; o [rows, heads, dv] overwritten; lse [heads, rows] f32 = log sum exp of scaled scores, overwritten.
+// In the forward kv and k_rope may reach further back than q: sequence s owns their rows [key_offsets[s], key_offsets[s+1]) and its queries
+// are the last of them. A row's bits depend on where it stands, not on how much came before in other calls, if the rows without queries
+// are a multiple of 64 (a tile of keys).
 void attention_forward(void* o, float* lse, const void* q, const void* kv, const void* k_rope, const int32_t* seq_offsets,
-                       int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv,
+                       const int32_t* key_offsets, int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv,
                        int64_t k_rope_stride, float scale, int32_t type);
 // Overwrites dq, dkv (shapes of q, kv) and dk_rope (row stride dk_rope_stride); dkv and dk_rope sum over heads in fixed order.
 void attention_backward(void* dq, void* dkv, void* dk_rope, const void* d_o, const void* q, const void* kv, const void* k_rope,
@@ -173,7 +176,10 @@ void expand_values(void* y, const void* latent, const void* w, const float* scal
 // Entry slots[r] of the cache (latent_entry.h: f32, bf16 or FP8 with scales) = latent[r] [c] and k_rope[r] [dr].
 void write_latents(void* cache, const void* latent, const void* k_rope, const int32_t* slots, int64_t rows, int64_t c, int64_t dr,
                    int32_t type, int32_t cache_type);
-// The same from a row of kv_a_proj_with_mqa, z [rows, c + dr]: its latent normed (rms_norm_forward with weight [c]), its key part rotated.
+// Back again: latent[r] and k_rope[r] from entry slots[r].
+void read_latents(void* latent, void* k_rope, const void* cache, const int32_t* slots, int64_t rows, int64_t c, int64_t dr, int32_t type,
+                  int32_t cache_type);
+// As write_latents from a row of kv_a_proj_with_mqa, z [rows, c + dr]: its latent normed (rms_norm_forward with weight [c]), its key part rotated.
 void append_latents(void* cache, const void* z, const float* weight, const float* cos, const float* sin, const int32_t* positions,
                     const int32_t* slots, int64_t rows, int64_t c, int64_t dr, float eps, int32_t type, int32_t cache_type);
 // Absorbed MLA over a paged latent cache: pages of page_size entries; row r reads the first lengths[r] positions through block_table

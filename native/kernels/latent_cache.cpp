@@ -1,4 +1,4 @@
-// What is written to a latent cache. See kernels.h and latent_entry.h. Latents are rounded to the type of the activations before they are
+// What is written to a latent cache and read back. See kernels.h and latent_entry.h. Latents are rounded to the type of the activations before they are
 // stored, so decoding stores what a prefill of the same rows would.
 #include "../parallel.h"
 #include "latent_entry.h"
@@ -70,12 +70,41 @@ void append_all(uint8_t* cache, const T* z, const float* weight, const float* co
   });
 }
 
+template <typename T>
+void read_entry(T* latent, T* key, const uint8_t* entry, int64_t c, int64_t dr, int32_t cache_type) {
+  auto copy = [&](const auto* from) {
+    for_lanes(c, [&](int64_t i, auto lane) { lane.store(latent + i, lane.load(from + i)); });
+    for_lanes(dr, [&](int64_t i, auto lane) { lane.store(key + i, lane.load(from + c + i)); });
+  };
+  if (cache_type == F8_E4M3) {
+    T* both = scratch_of<T>(kRow, c + dr);
+    read_fp8_entry(both, entry, c, dr);
+    memcpy(latent, both, size_t(c) * sizeof(T));
+    memcpy(key, both + c, size_t(dr) * sizeof(T));
+  } else if (cache_type == BF16) copy(reinterpret_cast<const bf16*>(entry));
+  else copy(reinterpret_cast<const float*>(entry));
+}
+
+template <typename T>
+void read_all(T* latent, T* key, const uint8_t* cache, const int32_t* slots, int64_t rows, int64_t c, int64_t dr, int32_t cache_type) {
+  int64_t bytes = entry_bytes(c, dr, cache_type);
+  parallel_ranges(rows, kChunkRows, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) read_entry(latent + r * c, key + r * dr, cache + slots[r] * bytes, c, dr, cache_type);
+  });
+}
+
 }  // namespace
 
 void write_latents(void* cache, const void* latent, const void* k_rope, const int32_t* slots, int64_t rows, int64_t c, int64_t dr,
                    int32_t type, int32_t cache_type) {
   if (type == BF16) write_all((uint8_t*)cache, (const bf16*)latent, (const bf16*)k_rope, slots, rows, c, dr, cache_type);
   else write_all((uint8_t*)cache, (const float*)latent, (const float*)k_rope, slots, rows, c, dr, cache_type);
+}
+
+void read_latents(void* latent, void* k_rope, const void* cache, const int32_t* slots, int64_t rows, int64_t c, int64_t dr, int32_t type,
+                  int32_t cache_type) {
+  if (type == BF16) read_all((bf16*)latent, (bf16*)k_rope, (const uint8_t*)cache, slots, rows, c, dr, cache_type);
+  else read_all((float*)latent, (float*)k_rope, (const uint8_t*)cache, slots, rows, c, dr, cache_type);
 }
 
 void append_latents(void* cache, const void* z, const float* weight, const float* cos, const float* sin, const int32_t* positions,

@@ -181,7 +181,7 @@ function* others(memory: Memory, dtype: ComputeDtype, shrink: number): Iterable<
     bytes,
     run: () =>
       n.attentionForward(
-        ...[o.address, lse.address, ...inputs, bounds.address],
+        ...[o.address, lse.address, ...inputs, bounds.address, bounds.address],
         ...([1, length, heads, heads, dn, dr, dv, dr, scale, code] as const),
       ),
   };

@@ -362,7 +362,7 @@ function attention(r: Recorder): void {
       const kRope = dr > 0 ? given((rows - 1) * stride + dr, type) : null;
       const [o, lse] = [made(rows * heads * dv, type, type ? 0.02 : 1e-5), made(heads * rows, 0, 1e-5)];
       const shape = [ends.length, rows, heads, kvHeads, dn, dr, dv, stride];
-      r.record("attentionForward", o, lse, q, kv, kRope, offsets, ...shape, 0.3, type);
+      r.record("attentionForward", o, lse, q, kv, kRope, offsets, offsets, ...shape, 0.3, type);
       const near = type ? 0.06 : 1e-4;
       const [dq, dkv] = [made(rows * heads * (dn + dr), type, near), made(rows * kvHeads * (dn + dv), type, near)];
       const dkRope = dr > 0 ? made((rows - 1) * backStride + dr, type, near) : null;

@@ -27,6 +27,9 @@ export function latents(r: Recorder): void {
             ? output(new Uint8Array(rows * bytes), "u8", 0, 0)
             : made(rows * (c + dr), cacheType === 1 ? 1 : 0);
         r.record("writeLatents", cache, latent, key, slots, rows, c, dr, type, cacheType);
+        const entries = input(valuesOf(cache), cacheType === 2 ? "u8" : cacheType === 1 ? "bf16" : "f32");
+        const back = [made(rows * c, type), made(rows * dr, type)] as const;
+        r.record("readLatents", ...back, entries, slots, rows, c, dr, type, cacheType);
         const other =
           cacheType === 2
             ? ignored(new Uint8Array(rows * bytes), "u8")
