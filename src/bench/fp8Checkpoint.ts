@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { isQuantizedInFp8 } from "../checkpoint/convert.js";
 import { hfTensors } from "../checkpoint/hfNames.js";
-import { defaultShardBytes, quantGroups, writeShards } from "../checkpoint/modelFiles.js";
+import { defaultShardBytes, quantGroups, scalesFirst, writeShards } from "../checkpoint/modelFiles.js";
 import { byteLength, type TensorSource } from "../checkpoint/safetensors.js";
 import { singleCommunicator } from "../distributed/single.js";
 import { writeFileAtomic } from "../files/atomic.js";
@@ -45,7 +45,7 @@ export function writeFp8Checkpoint(directory: string, config: ModelConfig): { re
   const disk = statfsSync(directory);
   const free = disk.bavail * disk.bsize;
   if (bytes > free) throw new RangeError(`${directory}: the model takes ${bytes} bytes, the disk has ${free} left`);
-  writeShards(directory, tensors, defaultShardBytes);
+  writeShards(directory, scalesFirst(tensors), defaultShardBytes);
   const quantizationConfig = {
     activation_scheme: "dynamic",
     fmt: "e4m3",

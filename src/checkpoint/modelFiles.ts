@@ -101,6 +101,15 @@ export function shardName(index: number, count: number): string {
   return `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
 }
 
+/**
+ * The tensors with the scales of FP8 weights before all others: matrices that make up one parameter then follow each other in the file, and are
+ * mapped in place of being read (`loadWeights`).
+ */
+export function scalesFirst(tensors: readonly TensorSource[]): TensorSource[] {
+  const isScale = ({ name }: TensorSource): boolean => name.endsWith("_scale_inv");
+  return [...tensors.filter(isScale), ...tensors.filter((tensor) => !isScale(tensor))];
+}
+
 /** Writes the tensors in one file, or in as many as `maxShardBytes` (of tensors) asks for, with an index. */
 export function writeShards(directory: string, tensors: readonly TensorSource[], maxShardBytes: number): void {
   if (!(maxShardBytes > 0)) throw new RangeError(`the size of a shard must be positive, got ${maxShardBytes}`);

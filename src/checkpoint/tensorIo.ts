@@ -263,11 +263,25 @@ function readScales(
   const perRow = scales.values.columns;
   let first = 0;
   for (const { start, length } of part.slices) {
-    for (let at = 0; at < length; at += columns) {
-      const blockRow = Math.floor((first + at) / columns / block) * perRow;
-      rowScales.set(stored.subarray(blockRow, blockRow + perRow), ((start + at) / columns) * perRow);
+    const rows = length / columns;
+    for (let row = 0; row < rows; ) {
+      const blockRow = Math.floor((first / columns + row) / block);
+      const alike = Math.min(rows, (blockRow + 1) * block - first / columns) - row;
+      const scaleRow = stored.subarray(blockRow * perRow, (blockRow + 1) * perRow);
+      repeatRow(rowScales, (start / columns + row) * perRow, scaleRow, alike);
+      row += alike;
     }
     first += length;
+  }
+}
+
+/** Writes `count` copies of a row one after the other, each step as many as are there: one row at a time is slow for millions. */
+function repeatRow(target: Float32Array, at: number, row: Float32Array, count: number): void {
+  target.set(row, at);
+  for (let done = 1; done < count; ) {
+    const more = Math.min(done, count - done);
+    target.copyWithin(at + done * row.length, at, at + more * row.length);
+    done += more;
   }
 }
 
