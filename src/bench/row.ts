@@ -33,6 +33,8 @@ export interface BenchRow {
   readonly flops?: number;
   readonly bytes?: number;
   readonly per?: "token" | "step" | "call";
+  /** Bytes per second of the memory, measured in turn with the runs. */
+  readonly readBytes?: number;
   /** The numbers of the case, for plots: depth, batch, experts, ... */
   readonly at?: Readonly<Record<string, number>>;
 }
@@ -44,7 +46,7 @@ export type PeerRuns =
   | null;
 
 export type RowFacts = Pick<BenchRow, "bench" | "case" | "threads"> &
-  Pick<Partial<BenchRow>, "flops" | "bytes" | "per" | "at">;
+  Pick<Partial<BenchRow>, "flops" | "bytes" | "per" | "readBytes" | "at">;
 
 const scales: Readonly<Record<RateUnit, number>> = { "tokens/s": 1, "GFLOP/s": 1e9, "GB/s": 1e9, "MB/s": 1e6 };
 
