@@ -4,11 +4,19 @@
  */
 import { median } from "../train/measure.js";
 
-export type BenchName = "kernels" | "train" | "prefill" | "decode" | "tokenizer" | "load";
+export type BenchName =
+  | "train"
+  | "prefill"
+  | "decode"
+  | "javascript"
+  | "quantization"
+  | "load"
+  | "tokenizer"
+  | "kernels";
 
 /** Rates, of which more is better, then costs, of which less is. */
 export type RateUnit = "tokens/s" | "GFLOP/s" | "GB/s" | "MB/s";
-export type CostUnit = "s" | "MiB";
+export type CostUnit = "s" | "MiB" | "%" | "perplexity";
 
 export interface BenchRow {
   readonly bench: BenchName;
