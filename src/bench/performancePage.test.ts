@@ -91,6 +91,28 @@ test("the roofline puts kernels by operations per byte, those told in GB/s by th
   expect(svg).not.toMatch(/NaN|undefined/);
 });
 
+test("what fewer bits cost is told against bf16, with the divergence", () => {
+  const [first] = results;
+  if (!first) throw new Error("no fixture");
+  const row = (name: string, figure: number, klNats: number): BenchRow => ({
+    ...{
+      bench: "quantization",
+      case: `m, ${name}`,
+      figure,
+      unit: "perplexity",
+      floor: 40,
+      ratio: 40 / figure,
+      threads: 2,
+    },
+    ...{ samples: [figure], at: { tokens: 2000, klNats, sameChoice: 0.975, weightMiB: 3.25 } },
+  });
+  const rows = [row("int4 weights", 40.2, 0.0123), row("int8 weights", 39.9999, 1e-4)];
+  const text = performancePage([{ ...first, rows }], [], "");
+  expect(text).toContain("2,000 tokens are predicted.");
+  expect(text).toContain("| m, int4 weights | 40.200 | +0.50 % | 0.012 | 97.5 % | 3.25 MiB |");
+  expect(text).toContain("| m, int8 weights | 40.000 | 0.00 % | 0.00010 | 97.5 % | 3.25 MiB |");
+});
+
 test("verdicts tell apart what reaches both bounds, one and none", () => {
   const row = (value: number): BenchRow => ({
     ...{

@@ -103,7 +103,7 @@ function quantizationTable(rows: readonly BenchRow[]): string {
   const lines = rows.map(({ case: name, figure, floor, at = {} }) => [
     name,
     figure.toPrecision(5),
-    `${figure >= floor ? "+" : ""}${(100 * (figure / floor - 1)).toFixed(2)} %`,
+    signedPercent(figure / floor - 1),
     (at.klNats ?? 0).toPrecision(2),
     `${(100 * (at.sameChoice ?? 1)).toFixed(1)} %`,
     `${digits(at.weightMiB ?? 0)} MiB`,
@@ -196,6 +196,11 @@ function markdown([head = [], ...rows]: readonly (readonly string[])[]): string 
 
 function percent(share: number): string {
   return `${Number((100 * share).toPrecision(3))} %`;
+}
+
+function signedPercent(change: number): string {
+  const text = (100 * Math.abs(change)).toFixed(2);
+  return Number(text) === 0 ? "0.00 %" : `${change > 0 ? "+" : "-"}${text} %`;
 }
 
 function milliseconds(seconds: number): string {
