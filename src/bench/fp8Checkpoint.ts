@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { isQuantizedInFp8 } from "../checkpoint/convert.js";
 import { hfTensors } from "../checkpoint/hfNames.js";
-import { defaultShardBytes, quantGroups, scalesFirst, writeShards } from "../checkpoint/modelFiles.js";
+import { defaultShardBytes, quantGroups, writeShards } from "../checkpoint/modelFiles.js";
 import { byteLength, type TensorSource } from "../checkpoint/safetensors.js";
 import { singleCommunicator } from "../distributed/single.js";
 import { writeFileAtomic } from "../files/atomic.js";
@@ -40,12 +40,15 @@ export function writeFp8Checkpoint(directory: string, config: ModelConfig): { re
     return isQuantized ? { dtype: "float8_e4m3fn", group: blockEdge } : null;
   });
   const block = randomBlock(config.initializerRange);
-  const tensors = model.parameters.flatMap((parameter) => sources(config, parameter, block));
-  const bytes = tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0);
+  const isScale = ({ name }: TensorSource): boolean => name.endsWith("_scale_inv");
+  const made = model.parameters.map((parameter) => sources(config, parameter, block));
+  // Every parameter's matrices one after the other and in one file, so that they can be mapped.
+  const tensors = [...made.flat().filter(isScale), ...made.map((list) => list.filter((tensor) => !isScale(tensor)))];
+  const bytes = made.flat().reduce((sum, tensor) => sum + byteLength(tensor), 0);
   const disk = statfsSync(directory);
   const free = disk.bavail * disk.bsize;
   if (bytes > free) throw new RangeError(`${directory}: the model takes ${bytes} bytes, the disk has ${free} left`);
-  writeShards(directory, scalesFirst(tensors), defaultShardBytes);
+  writeShards(directory, tensors, defaultShardBytes);
   const quantizationConfig = {
     activation_scheme: "dynamic",
     fmt: "e4m3",
