@@ -79,7 +79,7 @@ void convert(void* y, const void* x, int64_t n, int32_t y_type, int32_t x_type) 
 
 void find_fp8_nan(double* index, const void* q, int64_t n) {
   const uint8_t* x = static_cast<const uint8_t*>(q);
-  constexpr int64_t piece = 1 << 20;
+  constexpr int64_t piece = 1 << 18;  // several for each thread in the matrix of one expert
   int64_t pieces = (n + piece - 1) / piece;
   double* found = scratch_of<double>(0, pieces + 1);
   parallel_for(pieces, [&](int64_t p) {

@@ -7,7 +7,7 @@
 namespace fathom {
 namespace FATHOM_ISA {
 
-enum { kPackedX = 0, kActiveGroups = 1 };  // scratch slots
+enum { kPackedX = 0, kActiveGroups = 1, kDecodedRows = 2 };  // scratch slots
 
 constexpr int64_t kPieceRows = 16;        // a piece is a multiple of so many weight rows
 constexpr int64_t kPieceBytes = 1 << 14;  // and about so long

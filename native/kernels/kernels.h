@@ -257,9 +257,11 @@ void adamw(float* p, void* working, void* m, void* v, const float* grad, int64_t
 // Runs `iterations` of independent multiply-adds in registers on every thread; returns operations done (multiply and add counted) through
 // *operations. kind 0 f32 FMA, 1 bf16 dot product (falls back to f32 where the CPU has none; *operations then counts what ran).
 void peak_flops(double* operations, int64_t iterations, int32_t kind);
-// Reads n f32 once over all threads (sum into *out); y = a + 3 b over n f32 (triad).
-void peak_read(double* out, const float* x, int64_t n);
+// Reads n f32 once over all threads (sum into *out), asking for lines `ahead` bytes in advance (0: the hardware's guesses alone).
+void peak_read(double* out, const float* x, int64_t n, int64_t ahead);
+// y = a + 3 b over n f32 (triad), stores past the caches; p += g, m += g, v += g, the streams of an optimizer.
 void peak_triad(float* y, const float* a, const float* b, int64_t n);
+void peak_update(float* p, float* m, float* v, const float* g, int64_t n);
 
 }  // namespace FATHOM_ISA
 }  // namespace fathom

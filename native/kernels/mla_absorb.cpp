@@ -202,7 +202,7 @@ void expand_dots(bf16* y, const bf16* latent, const Format& format, const DotWei
     int64_t ldx = (s.c + kDotStep - 1) / kDotStep * kDotStep;
     bf16* x = scratch_of<bf16>(kFloats, s.rows * ldx);
     for (int64_t r = 0; r < s.rows; r++) pack_dot_row<Format>(x + r * ldx, latent + (r * s.heads + h) * s.c, s.c);
-    dot_stream<S>(y + h * s.dv, s.heads * s.dv, format, w, h * (s.dn + s.dv) + s.dn, s.dv, x, ldx, s.rows);
+    dot_stream<S>(y + h * s.dv, s.heads * s.dv, format, w.from(h * (s.dn + s.dv) + s.dn), s.dv, x, ldx, s.rows);
   });
 }
 #endif

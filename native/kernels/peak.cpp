@@ -1,4 +1,5 @@
-// The machine's floors for `fathom bench`: multiply-adds in registers, reading memory, the triad of STREAM (McCalpin 1995). See kernels.h.
+// The machine's floors for `fathom bench`: multiply-adds in registers, reading memory, the triad of STREAM (McCalpin 1995),
+// the streams of an optimizer. See kernels.h.
 // The accumulators fill most of the registers, so that latency is hidden; the work is cut into several pieces a thread, so that a
 // thread that wakes late costs little.
 #include <type_traits>
@@ -82,7 +83,7 @@ void peak_flops(double* operations, int64_t iterations, int32_t kind) {
   *operations = total;
 }
 
-void peak_read(double* out, const float* x, int64_t n) {
+void peak_read(double* out, const float* x, int64_t n, int64_t ahead) {
   int64_t chunks = (n + kGrain - 1) / kGrain;
   double* parts = scratch_of<double>(10, chunks);
   parallel_ranges(n, kGrain, [&](int64_t begin, int64_t end) {
@@ -91,7 +92,10 @@ void peak_read(double* out, const float* x, int64_t n) {
     int64_t i = begin;
     for (; i + kStreams * W <= end; i += kStreams * W) {
 #pragma GCC unroll 8
-      for (int64_t s = 0; s < kStreams; s++) sum[s] += load(x + i + s * W);
+      for (int64_t s = 0; s < kStreams; s++) {
+        if (ahead != 0) __builtin_prefetch(reinterpret_cast<const char*>(x + i + s * W) + ahead, 0, 2);
+        sum[s] += load(x + i + s * W);
+      }
     }
     double total = 0;
     for (; i < end; i++) total += x[i];
@@ -111,6 +115,18 @@ void peak_triad(float* y, const float* a, const float* b, int64_t n) {
       if (!store_past_caches(y + begin + i, value, lane)) lane.store(y + begin + i, value);
     });
     end_stores_past_caches();
+  });
+}
+
+// Lines that were just read are in the caches: ordinary stores lose nothing here.
+void peak_update(float* p, float* m, float* v, const float* g, int64_t n) {
+  parallel_ranges(n, kGrain, [&](int64_t begin, int64_t end) {
+    for_lanes(end - begin, [&](int64_t i, auto lane) {
+      vf step = lane.load(g + begin + i);
+      lane.store(p + begin + i, lane.load(p + begin + i) + step);
+      lane.store(m + begin + i, lane.load(m + begin + i) + step);
+      lane.store(v + begin + i, lane.load(v + begin + i) + step);
+    });
   });
 }
 

@@ -35,8 +35,11 @@ int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
 struct Plan {
   Problem problem;
   const float* shared;
-  int64_t rows, columns, row_blocks, column_blocks, first_block;
+  int64_t row_blocks, column_blocks, first_block;
 };
+
+// The begin of part i of n of `total`, in whole units dealt out evenly: no part is longer than another by more than one unit.
+int64_t part_begin(int64_t total, int64_t unit, int64_t i, int64_t n) { return least_of(ceil_div(total, unit) * i / n * unit, total); }
 
 // All that depends on what a word holds.
 template <typename Words>
@@ -114,8 +117,10 @@ struct Product {
   // One block of C. A whole sum of f32 without edges goes straight to C; all others are gathered in scratch memory and then written.
   void block(const Plan& plan, int64_t number) const {
     const Problem& q = plan.problem;
-    int64_t row = number / plan.column_blocks * plan.rows, column = number % plan.column_blocks * plan.columns;
-    int64_t rows = least_of(plan.rows, q.m - row), columns = least_of(plan.columns, q.n - column);
+    int64_t down = number / plan.column_blocks, across = number % plan.column_blocks;
+    int64_t row = part_begin(q.m, kTileRows, down, plan.row_blocks), column = part_begin(q.n, kTileColumns, across, plan.column_blocks);
+    int64_t rows = part_begin(q.m, kTileRows, down + 1, plan.row_blocks) - row;
+    int64_t columns = part_begin(q.n, kTileColumns, across + 1, plan.column_blocks) - column;
     int64_t c_at = row * q.ldc + column;
 
     bool in_place = form.c_type == F32 && columns % kTileColumns == 0 && q.k > 0 && q.k <= kChunk;
@@ -194,16 +199,15 @@ void choose_blocks(Plan& plan, double flops, int64_t problems) {
   blocks = ceil_div(blocks, problems);
   int64_t down = ceil_div(q.m, kMaxRows), across = ceil_div(q.n, kMaxColumns);
   for (;;) {
-    plan.rows = round_up(ceil_div(q.m, down), kTileRows);
-    plan.columns = round_up(ceil_div(q.n, across), kTileColumns);
-    if (down * across >= blocks && plan.rows * plan.columns <= kMaxSums) break;
-    bool rows_left = plan.rows > kMinRows, columns_left = plan.columns > kMinColumns;
+    int64_t rows = round_up(ceil_div(q.m, down), kTileRows), columns = round_up(ceil_div(q.n, across), kTileColumns);
+    if (down * across >= blocks && rows * columns <= kMaxSums) break;
+    bool rows_left = rows > kMinRows, columns_left = columns > kMinColumns;
     if (!rows_left && !columns_left) break;
-    if (rows_left && (!columns_left || plan.shared || plan.rows > plan.columns)) down++;
+    if (rows_left && (!columns_left || plan.shared || rows > columns)) down++;
     else across++;
   }
-  plan.row_blocks = ceil_div(q.m, plan.rows);
-  plan.column_blocks = ceil_div(q.n, plan.columns);
+  plan.row_blocks = least_of(down, ceil_div(q.m, kTileRows));
+  plan.column_blocks = least_of(across, ceil_div(q.n, kTileColumns));
 }
 
 template <typename Words>
@@ -243,7 +247,7 @@ void run_products(const Form& form, const std::vector<Problem>& problems, bool o
   for (const Problem& q : problems) {
     if (q.m <= 0 || q.n <= 0) continue;
     flops += 2.0 * double(q.m) * double(q.n) * double(q.k);
-    plans.push_back(Plan{q, nullptr, 0, 0, 0, 0, 0});
+    plans.push_back(Plan{q, nullptr, 0, 0, 0});
   }
   if (plans.empty()) return;
   // Quantised values are exact in bf16 and their scales come afterwards, so beside bf16 they are multiplied as bf16.

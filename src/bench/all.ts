@@ -41,6 +41,7 @@ export function allRuns(cores: number): BenchRun[] {
     run("decode-batch", "decode --batch 16 --depths 0"),
     run("decode-batch-int8", "decode --weights int8 --batch 4,16 --depths 0"),
     ...(cores > 1 ? single : []),
+    run("javascript", "javascript --threads 1"),
     run("tokenizer", "tokenizer", true),
     run("load", "load"),
   ];
@@ -55,6 +56,7 @@ export function quickRuns(): BenchRun[] {
     run("prefill", "prefill --preset tiny --tokens 64 --repeats 2"),
     run("decode", "decode --preset tiny --depths 0,64 --tokens 4 --repeats 2"),
     run("decode-batch", "decode --preset tiny --weights int8 --batch 16 --depths 8 --tokens 4 --repeats 2"),
+    run("javascript", "javascript --train tiny --decode tiny --threads 1 --repeats 2"),
     run("tokenizer", "tokenizer --megabytes 0.5 --vocab-size 512 --repeats 2", true),
     run("load", "load --preset small --repeats 2"),
   ];

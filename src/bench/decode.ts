@@ -9,7 +9,14 @@ import { LatentCache } from "../generate/latentCache.js";
 import { argMax } from "../generate/sampler.js";
 import type { ModelConfig } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
-import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
+import {
+  type Bandwidth,
+  BandwidthProbe,
+  bestFloors,
+  bestOfLooks,
+  type Floors,
+  measureFloors,
+} from "../train/floors.js";
 import { randomTokens } from "../train/measure.js";
 import { BatchedCache, decodeRows, expertsMet } from "./batchedDecode.js";
 import { decodeCost, decodeFloorSeconds } from "./inferenceCost.js";
@@ -53,16 +60,22 @@ export async function benchDecode(
   }
   const before = measureFloors();
   const model = randomModel(config, options);
+  using probe = new BandwidthProbe();
   const measured: Measured[] = [];
   for (const batch of options.batches) {
     for (const depth of options.depths) {
       measured.push(
-        batch === 1 ? await oneSequence(model, depth, options) : await together(model, batch, depth, options),
+        batch === 1
+          ? await oneSequence(model, depth, probe, options)
+          : await together(model, batch, depth, probe, options),
       );
     }
   }
-  const floors = bestFloors(before, measureFloors());
-  const rows = measured.map((one) => rowOf(model, one, floors, options));
+  const floors = bestOfLooks(
+    bestFloors(before, measureFloors()),
+    measured.map(({ bandwidth }) => bandwidth),
+  );
+  const rows = measured.map((one) => rowOf(model, one, { ...floors, ...one.bandwidth }, options));
   model.free();
   return { floors, rows };
 }
@@ -76,9 +89,15 @@ interface Measured {
   /** Seconds of each run. */
   readonly ours: readonly number[];
   readonly peer: PeerRuns;
+  readonly bandwidth: Bandwidth | null;
 }
 
-async function oneSequence(model: DeepseekV3, depth: number, options: DecodeOptions): Promise<Measured> {
+async function oneSequence(
+  model: DeepseekV3,
+  depth: number,
+  probe: BandwidthProbe,
+  options: DecodeOptions,
+): Promise<Measured> {
   const { tokens, repeats, preset, say, peer } = options;
   const { vocabSize, numExpertsPerTok } = model.config;
   using cache = new LatentCache(model, Math.max(1, depth) + tokens * (repeats + 1));
@@ -93,17 +112,24 @@ async function oneSequence(model: DeepseekV3, depth: number, options: DecodeOpti
     await peer.run(`depth ${depth}`);
     await peer.run(`decode ${tokens}`);
   }
-  const { ours, peers } = await measureSection({
+  const { ours, peers, bandwidth } = await measureSection({
     name: `decode ${name}`,
     rounds: repeats,
     say,
+    probe,
     ours: () => timed(run),
     peers: peer ? [{ peer, ask: [`decode ${tokens}`] }] : [],
   });
-  return { name, batch: 1, depth, experts: numExpertsPerTok, ours, peer: peers[0] ?? null };
+  return { name, batch: 1, depth, experts: numExpertsPerTok, ours, peer: peers[0] ?? null, bandwidth };
 }
 
-async function together(model: DeepseekV3, batch: number, depth: number, options: DecodeOptions): Promise<Measured> {
+async function together(
+  model: DeepseekV3,
+  batch: number,
+  depth: number,
+  probe: BandwidthProbe,
+  options: DecodeOptions,
+): Promise<Measured> {
   const { tokens, repeats, preset, say } = options;
   const { vocabSize } = model.config;
   using cache = new BatchedCache(model, batch, depth, tokens * (repeats + 1));
@@ -120,13 +146,14 @@ async function together(model: DeepseekV3, batch: number, depth: number, options
   await run((_, dispatched) => met.push(expertsMet(dispatched)));
   const experts = met.length === 0 ? 0 : met.reduce((sum, count) => sum + count, 0) / met.length;
   const name = `${preset} ${precisionName(options)} depth ${depth} batch ${batch}`;
-  const { ours } = await measureSection({
+  const { ours, bandwidth } = await measureSection({
     name: `decode ${name}`,
     rounds: repeats,
     say,
+    probe,
     ours: () => timed(() => run()),
   });
-  return { name, batch, depth, experts, ours, peer: null };
+  return { name, batch, depth, experts, ours, peer: null, bandwidth };
 }
 
 function rowOf(
@@ -150,6 +177,7 @@ function rowOf(
       flops: (cost.productFlops + cost.attentionFlops) / batch,
       bytes: (cost.weightBytes + cost.cacheBytes) / batch,
       per: "token",
+      readBytes: floors.readBytes,
       at: { batch, depth, experts },
     },
     "tokens/s",

@@ -42,6 +42,12 @@ test("a checkpoint that is made opens with its matrices in FP8 and gives finite,
   const logits = await prefill(model, cache, [1, 2, 3, 4]);
   expect(logits.every(Number.isFinite)).toBe(true);
   expect(new Set(logits).size).toBeGreaterThan(100);
+  // Mapped, every matrix stays where the file has it, the experts' too, and says the same.
+  const mapped = new DeepseekV3(config, "bfloat16", singleCommunicator(), storedAs(folder, config));
+  loadWeights(mapped, folder, undefined, "mapped");
+  expect(mapped.arena.usedBytes).toBeLessThan(0.05 * model.arena.usedBytes);
+  using again = new LatentCache(mapped, 4);
+  expect(await prefill(mapped, again, [1, 2, 3, 4])).toEqual(logits);
   model.free();
   expect(() => writeFp8Checkpoint(folder, written)).toThrow("there is a model already");
 });

@@ -40,8 +40,11 @@ export function writeFp8Checkpoint(directory: string, config: ModelConfig): { re
     return isQuantized ? { dtype: "float8_e4m3fn", group: blockEdge } : null;
   });
   const block = randomBlock(config.initializerRange);
-  const tensors = model.parameters.flatMap((parameter) => sources(config, parameter, block));
-  const bytes = tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0);
+  const isScale = ({ name }: TensorSource): boolean => name.endsWith("_scale_inv");
+  const made = model.parameters.map((parameter) => sources(config, parameter, block));
+  // Every parameter's matrices one after the other and in one file, so that they can be mapped.
+  const tensors = [...made.flat().filter(isScale), ...made.map((list) => list.filter((tensor) => !isScale(tensor)))];
+  const bytes = made.flat().reduce((sum, tensor) => sum + byteLength(tensor), 0);
   const disk = statfsSync(directory);
   const free = disk.bavail * disk.bsize;
   if (bytes > free) throw new RangeError(`${directory}: the model takes ${bytes} bytes, the disk has ${free} left`);

@@ -7,11 +7,18 @@ import { linear } from "../tensor/ops/linear.js";
 import { createParameter, createQuantized, type Parameter } from "../tensor/parameter.js";
 import { Tape } from "../tensor/tape.js";
 import { Tensor } from "../tensor/tensor.js";
-import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
+import {
+  type Bandwidth,
+  BandwidthProbe,
+  bestFloors,
+  bestOfLooks,
+  type Floors,
+  measureFloors,
+} from "../train/floors.js";
 import type { Peer } from "./peerProcess.js";
 import { measureSection, type Say, shortSeconds } from "./rounds.js";
 import { type BenchRow, type PeerRuns, rateRow } from "./row.js";
-import { quantizeInto, weightBytes } from "./weights.js";
+import { formatNames, quantizeInto, weightBytes } from "./weights.js";
 
 export interface KernelOptions {
   /** Looks at each kernel; the median counts. */
@@ -35,48 +42,66 @@ interface Work {
   readonly ask?: string;
   /** The rate to tell: operations, or bytes where memory is the floor. */
   readonly unit?: "GFLOP/s" | "GB/s";
-  /** Reads and writes streams, so that its memory floor is the triad's. */
-  readonly isStream?: boolean;
+  /** Updates arrays in place, so that this is its memory floor and not reading. */
+  readonly isUpdate?: boolean;
 }
 
 export async function benchKernels(
   options: KernelOptions,
 ): Promise<{ readonly floors: Floors; readonly rows: readonly BenchRow[] }> {
   const before = measureFloors();
+  using probe = new BandwidthProbe();
   const rowsOf: RowOf[] = [];
   for (const dtype of ["float32", "bfloat16"] as const) {
     const memory = new Memory();
     for (const work of [...products(memory, dtype, options.shrink), ...others(memory, dtype, options.shrink)]) {
-      rowsOf.push(await measured(work, options));
+      rowsOf.push(await measured(work, probe, options));
     }
     memory.free();
   }
-  rowsOf.push(...(await quantizedLinears(options)));
-  const floors = bestFloors(before, measureFloors());
-  return { floors, rows: rowsOf.map((rowOf) => rowOf(floors)) };
+  rowsOf.push(...(await quantizedLinears(probe, options)));
+  const floors = bestOfLooks(
+    bestFloors(before, measureFloors()),
+    rowsOf.map(({ bandwidth }) => bandwidth),
+  );
+  return { floors, rows: rowsOf.map(({ row, bandwidth }) => row({ ...floors, ...bandwidth })) };
 }
 
-/** A row that waits for the floors, which are measured before and after. */
-type RowOf = (floors: Floors) => BenchRow;
+/** A row that waits for the arithmetic's floors, which are measured before and after; those of the memory are of its own time. */
+interface RowOf {
+  readonly row: (floors: Floors) => BenchRow;
+  readonly bandwidth: Bandwidth | null;
+}
 
-async function measured(work: Work, options: KernelOptions): Promise<RowOf> {
-  const { name, dtype, flops, bytes, run, ask, unit = "GFLOP/s", isStream = false } = work;
+async function measured(work: Work, probe: BandwidthProbe, options: KernelOptions): Promise<RowOf> {
+  const { name, dtype, flops, bytes, run, ask, unit = "GFLOP/s", isUpdate = false } = work;
   run();
   const peers = ask !== undefined && options.peer ? [{ peer: options.peer, ask: [ask] }] : [];
-  const { ours, peers: theirs } = await measureSection({
+  const {
+    ours,
+    peers: theirs,
+    bandwidth,
+  } = await measureSection({
     name: `kernels ${name}`,
     rounds: options.repeats,
     say: options.say,
+    probe,
     ours: () => shortSeconds(run),
     peers,
   });
   const facts = { bench: "kernels", case: name, threads: options.threads, flops, bytes, per: "call" } as const;
-  return ({ f32Flops, bf16Flops, readBytes, triadBytes }) => {
+  const row: RowOf["row"] = ({ f32Flops, bf16Flops, readBytes, updateBytes }) => {
     const peak = dtype === "float32" ? f32Flops : bf16Flops;
-    const least = Math.max(flops / peak, bytes / (isStream ? triadBytes : readBytes));
-    return rateRow(facts, unit, unit === "GB/s" ? bytes : flops, ours, least, theirs[0] ?? null);
+    const memory = isUpdate ? updateBytes : readBytes;
+    const least = Math.max(flops / peak, bytes / memory);
+    const work = unit === "GB/s" ? bytes : flops;
+    return rateRow({ ...facts, readBytes: memory }, unit, work, ours, least, theirs[0] ?? null);
   };
+  return { row, bandwidth };
 }
+
+/** Weights of decoding come from memory, so calls take turns over copies of so many bytes. */
+const streamedBytes = 2 ** 28;
 
 /** Matrices of normal numbers in native memory. */
 class Memory {
@@ -152,13 +177,23 @@ function* others(memory: Memory, dtype: ComputeDtype, shrink: number): Iterable<
   const n = native();
   const [name, code, width] = dtype === "float32" ? (["f32", 0, 4] as const) : (["bf16", 1, 2] as const);
   const [rowsOut, inner] = [8192 / shrink, 4096 / shrink];
-  const [x, w, y] = [memory.random(inner, dtype), memory.random(rowsOut * inner, dtype), memory.random(rowsOut, dtype)];
+  const weights = rowsOut * inner;
+  const copies = Math.ceil(streamedBytes / shrink / (width * weights));
+  const [x, w, y] = [
+    memory.random(inner, dtype),
+    memory.random(copies * weights, dtype),
+    memory.random(rowsOut, dtype),
+  ];
+  let call = 0;
   yield {
     name: `decode ${name}, 1 row ${rowsOut} x ${inner}`,
     dtype,
     flops: 2 * rowsOut * inner,
     bytes: width * rowsOut * inner,
-    run: () => n.linearDecode(y.address, x.address, w.address, 1, rowsOut, inner, code, code, code),
+    run: () => {
+      const at = w.address + (call++ % copies) * width * weights;
+      n.linearDecode(y.address, x.address, at, 1, rowsOut, inner, code, code, code);
+    },
     unit: "GB/s",
   };
   const [length, heads, dn, dr, dv] = [1024 / shrink, 8, 64, 32, 64];
@@ -209,50 +244,70 @@ function* others(memory: Memory, dtype: ComputeDtype, shrink: number): Iterable<
     run: () =>
       n.adamw(p.address, null, m1.address, v1.address, g.address, count, 1, 1e-4, 0.9, 0.95, 1e-8, 0.1, 0.1, 0.05, 0),
     unit: "GB/s",
-    isStream: true,
+    isUpdate: true,
   };
 }
 
 /** One projection with weights in bf16 and in 8 and 4 bits, at the rows of decoding, of a batch and of a prefill; the peer is our bf16. */
-async function quantizedLinears({ shrink, repeats, threads, say }: KernelOptions): Promise<RowOf[]> {
+async function quantizedLinears(
+  probe: BandwidthProbe,
+  { shrink, repeats, threads, say }: KernelOptions,
+): Promise<RowOf[]> {
   const [out, inner] = [4096 / shrink, 4096 / shrink];
   const arena = new Arena();
-  const plain = createParameter(arena, "bf16", [out, inner], "bfloat16");
   const floats = Tensor.empty(arena, [out, inner], "float32");
   native().randomNormal(floats.address, floats.size, 1, 1, 0, 0.02);
-  native().convert(plain.data.address, floats.address, floats.size, 1, 0);
+  const copiesOf = (made: () => Parameter): Parameter[] => {
+    const first = made();
+    const more = Math.ceil(streamedBytes / shrink / weightBytes(first)) - 1;
+    return [first, ...Array.from({ length: more }, made)];
+  };
+  const plain = copiesOf(() => {
+    const weight = createParameter(arena, "bf16", [out, inner], "bfloat16");
+    native().convert(weight.data.address, floats.address, floats.size, 1, 0);
+    return weight;
+  });
   const rows: RowOf[] = [];
   for (const dtype of ["float8_e4m3fn", "int8", "int4"] as const) {
-    const weight = quantized(arena, floats, dtype);
+    const weights = copiesOf(() => quantized(arena, floats, dtype));
     for (const count of [1, 64, 512]) {
       const x = Tensor.zeros(arena, [count, inner], "bfloat16");
       native().convert(x.address, floats.address, x.size, 1, 0);
-      const run = (parameter: Parameter): void => {
+      let call = 0;
+      const run = (copies: readonly Parameter[]): void => {
+        const parameter = copies[call++ % copies.length];
+        if (!parameter) throw new Error("internal: no weights");
         using tape = new Tape(arena, { hasGrad: false });
         linear(tape, x, parameter, count < 64 ? "decode" : "prefill");
       };
-      run(weight);
+      run(weights);
       run(plain);
       const bf16: number[] = [];
-      const name = `linear ${dtype} ${count} x ${out} x ${inner}`;
-      const { ours } = await measureSection({
+      const name = `linear ${formatNames[dtype]} ${count} x ${out} x ${inner}`;
+      const { ours, bandwidth } = await measureSection({
         name: `kernels ${name}`,
         rounds: repeats,
         say,
+        probe,
         ours: () => {
           bf16.push(shortSeconds(() => run(plain)));
-          return shortSeconds(() => run(weight));
+          return shortSeconds(() => run(weights));
         },
       });
       const flops = 2 * count * out * inner;
-      const bytes = weightBytes(weight) + 2 * count * (out + inner);
+      const bytes = (weights[0] ? weightBytes(weights[0]) : 0) + 2 * count * (out + inner);
       const facts = { bench: "kernels", case: name, threads, flops, bytes, per: "call", at: { rows: count } } as const;
       const peer: PeerRuns = { name: "our bf16", samples: bf16 };
-      rows.push(({ bf16Flops, readBytes }) => {
+      const row: RowOf["row"] = ({ bf16Flops, readBytes }) => {
         const least = Math.max(flops / bf16Flops, bytes / readBytes);
-        return rateRow(facts, "GFLOP/s", flops, ours, least, peer);
-      });
+        return rateRow({ ...facts, readBytes }, "GFLOP/s", flops, ours, least, peer);
+      };
+      rows.push({ row, bandwidth });
       x.free();
+    }
+    for (const { data, scales } of weights) {
+      data.free();
+      scales?.values.free();
     }
   }
   return rows;

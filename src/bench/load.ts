@@ -1,16 +1,17 @@
 /**
- * Opening a checkpoint: seconds from starting a process to its first token, by a clock outside that process, and the memory that it then holds.
- * Floors: one read of the weights that the prompt meets, and the memory of a Node.js process without a model. Files are in the page cache
- * (warm): a first process that does not count has read them.
+ * Opening a checkpoint: seconds from starting a process to its first token, by a clock outside that process, the memory that it then holds, and how
+ * fast it goes on. Floors: starting Node.js and one read of the weights that the prompt meets; the memory of a Node.js process without a model; one
+ * read of a token's weights at the speed of reading them where they lie. Files are in the page cache (warm): a first process that does not
+ * count has read them.
  */
 import { spawn } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
+import { BandwidthProbe, bestFloors, type Floors, measureFloors } from "../train/floors.js";
 import { median } from "../train/measure.js";
-import { measureSection, type Say } from "./rounds.js";
-import { type BenchRow, costRow } from "./row.js";
+import { measureSection, type Say, timed } from "./rounds.js";
+import { type BenchRow, costRow, rateRow } from "./row.js";
 
 export interface LoadOptions {
   /** What the rows call it. */
@@ -32,7 +33,15 @@ interface Opened {
   readonly before: Memory;
   readonly after: Memory;
   readonly touchedBytes: number;
+  readonly secondsPerToken: number;
+  readonly bytesPerToken: number;
+  /** Reading all weights where they lie. */
+  readonly readBytes: number;
+  readonly atEnd: Memory;
 }
+
+/** Tokens decoded after the first, of which the later half counts. */
+const moreTokens = 64;
 
 export async function benchLoad(
   options: LoadOptions,
@@ -42,12 +51,16 @@ export async function benchLoad(
   const bytes = tensorFileBytes(directory);
   await openOnce(options);
   const seen: Opened[] = [];
+  const starts: number[] = [];
+  using probe = new BandwidthProbe();
   const name = `${label}, ${(bytes / 1e9).toPrecision(3)} GB`;
-  await measureSection({
+  const { bandwidth } = await measureSection({
     name: `load ${name}`,
     rounds: repeats,
     say,
+    probe,
     ours: async () => {
+      starts.push(await timed(startNode));
       const opened = await openOnce(options);
       seen.push(opened);
       return opened.seconds;
@@ -58,7 +71,8 @@ export async function benchLoad(
   const touched = median(seen.map(({ touchedBytes }) => touchedBytes));
   const base = median(mib((opened) => opened.before.anonymous));
   const at = { checkpointMiB: bytes / 2 ** 20, promptTokens };
-  const facts = { bench: "load", threads, at, bytes: touched, per: "call" } as const;
+  const readBytes = bandwidth?.readBytes ?? floors.readBytes;
+  const facts = { bench: "load", threads, at, bytes: touched, per: "call", readBytes } as const;
   const row = (
     what: string,
     ...[unit, samples, floor]: [BenchRow["unit"] & ("s" | "MiB"), number[], number]
@@ -70,7 +84,7 @@ export async function benchLoad(
         "first token",
         "s",
         seen.map(({ seconds }) => seconds),
-        touched / floors.readBytes,
+        median(starts) + touched / readBytes,
       ),
       row(
         "memory of its own",
@@ -81,25 +95,43 @@ export async function benchLoad(
       row(
         "resident memory",
         "MiB",
-        mib(({ after }) => after.resident),
-        base + touched / 2 ** 20,
+        mib(({ atEnd }) => atEnd.resident),
+        base + bytes / 2 ** 20,
       ),
+      decodeRow(name, threads, seen, at),
     ],
   };
+}
+
+function decodeRow(name: string, threads: number, seen: readonly Opened[], at: BenchRow["at"] = {}): BenchRow {
+  const bytes = median(seen.map(({ bytesPerToken }) => bytesPerToken));
+  const readBytes = median(seen.map((opened) => opened.readBytes));
+  const seconds = seen.map(({ secondsPerToken }) => secondsPerToken);
+  const facts = { bench: "load", case: `decode, ${name}`, threads, bytes, per: "token", readBytes, at } as const;
+  return rateRow(facts, "tokens/s", 1, seconds, bytes / readBytes);
+}
+
+/** A process of Node.js that does nothing. */
+function startNode(): Promise<void> {
+  const child = spawn(process.execPath, ["-e", ""], { stdio: "ignore" });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", () => resolve());
+  });
 }
 
 /** @throws RangeError with the process's last words if it fails */
 function openOnce({ directory, threads, promptTokens }: LoadOptions): Promise<Opened> {
   const entry = fileURLToPath(new URL("./loadProcess.js", import.meta.url));
   const begun = performance.now();
-  const child = spawn(process.execPath, [entry, directory, String(threads), String(promptTokens)], {
+  const child = spawn(process.execPath, [entry, directory, ...[threads, promptTokens, moreTokens].map(String)], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const text = { out: "", err: "" };
   let seconds = Number.NaN;
   child.stdout.setEncoding("utf8").on("data", (part: string) => {
     text.out += part;
-    if (text.out.endsWith("\n")) seconds = (performance.now() - begun) / 1000;
+    if (Number.isNaN(seconds) && text.out.includes("\n")) seconds = (performance.now() - begun) / 1000;
   });
   child.stderr.setEncoding("utf8").on("data", (part: string) => {
     text.err += part;
@@ -107,7 +139,9 @@ function openOnce({ directory, threads, promptTokens }: LoadOptions): Promise<Op
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {
-      if (code === 0) resolve({ seconds, ...(JSON.parse(text.out) as Omit<Opened, "seconds">) });
+      const lines = text.out.trim().split("\n");
+      const found = (): object => Object.assign({}, ...lines.map((line): unknown => JSON.parse(line)));
+      if (code === 0) resolve({ seconds, ...found() } as Opened);
       else reject(new RangeError(`bench load: ${directory} does not open: ${errorLine(text.err) ?? `exit ${code}`}`));
     });
   });

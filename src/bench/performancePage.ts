@@ -1,5 +1,6 @@
 /** docs/performance.md from stored results: what was measured where, a table for each bench, the plots, and each gap with its counts. */
 import { basename } from "node:path";
+import { allRuns } from "./all.js";
 import type { Plot } from "./plots.js";
 import type { StoredResult } from "./results.js";
 import type { BenchName, BenchRow } from "./row.js";
@@ -9,26 +10,39 @@ const headings: Readonly<Record<BenchName, string>> = {
   train: "Training",
   prefill: "Prefill",
   decode: "Decoding",
+  javascript: "JavaScript's share",
+  quantization: "What fewer bits cost",
   load: "Opening a checkpoint",
   tokenizer: "Encoding",
   kernels: "Kernels",
 };
 
+/** What a reader needs before the table. */
+const introductions: Readonly<Partial<Record<BenchName, string>>> = {
+  javascript:
+    "Wall clock less the time inside kernels, in percent of the wall clock; the floor is as many empty calls into the addon. One thread; with more, the kernels' part shrinks and the milliseconds of JavaScript stay.",
+  quantization:
+    "Held-out text read token by token, as generation reads it, with fewer bits for weights or cache against bf16 for both. Activations are bf16.",
+};
+
 /** @param notes Markdown that a person wrote, or "" */
 export function performancePage(results: readonly StoredResult[], plots: readonly Plot[], notes: string): string {
+  const ordered = inOrder(results);
   const sections = (Object.keys(headings) as BenchName[]).flatMap((bench) => {
-    const rows = results.flatMap((result) => result.rows.filter((row) => row.bench === bench));
-    return rows.length === 0 ? [] : [`## ${headings[bench]}\n\n${tableOf(rows)}`];
+    const rows = ordered.flatMap((result) => result.rows.filter((row) => row.bench === bench));
+    if (rows.length === 0) return [];
+    const table = bench === "quantization" ? quantizationTable(rows) : tableOf(rows);
+    return [[`## ${headings[bench]}`, introductions[bench], table].filter(Boolean).join("\n\n")];
   });
   const drawings = plots.map(({ name, title }) => `![${title}](${basename(plotFile(name))})`);
   return [
     "# Performance",
     "This page is written by `fathom bench report` from the results in `bench/results/`, which `fathom bench all --peer --save bench/results` stores; edit `bench/notes.md` for what the figures do not say.",
-    "Every figure is a median, beside the floor of the machine (the best that its arithmetic and its memory allow, measured in the same run) and beside a peer that took turns with ours. Ratios are the better the larger. Only ratios of one run compare: the machine is shared, and its absolute speed changes.",
-    runs(results),
+    "Every figure is a median, beside the floor of the machine (the best that its arithmetic and its memory allow, measured in the same run) and beside a peer that took turns with ours. Ratios are the better the larger: a share of the floor, and how many times better than the peer. Of a target *must* is the lower bound and *aim* what to go for. Only ratios of one run compare: the machine is shared, and its absolute speed changes.",
+    runs(ordered),
     ...sections,
     ...(drawings.length === 0 ? [] : [`## Plots\n\n${drawings.join("\n\n")}`]),
-    `## Gaps\n\n${gaps(results)}`,
+    `## Gaps\n\n${gaps(ordered)}`,
     ...(notes.trim() === "" ? [] : [notes.trim()]),
   ]
     .join("\n\n")
@@ -40,16 +54,32 @@ export function plotFile(name: string): string {
   return `performance-${name}.svg`;
 }
 
+/** As `bench all` runs them, but with single threads last; others after. */
+function inOrder(results: readonly StoredResult[]): readonly StoredResult[] {
+  const commands = allRuns(2).map(({ words }) => words.join(" "));
+  const place = ({ command }: StoredResult): number => {
+    const at = commands.indexOf(command.replace(" --peer", ""));
+    return at < 0 ? commands.length : at;
+  };
+  return results.toSorted((a, b) => place(a) - place(b));
+}
+
 function runs(results: readonly StoredResult[]): string {
-  const lines = results.map(({ command, date, machine, versions, floors }) => {
+  const whereOf = ({ machine, versions }: StoredResult): string => {
     const gibibytes = (machine.memoryBytes / 2 ** 30).toFixed(0);
-    const peaks = floors
-      ? `${(floors.f32Flops / 1e9).toFixed(0)} / ${(floors.bf16Flops / 1e9).toFixed(0)} GFLOP/s, ${(floors.readBytes / 1e9).toFixed(1)} GB/s`
-      : "";
-    const where = `${machine.processor}, ${machine.threads} cores, ${gibibytes} GiB, ${machine.instructionSet}`;
-    return [`\`fathom bench ${command}\``, date, where, peaks, `${versions.fathom}, Node.js ${versions.node}`];
+    return `${machine.processor}, ${machine.threads} cores, ${gibibytes} GiB, ${machine.instructionSet}; fathom ${versions.fathom}, Node.js ${versions.node}`;
+  };
+  const places = [...new Set(results.map(whereOf))];
+  const lines = results.map((result) => {
+    const { command, date, floors } = result;
+    const gigabytes = floors ? (floors.readBytes / 1e9).toFixed(1) : "";
+    const peaks = floors ? [floors.f32Flops, floors.bf16Flops].map((peak) => (peak / 1e9).toFixed(0)).join(" / ") : "";
+    const where = places.length > 1 ? [whereOf(result)] : [];
+    return [`\`fathom bench ${command}\``, date.replace(/T(\d+:\d+).*$/, " $1"), peaks, gigabytes, ...where];
   });
-  return markdown([["run", "date", "machine", "f32 / bf16 peak, memory read", "fathom"], ...lines]);
+  const head = ["run", "end, UTC", "f32 / bf16 peak, GFLOP/s", "memory read, GB/s"];
+  const table = markdown([[...head, ...(places.length > 1 ? ["machine"] : [])], ...lines]);
+  return places.length > 1 ? table : `Machine: ${places[0] ?? ""}.\n\n${table}`;
 }
 
 function tableOf(rows: readonly BenchRow[]): string {
@@ -64,49 +94,98 @@ function tableOf(rows: readonly BenchRow[]): string {
     targetsOf(row).map(targetText).join("; "),
   ]);
   const head = ["case", "threads", "figure", "floor", "of the floor", "peer", "ratio", "target"];
-  return markdown([head, ...lines]);
+  // Columns that say nothing of any row are left out.
+  const isShown = head.map((_, column) => column < 5 || lines.some((cells) => cells[column] !== ""));
+  return markdown([head, ...lines].map((cells) => cells.filter((_, column) => isShown[column])));
 }
+
+function quantizationTable(rows: readonly BenchRow[]): string {
+  const lines = rows.map(({ case: name, figure, floor, at = {} }) => [
+    name,
+    figure.toPrecision(5),
+    signedPercent(figure / floor - 1),
+    (at.klNats ?? 0).toPrecision(2),
+    `${(100 * (at.sameChoice ?? 1)).toFixed(1)} %`,
+    `${digits(at.weightMiB ?? 0)} MiB`,
+  ]);
+  const head = ["case", "perplexity", "against bf16", "KL, nats a token", "same likeliest token", "weights"];
+  const tokens = rows[0]?.at?.tokens ?? 0;
+  return `${digits(tokens)} tokens are predicted.\n\n${markdown([head, ...lines])}`;
+}
+
+const states = { all: "reached", notAim: "aim not reached", below: "**below**" } as const;
 
 function targetText(target: Target): string {
   const { must, aim, what } = target;
-  const unit = what.startsWith("times ") ? "x" : what === "of the floor" ? "of the floor" : what;
-  const text = (bound: number): string =>
-    unit === "of the floor" || unit.startsWith("of the") ? percent(bound) : digits(bound);
+  const unit = what.startsWith("times ") ? "x" : what;
+  const text = (bound: number): string => (isShare(target) ? percent(bound) : digits(bound));
   const bounds = [must === null ? "" : `must ${text(must)}`, aim === null ? "" : `aim ${text(aim)}`].filter(Boolean);
-  const state = { aim: "reached", must: "must reached", below: "**below**" }[verdict(target)];
-  return `${bounds.join(", ")} ${unit}: ${state}`;
+  return `${bounds.join(", ")} ${unit}: ${states[verdict(target)]}`;
 }
 
-/** Each target that is not reached, with what the work takes at least and where the rest of the time is. */
+function isShare({ what }: Target): boolean {
+  return what.startsWith("of ");
+}
+
+/** Each bound that is not reached, with what the work takes at least and what it took. */
 function gaps(results: readonly StoredResult[]): string {
-  const lines = results.flatMap(({ rows, floors }) =>
-    rows.flatMap((row) =>
-      targetsOf(row)
-        .filter((target) => verdict(target) === "below")
-        .map((target) => `- **${row.bench} ${row.case}** (${row.threads} threads): ${gapText(row, target, floors)}`),
-    ),
+  const found = results.flatMap(({ rows, floors }) =>
+    rows.flatMap((row) => targetsOf(row).map((target) => ({ row, target, floors, verdict: verdict(target) }))),
   );
-  return lines.length === 0 ? "Every lower bound that has a figure is reached." : lines.join("\n");
+  const list = (wanted: "below" | "notAim"): string =>
+    found
+      .filter((one) => one.verdict === wanted)
+      .map(
+        ({ row, target, floors }) =>
+          `- **${row.bench} ${row.case}** (${row.threads} ${row.threads === 1 ? "thread" : "threads"}): ${gapText(row, target, floors)}`,
+      )
+      .join("\n");
+  const [below, notAim] = [list("below"), list("notAim")];
+  return [
+    below === "" ? "Every lower bound that has a figure is reached." : `Below what must be:\n\n${below}`,
+    ...(notAim === "" ? [] : [`Aims that are not reached:\n\n${notAim}`]),
+  ].join("\n\n");
 }
 
 function gapText(row: BenchRow, target: Target, floors: StoredResult["floors"]): string {
-  const { what, value, must } = target;
-  const isShare = what.startsWith("of the");
-  const shown = (number: number): string => (isShare ? percent(number) : number.toFixed(2));
-  const parts = [`${shown(value)} ${what}, must be ${shown(must ?? 0)}.`];
-  const { flops, bytes, per = "token", unit, figure } = row;
-  const isRate = unit === "tokens/s";
+  const { what, value, must, aim } = target;
+  const shown = (number: number): string => (isShare(target) ? percent(number) : digits(number));
+  const isBelow = verdict(target) === "below";
+  const wanted = isBelow ? `must be ${shown(must ?? 0)}` : `aim ${shown(aim ?? 0)}`;
+  const { flops, bytes, per = "token", readBytes = floors?.readBytes } = row;
+  const least: string[] = [];
   if (flops !== undefined && floors) {
     const peak =
       row.bench === "kernels" && / f32/.test(row.case) ? floors.f32Flops : Math.max(floors.f32Flops, floors.bf16Flops);
-    parts.push(`A ${per} takes ${count(flops)} operations, ${milliseconds(flops / peak)} at the peak`);
-    if (bytes !== undefined)
-      parts.push(`and ${count(bytes)} bytes, ${milliseconds(bytes / floors.readBytes)} at the bandwidth`);
-  } else if (bytes !== undefined && floors) {
-    parts.push(`A ${per} takes ${count(bytes)} bytes, ${milliseconds(bytes / floors.readBytes)} at the bandwidth`);
+    least.push(`${count(flops)} operations, ${milliseconds(flops / peak)} at the peak`);
   }
-  if (isRate) parts.push(`; it took ${milliseconds(1 / figure)}`);
-  return `${parts.join(" ").replace(" ; ", "; ")}${parts.length > 1 ? "." : ""}`;
+  if (bytes !== undefined && readBytes !== undefined)
+    least.push(`${count(bytes)} bytes, ${milliseconds(bytes / readBytes)} at ${(readBytes / 1e9).toFixed(1)} GB/s`);
+  const seconds = secondsOf(row);
+  const took = seconds === null ? "" : `; it took ${milliseconds(seconds)}`;
+  const counts = least.length === 0 ? "" : ` A ${per} takes ${least.join(" and ")}${took}.`;
+  return `${shown(value)} ${what}, ${wanted}.${counts}`;
+}
+
+/** Of one token, step or call; null where the row does not tell. */
+function secondsOf({ unit, figure, flops, bytes }: BenchRow): number | null {
+  switch (unit) {
+    case "tokens/s":
+      return 1 / figure;
+    case "GFLOP/s":
+      return flops === undefined ? null : flops / figure / 1e9;
+    case "GB/s":
+      return bytes === undefined ? null : bytes / figure / 1e9;
+    case "s":
+      return figure;
+    case "MB/s":
+    case "MiB":
+    case "%":
+    case "perplexity":
+      return null;
+    default:
+      return unit satisfies never;
+  }
 }
 
 function markdown([head = [], ...rows]: readonly (readonly string[])[]): string {
@@ -117,6 +196,11 @@ function markdown([head = [], ...rows]: readonly (readonly string[])[]): string 
 
 function percent(share: number): string {
   return `${Number((100 * share).toPrecision(3))} %`;
+}
+
+function signedPercent(change: number): string {
+  const text = (100 * Math.abs(change)).toFixed(2);
+  return Number(text) === 0 ? "0.00 %" : `${change > 0 ? "+" : "-"}${text} %`;
 }
 
 function milliseconds(seconds: number): string {

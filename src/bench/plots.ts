@@ -1,6 +1,7 @@
 /** Plots of stored rows as SVG files of their own: each opens from a page or alone, light or dark as the reader's system is. */
 import { type ChartOptions, escapeHtml, lineChart, type Series } from "../report/chart.js";
 import { curveColors, palettes } from "../report/page.js";
+import { median } from "../train/measure.js";
 import type { StoredResult } from "./results.js";
 import type { BenchRow } from "./row.js";
 
@@ -54,7 +55,7 @@ function roofline(results: readonly StoredResult[]): Plot | null {
 /** Speed with more threads over speed with one. */
 function threadScaling(rows: readonly BenchRow[]): Plot | null {
   const series = grouped(
-    rows.filter(({ unit, bench }) => unit !== "s" && unit !== "MiB" && bench !== "kernels"),
+    rows.filter(({ unit, bench }) => unit.endsWith("/s") && bench !== "kernels"),
     (row) => `${row.bench} ${row.case.replace(/, \d+ threads?$/, "")}`,
     (row) => [row.threads, row.figure],
   ).flatMap(({ name, points }) => {
@@ -77,6 +78,7 @@ function threadScaling(rows: readonly BenchRow[]): Plot | null {
     title: "Scaling with threads",
     xLabel: "threads",
     yLabel: "speed over that of one thread",
+    isXWhole: true,
   });
 }
 
@@ -93,6 +95,7 @@ function expertCost(rows: readonly BenchRow[]): Plot | null {
     title: "Cost against the number of experts",
     xLabel: "routed experts, a fixed number of them active",
     yLabel: "microseconds of training a token",
+    isFromZero: true,
   });
 }
 
@@ -120,6 +123,7 @@ function contextCost(rows: readonly BenchRow[]): Plot | null {
     title: "Cost against context length",
     xLabel: "tokens in the cache",
     yLabel: "milliseconds a token",
+    isFromZero: true,
   });
 }
 
@@ -130,19 +134,23 @@ interface Curve {
   readonly points: readonly [number, number][];
 }
 
-/** Rows of a name as a curve, by x. */
+/** Rows of a name as a curve, by x; of several at one x the median. */
 function grouped(
   rows: readonly BenchRow[],
   nameOf: (row: BenchRow) => string,
   pointOf: (row: BenchRow) => [number, number],
 ): Curve[] {
-  const curves = new Map<string, [number, number][]>();
+  const curves = new Map<string, Map<number, number[]>>();
   for (const row of rows) {
-    const points = curves.get(nameOf(row)) ?? [];
-    points.push(pointOf(row));
+    const points = curves.get(nameOf(row)) ?? new Map<number, number[]>();
+    const [x, y] = pointOf(row);
+    points.set(x, [...(points.get(x) ?? []), y]);
     curves.set(nameOf(row), points);
   }
-  return Array.from(curves, ([name, points]) => ({ name, points: points.sort(([a], [b]) => a - b) }));
+  return Array.from(curves, ([name, points]) => ({
+    name,
+    points: Array.from(points, ([x, values]): [number, number] => [x, median(values)]).sort(([a], [b]) => a - b),
+  }));
 }
 
 function colored(curves: readonly Curve[]): Series[] {

@@ -35,6 +35,7 @@ test("peers take turns with ours, and only the last of their lines counts", asyn
 
 test("parseMark leaves other lines alone", () => {
   expect(parseMark("bench: end decode small depth 0 1.250 s")).toEqual({ name: "decode small depth 0", seconds: 1.25 });
+  expect(parseMark("bench: end decode small 1.250 s, 0.400 s of it looking at the memory")?.seconds).toBe(1.25);
   expect(parseMark("small: 16 x 256 tokens a step")).toBeNull();
 });
 

@@ -3,6 +3,7 @@
  * are told as they happen, with the seconds that our own clock saw; whoever reads the lines can hold a clock of their own against them.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Bandwidth, BandwidthProbe } from "../train/floors.js";
 import type { Peer } from "./peerProcess.js";
 import type { PeerRuns } from "./row.js";
 
@@ -16,24 +17,33 @@ export interface Section {
   readonly ours: readonly number[];
   /** The same of the peers, in their order. */
   readonly peers: readonly PeerRuns[];
+  /** Median of the looks at the memory, if there was a probe. */
+  readonly bandwidth: Bandwidth | null;
 }
 
 export interface SectionOptions {
   readonly name: string;
   readonly rounds: number;
   readonly say: Say;
+  /** Looks at the memory before each of our runs. */
+  readonly probe?: BandwidthProbe;
   /** One run of ours. @returns its seconds */
   readonly ours: () => number | Promise<number>;
   /** With the lines that ask each for one run of the same work; the seconds of the last answer count. */
   readonly peers?: readonly { readonly peer: Peer; readonly ask: readonly string[] }[];
 }
 
-export async function measureSection({ name, rounds, say, ours, peers = [] }: SectionOptions): Promise<Section> {
+export async function measureSection(options: SectionOptions): Promise<Section> {
+  const { name, rounds, say, probe, ours, peers = [] } = options;
   const samples: number[] = [];
   const theirs = peers.map((): number[] => []);
   say(`bench: begin ${name}`);
   const begun = performance.now();
+  let looked = 0;
   for (let round = 0; round < rounds; round++) {
+    const before = performance.now();
+    probe?.look();
+    looked += performance.now() - before;
     samples.push(await ours());
     for (const [i, { peer, ask }] of peers.entries()) {
       if ("missing" in peer) continue;
@@ -43,9 +53,11 @@ export async function measureSection({ name, rounds, say, ours, peers = [] }: Se
       await sleep(settleMs);
     }
   }
-  say(`bench: end ${name} ${((performance.now() - begun) / 1000).toFixed(3)} s`);
+  const looks = probe ? `, ${(looked / 1000).toFixed(3)} s of it looking at the memory` : "";
+  say(`bench: end ${name} ${((performance.now() - begun) / 1000).toFixed(3)} s${looks}`);
   return {
     ours: samples,
+    bandwidth: probe?.takeMedian() ?? null,
     peers: peers.map(({ peer }, i) =>
       "missing" in peer ? { missing: peer.missing } : { name: peer.name, samples: theirs[i] ?? [] },
     ),
@@ -73,7 +85,7 @@ export function shortSeconds(body: () => void, fillMs = 40): number {
 
 /** What the section's lines say; null for other lines. */
 export function parseMark(line: string): { readonly name: string; readonly seconds: number | null } | null {
-  const match = /^bench: (begin|end) (.*?)(?: ([\d.]+) s)?$/.exec(line);
+  const match = /^bench: (begin|end) (.*?)(?: ([\d.]+) s(?:, [\d.]+ s of it looking at the memory)?)?$/.exec(line);
   if (!match) return null;
   const [, kind, name = "", seconds] = match;
   return { name, seconds: kind === "end" ? Number(seconds) : null };

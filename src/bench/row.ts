@@ -4,11 +4,19 @@
  */
 import { median } from "../train/measure.js";
 
-export type BenchName = "kernels" | "train" | "prefill" | "decode" | "tokenizer" | "load";
+export type BenchName =
+  | "train"
+  | "prefill"
+  | "decode"
+  | "javascript"
+  | "quantization"
+  | "load"
+  | "tokenizer"
+  | "kernels";
 
 /** Rates, of which more is better, then costs, of which less is. */
 export type RateUnit = "tokens/s" | "GFLOP/s" | "GB/s" | "MB/s";
-export type CostUnit = "s" | "MiB";
+export type CostUnit = "s" | "MiB" | "%" | "perplexity";
 
 export interface BenchRow {
   readonly bench: BenchName;
@@ -33,6 +41,8 @@ export interface BenchRow {
   readonly flops?: number;
   readonly bytes?: number;
   readonly per?: "token" | "step" | "call";
+  /** Bytes per second of the memory, measured in turn with the runs. */
+  readonly readBytes?: number;
   /** The numbers of the case, for plots: depth, batch, experts, ... */
   readonly at?: Readonly<Record<string, number>>;
 }
@@ -44,7 +54,7 @@ export type PeerRuns =
   | null;
 
 export type RowFacts = Pick<BenchRow, "bench" | "case" | "threads"> &
-  Pick<Partial<BenchRow>, "flops" | "bytes" | "per" | "at">;
+  Pick<Partial<BenchRow>, "flops" | "bytes" | "per" | "readBytes" | "at">;
 
 const scales: Readonly<Record<RateUnit, number>> = { "tokens/s": 1, "GFLOP/s": 1e9, "GB/s": 1e9, "MB/s": 1e6 };
 

@@ -22,9 +22,11 @@ export interface ModelPrecision {
   readonly weights: QuantDtype | null;
 }
 
+export const formatNames: Readonly<Record<QuantDtype, string>> = { float8_e4m3fn: "fp8", int8: "int8", int4: "int4" };
+
 /** In words: "bfloat16", or "int8 weights". */
 export function precisionName({ dtype, weights }: ModelPrecision): string {
-  return weights === null ? dtype : `${weights} weights`;
+  return weights === null ? dtype : `${formatNames[weights]} weights`;
 }
 
 /** A model without MTP modules, which plain decoding does not run. */

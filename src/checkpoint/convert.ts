@@ -11,7 +11,7 @@ import { Arena } from "../tensor/arena.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { native } from "../tensor/native.js";
 import { Tensor } from "../tensor/tensor.js";
-import { defaultShardBytes, fp8Block, readConfig, writeShards } from "./modelFiles.js";
+import { defaultShardBytes, fp8Block, readConfig, scalesFirst, writeShards } from "./modelFiles.js";
 import { byteLength, type TensorSource } from "./safetensors.js";
 import { type FoundTensor, TensorFiles } from "./tensorFiles.js";
 import { fileDtypeOf, readTensor } from "./tensorIo.js";
@@ -61,7 +61,7 @@ export function convertCheckpoint(
     return [{ name, shape, dtype: fileDtypeOf(dtype), chunks: () => bytesAndFree(read(dtype)) }];
   });
   mkdirSync(to, { recursive: true });
-  writeShards(to, sources, maxShardBytes);
+  writeShards(to, scalesFirst(sources), maxShardBytes);
   for (const name of readdirSync(from)) if (otherFile.test(name)) copyFileSync(join(from, name), join(to, name));
   const quantizationConfig =
     precision === "fp8"

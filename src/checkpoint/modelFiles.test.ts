@@ -7,7 +7,7 @@ import { singleCommunicator } from "../distributed/single.js";
 import type { ModelConfig } from "../model/config.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import { hfTensors } from "./hfNames.js";
-import { checkSameModel, loadWeights, readConfig, saveModel, tensorSources } from "./modelFiles.js";
+import { checkSameModel, loadWeights, readConfig, saveModel, tensorSources, writeShards } from "./modelFiles.js";
 import { type TensorSource, writeSafetensors } from "./safetensors.js";
 import { TensorFiles } from "./tensorFiles.js";
 
@@ -193,6 +193,16 @@ test("shards keep the limit and are found by the index", () => {
   expect(() => new TensorFiles(folder)).toThrow(
     `${join(folder, files[2]!)}: missing, though model.safetensors.index.json`,
   );
+});
+
+test("tensors that belong together stay in one shard", () => {
+  const tensor = (name: string): TensorSource => ({
+    ...{ name, shape: [100], dtype: "F32", chunks: () => [new Uint8Array(400)] },
+  });
+  writeShards(folder, [tensor("a"), [tensor("b"), tensor("c")], tensor("d")], 1000);
+  const index = JSON.parse(readFileSync(join(folder, "model.safetensors.index.json"), "utf8"));
+  const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => index.weight_map[name]);
+  expect([a, b, c, d].map((file) => Number(/model-(\d+)/.exec(file)?.[1]))).toEqual([1, 2, 2, 3]);
 });
 
 test.each([

@@ -101,22 +101,40 @@ export function shardName(index: number, count: number): string {
   return `model-${digits(index + 1)}-of-${digits(count)}.safetensors`;
 }
 
-/** Writes the tensors in one file, or in as many as `maxShardBytes` (of tensors) asks for, with an index. */
-export function writeShards(directory: string, tensors: readonly TensorSource[], maxShardBytes: number): void {
+/**
+ * The tensors with the scales of FP8 weights before all others: matrices that make up one parameter then follow each other in the file, and are
+ * mapped in place of being read (`loadWeights`).
+ */
+export function scalesFirst(tensors: readonly TensorSource[]): TensorSource[] {
+  const isScale = ({ name }: TensorSource): boolean => name.endsWith("_scale_inv");
+  return [...tensors.filter(isScale), ...tensors.filter((tensor) => !isScale(tensor))];
+}
+
+/**
+ * Writes the tensors in one file, or in as many as `maxShardBytes` (of tensors) asks for, with an index. Tensors of an inner list stay in one file,
+ * as mapping those of one parameter needs.
+ */
+export function writeShards(
+  directory: string,
+  tensors: readonly (TensorSource | readonly TensorSource[])[],
+  maxShardBytes: number,
+): void {
   if (!(maxShardBytes > 0)) throw new RangeError(`the size of a shard must be positive, got ${maxShardBytes}`);
   const shards: TensorSource[][] = [];
   let left = 0;
-  for (const tensor of tensors) {
-    const bytes = byteLength(tensor);
+  for (const one of tensors) {
+    const together = [one].flat();
+    const bytes = together.reduce((sum, tensor) => sum + byteLength(tensor), 0);
     if (shards.length === 0 || bytes > left) {
       shards.push([]);
       left = maxShardBytes;
     }
-    shards.at(-1)?.push(tensor);
+    shards.at(-1)?.push(...together);
     left -= bytes;
   }
-  if (shards.length === 1) {
-    writeSafetensors(join(directory, singleName), tensors);
+  const [only] = shards;
+  if (shards.length === 1 && only) {
+    writeSafetensors(join(directory, singleName), only);
     return;
   }
   const named = shards.map((ofShard, i) => ({ file: shardName(i, shards.length), tensors: ofShard }));
@@ -215,9 +233,11 @@ export function loadWeights(
       continue;
     }
     const isMapped = memory === "mapped" && mapParameter(files, parts, parameter, block);
+    if (isMapped) {
+      if (parameter.scales) readMappedScales(files, parts, parameter, block);
+      continue;
+    }
     for (const part of parts) {
-      if (isMapped && parameter.scales) readMappedScales(files, part, parameter, block);
-      if (isMapped) continue;
       if (parameter.scales) readQuantized(files, part, parameter, block);
       else readTensor(files, part, parameter.data, block);
       const found = files.need(part.name);

@@ -211,10 +211,21 @@ export function readQuantized(files: TensorFiles, part: HfTensor, target: Parame
  * What is left to read of a quantised parameter whose values are a view of the file: the scales.
  * @throws RangeError for values without scales, or a NaN
  */
-export function readMappedScales(files: TensorFiles, part: HfTensor, target: Parameter, block: number): void {
-  const found = files.need(part.name);
-  readScales(files, found, part, target, block);
-  withAligned(found.file, found, 1, (values) => checkNumbers(found, values));
+export function readMappedScales(
+  files: TensorFiles,
+  parts: readonly HfTensor[],
+  target: Parameter,
+  block: number,
+): void {
+  for (const part of parts) readScales(files, files.need(part.name), part, target, block);
+  const { address, size } = target.data;
+  const at = firstNan(address, size);
+  if (at < 0) return;
+  // The parts follow each other.
+  for (const { name, slices } of parts) {
+    const [start = 0, length = 0] = [slices[0]?.start, slices[0]?.length];
+    if (at >= start && at < start + length) refuseNan(files.need(name), at - start);
+  }
 }
 
 function quantize(files: TensorFiles, part: HfTensor, { data, scales, shape }: Parameter, block: number): void {
@@ -251,33 +262,58 @@ function readScales(
   if (!scales) throw new Error(`internal: ${part.name} without a place for scales`);
   const [, columns = 0] = part.shape;
   const scale = scalesOf(files, found, block);
-  const [rowScales, stored] = [scales.values.floats(), new Float32Array(scale.shape.reduce((a, b) => a * b, 1))];
+  const { values } = scales;
+  const [rowScales, perRow] = [values.floats(), values.columns];
   withAligned(scale.file, scale, 4, (address) => {
-    const copy = native().alloc(Math.max(4, stored.byteLength));
-    copyBytes(copy.address, address, stored.byteLength);
-    stored.set(new Float32Array(copy.buffer, 0, stored.length));
-    native().release(copy.address, copy.bytes);
-  });
-  const bad = stored.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new RangeError(`${scale.file.path}: ${scale.name}[${bad}] is ${stored[bad]}, expected a number`);
-  const perRow = scales.values.columns;
-  let first = 0;
-  for (const { start, length } of part.slices) {
-    for (let at = 0; at < length; at += columns) {
-      const blockRow = Math.floor((first + at) / columns / block) * perRow;
-      rowScales.set(stored.subarray(blockRow, blockRow + perRow), ((start + at) / columns) * perRow);
+    let first = 0;
+    for (const { start, length } of part.slices) {
+      const rows = length / columns;
+      for (let row = 0; row < rows; ) {
+        const blockRow = Math.floor((first + row) / block);
+        const alike = Math.min(rows, (blockRow + 1) * block - first) - row;
+        const to = (start / columns + row) * perRow;
+        copyBytes(values.address + 4 * to, address + 4 * blockRow * perRow, 4 * perRow);
+        checkScales(scale, blockRow * perRow, rowScales.subarray(to, to + perRow));
+        repeatRow(rowScales, to, perRow, alike);
+        row += alike;
+      }
+      first += rows;
     }
-    first += length;
+  });
+}
+
+/** @param first index of the first of these scales in their tensor */
+function checkScales({ name, file }: FoundTensor, first: number, scales: Float32Array): void {
+  const bad = scales.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new RangeError(`${file.path}: ${name}[${first + bad}] is ${scales[bad]}, expected a number`);
+}
+
+/** Makes `count` copies of the row at `at` follow it, itself the first, each step as many as are there: row by row is slow for millions. */
+function repeatRow(target: Float32Array, at: number, width: number, count: number): void {
+  for (let done = 1; done < count; ) {
+    const more = Math.min(done, count - done);
+    target.copyWithin(at + done * width, at, at + more * width);
+    done += more;
   }
 }
 
-function checkNumbers({ name, file, begin, end }: FoundTensor, address: number): void {
+function checkNumbers(found: FoundTensor, address: number): void {
+  const at = firstNan(address, found.end - found.begin);
+  if (at >= 0) refuseNan(found, at);
+}
+
+/** Index of the first NaN of E4M3 values, or -1. */
+function firstNan(address: number, count: number): number {
   const result = native().alloc(64);
   const index = new Float64Array(result.buffer, 0, 1);
-  native().findFp8Nan(result.address, address, end - begin);
+  native().findFp8Nan(result.address, address, count);
   const [at = -1] = index;
   native().release(result.address, result.bytes);
-  if (at >= 0) throw new RangeError(`${file.path}: ${name} is NaN at element ${at}`);
+  return at;
+}
+
+function refuseNan({ name, file }: FoundTensor, at: number): never {
+  throw new RangeError(`${file.path}: ${name} is NaN at element ${at}`);
 }
 
 const chunkElements = 1 << 20;

@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import type { ModelConfig } from "../model/config.js";
 import { type TrainPrecision, trainPrecisions } from "../tensor/dtype.js";
 import { allCommand, reportCommand } from "./benchAll.js";
-import { loadCommand, tokenizerCommand } from "./benchFiles.js";
+import { loadCommand, quantizationCommand, tokenizerCommand } from "./benchFiles.js";
 import { decodeCommand, prefillCommand } from "./benchInference.js";
 import { benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
 import { act, integerOption, integersOption, type Outcome, say, threadsOption } from "./output.js";
@@ -16,6 +16,8 @@ export function benchCommand(): Command {
     .addCommand(trainCommand())
     .addCommand(prefillCommand())
     .addCommand(decodeCommand())
+    .addCommand(javascriptCommand())
+    .addCommand(quantizationCommand())
     .addCommand(tokenizerCommand())
     .addCommand(loadCommand())
     .addCommand(allCommand())
@@ -50,6 +52,33 @@ function kernelsCommand(): Command {
     const found = await benchKernels({ repeats, threads: count, shrink: quick ? 4 : 1, peer: onednn, say });
     if (onednn && "close" in onednn) onednn.close();
     return benchOutcome(found, save);
+  });
+}
+
+interface JavascriptFlags {
+  readonly train: string;
+  readonly decode: string;
+  readonly threads?: number;
+  readonly repeats?: number;
+  readonly save?: string;
+}
+
+function javascriptCommand(): Command {
+  const command = new Command("javascript")
+    .description("Time outside the kernels, as a share of a training step and of a decoded token.")
+    .option("--train <preset>", "a preset to train", "small")
+    .option("--decode <preset>", "a preset to decode with, int8 weights", "bench-0.9b")
+    .addOption(threadsOption())
+    .addOption(repeatsOption(5))
+    .addOption(saveOption())
+    .addHelpText("after", "\nExamples:\n  fathom bench javascript --threads 1");
+  return act<JavascriptFlags>(command, async (_, flags) => {
+    const { loadPreset } = await import("../model/presets.js");
+    const { benchJavascript } = await import("../bench/javascript.js");
+    const named = (preset: string) => ({ preset, config: loadPreset(preset) });
+    const [training, decoding] = [named(flags.train), named(flags.decode)];
+    const options = { repeats: flags.repeats ?? 5, threads: await useThreads(flags.threads), say };
+    return benchOutcome(await benchJavascript(training, decoding, options), flags.save);
   });
 }
 

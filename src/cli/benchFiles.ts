@@ -1,4 +1,4 @@
-/** `fathom bench tokenizer` and `fathom bench load`: what reads files. */
+/** `fathom bench tokenizer`, `fathom bench quantization` and `fathom bench load`: what reads files. */
 import { Command } from "commander";
 import { benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
 import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, threadsOption } from "./output.js";
@@ -73,6 +73,56 @@ async function benchTokenizer(flags: TokenizerFlags): Promise<Outcome> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+interface QuantizationFlags {
+  readonly model: string;
+  readonly data?: string;
+  readonly tokens?: number;
+  readonly threads?: number;
+  readonly save?: string;
+}
+
+export function quantizationCommand(): Command {
+  const command = new Command("quantization")
+    .description("Perplexity and divergence of weights in 8 and 4 bits and of an FP8 cache, against bf16.")
+    .requiredOption("--model <dir>", "a run, or a checkpoint with its tokenizer")
+    .option("--data <dir>", "prepared data, whose held-out documents are read (default: the run's)")
+    .addOption(integerOption("--tokens <n>", "held-out tokens to read (default 8192)", 2, 2 ** 30))
+    .addOption(threadsOption())
+    .addOption(saveOption())
+    .addHelpText("after", "\nExamples:\n  fathom bench quantization --model runs/quickstart");
+  return act<QuantizationFlags>(command, (_, flags) => benchQuantization(flags));
+}
+
+async function benchQuantization(flags: QuantizationFlags): Promise<Outcome> {
+  const { basename, join, resolve } = await import("node:path");
+  const { resolveModelDirectory } = await import("../checkpoint/runDirectory.js");
+  const { PreparedData } = await import("../data/preparedData.js");
+  const { documentIds } = await import("../eval/bitsPerByte.js");
+  const { benchQuantization: bench } = await import("../bench/quantization.js");
+  const { readConfig } = await import("../checkpoint/modelFiles.js");
+  const { Tokenizer } = await import("../tokenizer/tokenizer.js");
+  const { findTokenizer, trainedWindow } = await import("./models.js");
+  const directory = resolveModelDirectory(flags.model);
+  const tokenizer = Tokenizer.fromDirectory(findTokenizer(directory));
+  const window = trainedWindow(directory) ?? readConfig(directory).maxPositionEmbeddings;
+  const texts: Int32Array[] = [];
+  let left = flags.tokens ?? 8192;
+  for (const { content } of new PreparedData(flags.data ?? join(flags.model, "data")).validationDocuments()) {
+    const ids = documentIds(tokenizer, content);
+    for (let at = 0; at < ids.length && left > 1; at += window) {
+      const text = ids.subarray(at, at + Math.min(window, left));
+      if (text.length > 1) texts.push(text);
+      left -= text.length;
+    }
+  }
+  const threads = await useThreads(flags.threads);
+  const label = basename(resolve(flags.model));
+  say(
+    `${directory}: ${grouped(texts.reduce((sum, text) => sum + text.length, 0))} held-out tokens, windows of ${window}`,
+  );
+  return benchOutcome(await bench({ label, directory, texts, threads, say }), flags.save);
 }
 
 interface LoadFlags {

@@ -55,7 +55,7 @@ export async function openModel(path: string, options: OpenOptions): Promise<Ope
 }
 
 /** sequenceLength of the run that a checkpoint lies in. */
-function trainedWindow(directory: string): number | null {
+export function trainedWindow(directory: string): number | null {
   const settings = readRunRecord(dirname(dirname(directory)))?.settings;
   const length = isObject(settings) ? settings.sequenceLength : null;
   return typeof length === "number" ? length : null;

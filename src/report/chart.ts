@@ -23,6 +23,10 @@ export interface ChartOptions {
   readonly yLabel: string;
   readonly isLogarithmic?: boolean;
   readonly isXLogarithmic?: boolean;
+  /** The y axis begins at 0, for costs whose size is the point. */
+  readonly isFromZero?: boolean;
+  /** Ticks of the x axis at whole numbers alone. */
+  readonly isXWhole?: boolean;
   /** Values are shares of 1, shown in percent. */
   readonly isShare?: boolean;
 }
@@ -88,6 +92,7 @@ export function logTicks(low: number, high: number): number[] {
 /** A line chart; the values are readable in each curve's title, in the legend and, by screen readers, in the picture's label. */
 export function lineChart(series: readonly Series[], options: ChartOptions): string {
   const { title, yLabel, xLabel, isLogarithmic = false, isXLogarithmic = false, isShare = false } = options;
+  const { isFromZero = false, isXWhole = false } = options;
   const isDrawable = (y: number): boolean => Number.isFinite(y) && (!isLogarithmic || y > 0);
   const measured = series.filter(({ points }) => points.some(([, y]) => isDrawable(y)));
   const caption = `<figcaption>${escapeHtml(title)} <small>${escapeHtml(yLabel)}</small></figcaption>`;
@@ -99,12 +104,13 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
   const xScale = (x: number): number => (isXLogarithmic ? Math.log10(x) : x);
   const [xLow, xHigh] = range(
     all.map(([x]) => xScale(x)),
-    0,
+    series.some(({ isScatter }) => isScatter) ? 0.04 : 0,
   );
-  const [yLow, yHigh] = range(
+  const [yRangeLow, yHigh] = range(
     all.map(([, y]) => scale(y)),
     0.05,
   );
+  const yLow = isFromZero ? 0 : yRangeLow;
   const px = (x: number): string => (left + ((xScale(x) - xLow) / (xHigh - xLow)) * (right - left)).toFixed(1);
   const py = (y: number): string => (bottom - ((scale(y) - yLow) / (yHigh - yLow)) * (bottom - top)).toFixed(1);
   const number = (value: number): string => (isShare ? `${trimmed(100 * value)} %` : shortNumber(value));
@@ -115,7 +121,7 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
     parts.push(`<text class="tick" x="${left - 7}" y="${y}" dy="0.34em" text-anchor="end">${number(tick)}</text>`);
   }
   const xTicks = isXLogarithmic ? logTicks(10 ** xLow, 10 ** xHigh) : ticks(xLow, xHigh, 8);
-  parts.push(...xAxis(xTicks, px, xLabel));
+  parts.push(...xAxis(isXWhole ? xTicks.filter(Number.isInteger) : xTicks, px, xLabel));
   // The first on top, for it is what the chart is about.
   for (const one of measured.toReversed()) parts.push(curve(one, isDrawable, px, py, number));
   const last = (one: Series): string =>

@@ -683,8 +683,9 @@ export interface Native {
     momentType: DtypeCode,
   ): void;
   peakFlops(operations: Address, iterations: number, kind: number): void;
-  peakRead(out: Address, x: Address, n: number): void;
+  peakRead(out: Address, x: Address, n: number, ahead: number): void;
   peakTriad(y: Address, a: Address, b: Address, n: number): void;
+  peakUpdate(p: Address, m: Address, v: Address, g: Address, n: number): void;
 }
 
 let loaded: Native | null = null;

@@ -263,11 +263,17 @@ describe("refused", () => {
   const file = (): string => join(at("fp8"), "model.safetensors");
   const name = "model.layers.0.self_attn.o_proj.weight";
 
-  test("a NaN among the weights, by its element", () => {
-    const bytes = readFileSync(file());
-    bytes[tensorsOf(at("fp8")).get(name)!.begin + 77] = 0xff;
+  test.each([
+    [name, "copied"],
+    [name, "mapped"],
+    ["model.layers.1.mlp.experts.1.up_proj.weight", "mapped"],
+  ] as const)("a NaN among the weights of %s, by its element, %s", (tensor, memory) => {
+    const whole = readFileSync(file());
+    const bytes = Buffer.from(whole);
+    bytes[tensorsOf(at("fp8")).get(tensor)!.begin + 77] = 0xff;
     writeFileSync(file(), bytes);
-    expect(() => open(at("fp8"), true)).toThrow(`${file()}: ${name} is NaN at element 77`);
+    expect(() => open(at("fp8"), true, memory)).toThrow(`${file()}: ${tensor} is NaN at element 77`);
+    writeFileSync(file(), whole);
   });
 
   test("a scale that is no number", () => {

@@ -286,6 +286,8 @@ test("a block of zeros has scale 1; sizes that no block divides, bf16 weights, a
   });
 });
 
+type F32 = ReturnType<typeof f32>;
+
 test("the floors of the machine count what they did", () => {
   onEveryIsa((isa) => {
     const block = native().alloc(64);
@@ -295,11 +297,13 @@ test("the floors of the machine count what they did", () => {
       expect(out[0], isa).toBeGreaterThan(1000);
     }
     const x = f32(noise(4, 200_001));
-    native().peakRead(block.address, x.address, 200_001);
-    expect(out[0]).toBeCloseTo(
-      x.values.reduce((a, b) => a + b, 0),
-      1,
-    );
+    for (const ahead of [0, 16384]) {
+      native().peakRead(block.address, x.address, 200_001, ahead);
+      expect(out[0]).toBeCloseTo(
+        x.values.reduce((a, b) => a + b, 0),
+        1,
+      );
+    }
     const y = f32(70_003);
     native().peakTriad(y.address, x.address, x.address, 70_003);
     expectClose(
@@ -309,5 +313,11 @@ test("the floors of the machine count what they did", () => {
       1e-6,
       isa,
     );
+    const [p, m, v] = [1, 2, 3].map((value) => f32(new Float32Array(70_003).fill(value))) as [F32, F32, F32];
+    native().peakUpdate(p.address, m.address, v.address, x.address, 70_003);
+    for (const [i, { values }] of [p, m, v].entries()) {
+      const sums = x.values.subarray(0, 70_003).map((g) => i + 1 + g);
+      expectClose(values, sums, 1e-6, 1e-6, isa);
+    }
   });
 });

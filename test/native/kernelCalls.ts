@@ -21,7 +21,8 @@ function vectors(r: Recorder): void {
     // The random numbers of a seed are the same bits everywhere.
     r.record("randomNormal", output(new Float32Array(n), "f32", 0, 0), n, 2 ** 40 + n, 7, n, 0.02);
     r.record("peakTriad", made(n), given(n), given(n), n);
-    r.record("peakRead", output([0], "f64", 1e-3, 1e-6), given(n), n);
+    r.record("peakUpdate", made(n), made(n), made(n), given(n), n);
+    for (const ahead of [0, 16384]) r.record("peakRead", output([0], "f64", 1e-3, 1e-6), given(n), n, ahead);
   }
   r.record("peakFlops", ignored([0], "f64"), 10, 0);
   r.record("peakFlops", ignored([0], "f64"), 10, 1);
