@@ -32,9 +32,9 @@ export function App({ session }: { readonly session: Session }): JSX.Element {
   useEffect(() => session.change({ model }), [model, session]);
   return (
     <>
-      <a class="skip" href="#content" onClick={skipToContent}>
+      <button type="button" class="skip" onClick={() => document.getElementById("content")?.focus()}>
         Skip to the content
-      </a>
+      </button>
       <header class="bar">
         <a class="brand" href="#playground" aria-label="Fathom">
           <svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true">
@@ -69,11 +69,6 @@ export function App({ session }: { readonly session: Session }): JSX.Element {
   );
 }
 
-function skipToContent(event: Event): void {
-  event.preventDefault();
-  document.getElementById("content")?.focus();
-}
-
 function useRoute(): Route {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {
@@ -92,7 +87,6 @@ function useRoute(): Route {
 function useModels(session: Session): [models: readonly string[], problem: string | null] {
   const [models, setModels] = useState<readonly string[]>([]);
   const [problem, setProblem] = useState<string | null>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: asked once
   useEffect(() => {
     getJson<{ data: { id: string }[] }>("/v1/models")
       .then(({ data }) => setModels(data.map(({ id }) => id)))

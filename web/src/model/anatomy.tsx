@@ -15,7 +15,7 @@ export function Anatomy({ sizes }: { readonly sizes: ModelSizes }): JSX.Element 
 function Box(props: {
   readonly title: string;
   readonly size: string;
-  readonly kind?: "cached" | "plain";
+  readonly kind?: "cached" | "plain" | "wide";
   readonly children?: ComponentChildren;
 }): JSX.Element {
   const { title, size, kind = "plain", children } = props;
@@ -33,6 +33,16 @@ function Arrow(): JSX.Element {
     <svg class="arrow" viewBox="0 0 12 16" width="12" height="16" aria-hidden="true">
       <path d="M6 1v13M2.5 10.5L6 14l3.5-3.5" />
     </svg>
+  );
+}
+
+/** Down to what all lanes lead to, however long this one is. */
+function Fall(): JSX.Element {
+  return (
+    <>
+      <span class="stem" />
+      <Arrow />
+    </>
   );
 }
 
@@ -55,22 +65,26 @@ function LatentAttention({ sizes }: { readonly sizes: ModelSizes }): JSX.Element
             </>
           )}
           <Box title="queries" size={`${heads} × (${qkNopeHeadDim} + ${qkRopeHeadDim} rotated)`} />
+          <Fall />
         </div>
         <div class="lane">
           <Arrow />
           <Box title="key and value latent" size={grouped(kvLoraRank)} kind="cached" />
           <Arrow />
           <Box title="keys, values" size={`${heads} × (${qkNopeHeadDim}, ${vHeadDim})`} />
+          <Fall />
         </div>
         <div class="lane">
           <Arrow />
           <Box title="rotated key, all heads" size={grouped(qkRopeHeadDim)} kind="cached" />
+          <Fall />
         </div>
       </div>
-      <div class="joined">
-        <Arrow />
-        <Box title="softmax over positions, output" size={`${grouped(heads * vHeadDim)} → ${grouped(hiddenSize)}`} />
-      </div>
+      <Box
+        title="softmax over positions, output"
+        size={`${grouped(heads * vHeadDim)} → ${grouped(hiddenSize)}`}
+        kind="wide"
+      />
       <p class="flow-note">
         {grouped(kvLoraRank + qkRopeHeadDim)} numbers a token and layer instead of the{" "}
         {grouped(perHead + heads * qkRopeHeadDim)} that its own keys and values would take.
@@ -93,20 +107,24 @@ function PlainAttention({ sizes }: { readonly sizes: ModelSizes }): JSX.Element 
         <div class="lane">
           <Arrow />
           <Box title="queries" size={`${heads} × ${headDim}`} />
+          <Fall />
         </div>
         <div class="lane">
           <Arrow />
           <Box title="keys" size={`${kvHeads} × ${headDim}`} kind="cached" />
+          <Fall />
         </div>
         <div class="lane">
           <Arrow />
           <Box title="values" size={`${kvHeads} × ${headDim}`} kind="cached" />
+          <Fall />
         </div>
       </div>
-      <div class="joined">
-        <Arrow />
-        <Box title="softmax over positions, output" size={`${grouped(heads * headDim)} → ${grouped(hiddenSize)}`} />
-      </div>
+      <Box
+        title="softmax over positions, output"
+        size={`${grouped(heads * headDim)} → ${grouped(hiddenSize)}`}
+        kind="wide"
+      />
     </figure>
   );
 }
@@ -142,11 +160,12 @@ function Experts({ sizes }: { readonly sizes: ModelSizes }): JSX.Element {
         />
         <Arrow />
       </div>
-      <div class="expert-groups" aria-hidden="true">
+      <div class="expert-groups">
         {Array.from({ length: nGroup }, (_, group) => (
           <svg
             key={group}
             class={chosen.groups.has(group) ? "group on" : "group"}
+            aria-hidden="true"
             viewBox={`0 0 ${columns} ${Math.ceil(size / columns)}`}
             width={columns * (experts > 64 ? 9 : 17)}
           >
@@ -164,7 +183,12 @@ function Experts({ sizes }: { readonly sizes: ModelSizes }): JSX.Element {
           </svg>
         ))}
         {nSharedExperts > 0 && (
-          <svg class="group shared on" viewBox={`0 0 ${nSharedExperts} 1`} width={nSharedExperts * 17}>
+          <svg
+            class="group shared on"
+            aria-hidden="true"
+            viewBox={`0 0 ${nSharedExperts} 1`}
+            width={nSharedExperts * 17}
+          >
             {Array.from({ length: nSharedExperts }, (_, i) => (
               <rect key={i} class="expert on" x={i + 0.1} y="0.1" width="0.8" height="0.8" rx="0.15" />
             ))}

@@ -17,39 +17,26 @@ export function CacheCost({ card }: { readonly card: ModelCard }): JSX.Element {
           {bytes(own.bytesPerToken * tokens)}.
         </p>
       )}
-      <table class="bar-table cache-table">
-        <thead class="hidden">
-          <tr>
-            <th scope="col">attention</th>
-            <th scope="col">share</th>
-            <th scope="col">bytes a token</th>
-            <th scope="col">against this model</th>
-          </tr>
-        </thead>
-        <tbody>
-          {cacheSchemes.map(({ scheme, detail, bytesPerToken, isOwn }) => (
-            <tr key={scheme} class={isOwn ? "own" : undefined}>
-              <th scope="row">
-                {scheme}
-                <small>{detail}</small>
-              </th>
-              <td class="bar-cell">
-                <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-                  <rect
-                    class={isOwn ? "bar-used" : "bar-all"}
-                    width={Math.max(0.6, (100 * bytesPerToken) / largest)}
-                    height="10"
-                  />
-                </svg>
-              </td>
-              <td class="number">{grouped(bytesPerToken)}</td>
-              <td class="number soft">
-                {own && !isOwn ? `${(bytesPerToken / own.bytesPerToken).toFixed(1)} ×` : "this model"}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <ul class="schemes">
+        {cacheSchemes.map(({ scheme, detail, bytesPerToken, isOwn }) => (
+          <li key={scheme} class={isOwn ? "own" : undefined}>
+            <span class="scheme-name">
+              <b>{scheme}</b> <small>{detail}</small>
+            </span>
+            <span class="scheme-bytes">{grouped(bytesPerToken)}</span>
+            <span class="scheme-ratio">
+              {own && !isOwn ? `${(bytesPerToken / own.bytesPerToken).toFixed(1)} ×` : "this model"}
+            </span>
+            <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+              <rect
+                class={isOwn ? "bar-used" : "bar-all"}
+                width={Math.max(0.6, (100 * bytesPerToken) / largest)}
+                height="10"
+              />
+            </svg>
+          </li>
+        ))}
+      </ul>
       <p class="keys">Bytes a token over all layers, at 2 bytes a number; MTP modules not counted.</p>
     </section>
   );

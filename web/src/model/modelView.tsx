@@ -52,7 +52,7 @@ function Card({ card }: { readonly card: ModelCard }): JSX.Element {
         {numbers.map(([name, value], i) => (
           <div key={name} class={i === 0 ? "main" : undefined}>
             <dt>{name}</dt>
-            <dd>{value}</dd>
+            <dd class={value.length > 10 ? "words" : undefined}>{value}</dd>
           </div>
         ))}
       </dl>

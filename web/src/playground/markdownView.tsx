@@ -2,6 +2,9 @@
 import type { JSX } from "preact";
 import { type Block, type Inline, parseMarkdown } from "./markdown.js";
 
+/** The page itself has the first two. */
+const headings = ["h3", "h4", "h5", "h6"] as const;
+
 export function Markdown({ text }: { readonly text: string }): JSX.Element {
   return <div class="markdown">{parseMarkdown(text).map(drawBlock)}</div>;
 }
@@ -10,12 +13,10 @@ function drawBlock(block: Block, index: number): JSX.Element {
   switch (block.kind) {
     case "paragraph":
       return <p key={index}>{block.children.map(drawInline)}</p>;
-    case "heading":
-      return (
-        <p key={index} class="md-heading" role="heading" aria-level={Math.min(6, block.level + 2)}>
-          {block.children.map(drawInline)}
-        </p>
-      );
+    case "heading": {
+      const Heading = headings[Math.min(headings.length, block.level) - 1] ?? "h6";
+      return <Heading key={index}>{block.children.map(drawInline)}</Heading>;
+    }
     case "list": {
       const items = block.items.map((item, i) => <li key={i}>{item.map(drawInline)}</li>);
       return block.isOrdered ? (

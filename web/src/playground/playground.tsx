@@ -55,6 +55,7 @@ export function Playground({ session }: { readonly session: Session }): JSX.Elem
             ))}
           </fieldset>
         </div>
+        {session.view === "tokens" && session.current && <Legend />}
         {session.mode === "chat" ? <Chat session={session} /> : <TextPage session={session} />}
         <Announcer session={session} />
       </div>
@@ -70,9 +71,8 @@ export function Playground({ session }: { readonly session: Session }): JSX.Elem
 
 function Chat({ session }: { readonly session: Session }): JSX.Element {
   const { turns, chatInput, problem } = session;
-  const end = useRef<HTMLDivElement>(null);
   const isRunning = session.current?.isRunning ?? false;
-  useFollowEnd(end, turns.at(-1)?.generation.answer.tokens.length ?? 0, turns.length);
+  useFollowEnd(turns.at(-1)?.generation.answer.tokens.length ?? 0, turns.length);
   return (
     <>
       <section class="turns" aria-label="Conversation">
@@ -86,7 +86,6 @@ function Chat({ session }: { readonly session: Session }): JSX.Element {
             <AnswerView session={session} generation={generation} isLast={i === turns.length - 1} isMarkdown />
           </article>
         ))}
-        <div ref={end} />
       </section>
       <form
         class="composer"
@@ -133,6 +132,22 @@ function Chat({ session }: { readonly session: Session }): JSX.Element {
   );
 }
 
+function Legend(): JSX.Element {
+  return (
+    <p class="token-legend">
+      <span>
+        {[1, 2, 3, 4].map((shade) => (
+          <i key={shade} class={`t s${shade}`} />
+        ))}{" "}
+        less and less sure
+      </span>
+      <span>
+        <span class="t drafted">underlined</span>: drafted by MTP, accepted
+      </span>
+    </p>
+  );
+}
+
 function Empty({ model }: { readonly model: string | null }): JSX.Element {
   return (
     <div class="empty-stage">
@@ -171,9 +186,8 @@ export function GrowingText(props: {
 }
 
 /** Stays at the end while the reader is there, and goes there with a new turn. */
-function useFollowEnd(end: { current: HTMLElement | null }, length: number, turns: number): void {
+function useFollowEnd(length: number, turns: number): void {
   const before = useRef(turns);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: runs with every token
   useEffect(() => {
     const isNew = turns > before.current;
     before.current = turns;

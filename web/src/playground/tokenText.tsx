@@ -24,7 +24,9 @@ export function TokenText({
   const openIndex = session.open?.generation === generation ? session.open.index : null;
   // Walking from token to token in the inspector takes the cursor along.
   useEffect(() => {
-    if (openIndex !== null) setCursor(openIndex);
+    if (openIndex === null) return;
+    setCursor(openIndex);
+    place.current?.querySelector(`[data-i="${openIndex}"]`)?.scrollIntoView({ block: "nearest" });
   }, [openIndex]);
 
   const go = (index: number, isFocused: boolean): void => {
