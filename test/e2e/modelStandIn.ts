@@ -29,7 +29,10 @@ export function standIn(app: Hono, options: StandInOptions): StandIn {
   if (options.key !== null) {
     const guard = async (c: Context, next: () => Promise<void>): Promise<Response | undefined> => {
       if (c.req.header("authorization") !== `Bearer ${options.key}`) {
-        return c.json({ error: { message: "no such key", type: "authentication_error", param: null, code: "invalid_api_key" } }, 401);
+        return c.json(
+          { error: { message: "no such key", type: "authentication_error", param: null, code: "invalid_api_key" } },
+          401,
+        );
       }
       await next();
       return undefined;
@@ -46,7 +49,10 @@ export function standIn(app: Hono, options: StandInOptions): StandIn {
       const body = (await c.req.json()) as Record<string, unknown>;
       state.requests.push(body);
       if (JSON.stringify(body).includes("refuse me")) {
-        return c.json({ error: { message: "the prompt is refused", type: "invalid_request_error", param: "prompt", code: null } }, 400);
+        return c.json(
+          { error: { message: "the prompt is refused", type: "invalid_request_error", param: "prompt", code: null } },
+          400,
+        );
       }
       return streamSSE(c, async (stream) => {
         let isGone = false;
@@ -54,7 +60,12 @@ export function standIn(app: Hono, options: StandInOptions): StandIn {
           isGone = true;
           state.numAborted++;
         });
-        const head = { id: "x", created: 0, model: body.model, object: isChat ? "chat.completion.chunk" : "text_completion" };
+        const head = {
+          id: "x",
+          created: 0,
+          model: body.model,
+          object: isChat ? "chat.completion.chunk" : "text_completion",
+        };
         const send = (choices: unknown[], more = {}): Promise<void> =>
           stream.writeSSE({ data: JSON.stringify({ ...head, choices, ...more }) });
         if (isChat) await send([{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }]);
@@ -67,7 +78,9 @@ export function standIn(app: Hono, options: StandInOptions): StandIn {
           await send([{ index: 0, ...content, finish_reason: null, fathom }]);
         }
         const ending = isChat ? { delta: {} } : { text: "" };
-        await send([{ index: 0, ...ending, finish_reason: pieces.length < piecesOf(options.text).length ? "length" : "stop" }]);
+        await send([
+          { index: 0, ...ending, finish_reason: pieces.length < piecesOf(options.text).length ? "length" : "stop" },
+        ]);
         const usage = { prompt_tokens: 48, completion_tokens: pieces.length, total_tokens: 48 + pieces.length };
         await send([], {
           usage: { ...usage, prompt_cache_hit_tokens: 32, prompt_cache_miss_tokens: 16 },
@@ -97,12 +110,20 @@ function noise(seed: number): number {
 }
 
 function tokenOf(i: number, text: string, pieces: readonly string[], options: StandInOptions): unknown {
-  const own = isDrafted(i) ? 0.8 + 0.19 * noise(i) : noise(i) < 0.12 ? 0.06 + 0.2 * noise(i + 7) : 0.3 + 0.69 * noise(i) ** 0.5;
+  const own = isDrafted(i)
+    ? 0.8 + 0.19 * noise(i)
+    : noise(i) < 0.12
+      ? 0.06 + 0.2 * noise(i + 7)
+      : 0.3 + 0.69 * noise(i) ** 0.5;
   let rest = 1 - own;
   const others = Array.from({ length: 7 }, (_, k) => {
     const share = rest * (0.35 + 0.3 * noise(i * 11 + k));
     rest -= share;
-    return { id: 100 + ((i * 37 + k * 91) % 3900), text: pieces[(i * 13 + k * 29 + 3) % pieces.length] ?? "", logprob: Math.log(share) };
+    return {
+      id: 100 + ((i * 37 + k * 91) % 3900),
+      text: pieces[(i * 13 + k * 29 + 3) % pieces.length] ?? "",
+      logprob: Math.log(share),
+    };
   });
   const id = 100 + (text.codePointAt(text.length - 1) ?? 0);
   const top = [{ id, text, logprob: Math.log(own) }, ...others.filter((one) => one.text !== text)];
@@ -113,5 +134,12 @@ function tokenOf(i: number, text: string, pieces: readonly string[], options: St
     }
     return [...chosen];
   });
-  return { id, text, logprob: Math.log(own), top: top.sort((a, b) => b.logprob - a.logprob), isDrafted: isDrafted(i), experts };
+  return {
+    id,
+    text,
+    logprob: Math.log(own),
+    top: top.sort((a, b) => b.logprob - a.logprob),
+    isDrafted: isDrafted(i),
+    experts,
+  };
 }

@@ -16,7 +16,9 @@ export function TokenInspector(props: {
   const place = useRef<HTMLElement>(null);
   const { length } = open.generation.answer.tokens;
   useEffect(() => place.current?.focus(), []);
-  const go = (index: number): void => {
+  // From where the session is: a second press may come before the first one is drawn.
+  const go = (by: number): void => {
+    const index = (session.open?.index ?? open.index) + by;
     if (index >= 0 && index < length) session.change({ open: { ...open, index } });
   };
   const close = (): void => {
@@ -25,8 +27,8 @@ export function TokenInspector(props: {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "Escape") close();
-    else if (event.key === "ArrowLeft") go(open.index - 1);
-    else if (event.key === "ArrowRight") go(open.index + 1);
+    else if (event.key === "ArrowLeft") go(-1);
+    else if (event.key === "ArrowRight") go(1);
     else return;
     event.preventDefault();
   };
@@ -37,17 +39,12 @@ export function TokenInspector(props: {
           Token {open.index + 1} <small>of {length}</small>
         </h2>
         <div class="row tight">
-          <IconButton
-            label="Token before"
-            path="M10 3L5 8l5 5"
-            isDisabled={open.index === 0}
-            onClick={() => go(open.index - 1)}
-          />
+          <IconButton label="Token before" path="M10 3L5 8l5 5" isDisabled={open.index === 0} onClick={() => go(-1)} />
           <IconButton
             label="Token after"
             path="M6 3l5 5l-5 5"
             isDisabled={open.index >= length - 1}
-            onClick={() => go(open.index + 1)}
+            onClick={() => go(1)}
           />
           <IconButton label="Close" path="M4 4l8 8M12 4l-8 8" isDisabled={false} onClick={close} />
         </div>
