@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
  * FATHOM_TESTS picks: fast | all | long.
  */
 const speed = process.env.FATHOM_TESTS ?? "fast";
-const every = ["src/**/*.test.ts", "test/**/*.test.ts"];
+const every = ["src/**/*.test.ts", "test/**/*.test.ts", "web/**/*.test.ts"];
 const long = "**/*.long.test.ts";
 const slow = "**/*.slow.test.ts";
 

@@ -1,4 +1,4 @@
-/** `npm run build`: the native addon and the compiled TypeScript, nothing more. */
+/** `npm run build`: the native addon, the compiled TypeScript and the web page, nothing more. */
 import { ensureBuilt } from "./setup.mjs";
 
 ensureBuilt();

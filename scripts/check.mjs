@@ -10,5 +10,7 @@ run(process.execPath, [
   "--error-on-warnings",
   ".",
 ]);
-run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.json"]);
+for (const project of ["tsconfig.json", join("web", "tsconfig.json")]) {
+  run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", project]);
+}
 runTests("fast", process.argv.slice(2));

@@ -67,8 +67,21 @@ export function ensureTypeScript() {
   run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"]);
 }
 
+/** The web page in dist/web, with the few pure files of src that it shares with the server. */
+export function ensureWeb() {
+  const shared = ["src/serve/runEvents.ts", "src/report/chart.ts"].map((path) => newest(join(root, path)));
+  const isSource = (path) => !path.endsWith(".test.ts");
+  const sources = Math.max(newest(join(root, "web"), isSource), ...shared);
+  const built = join(root, "dist", "web", "index.html");
+  if (existsSync(built) && statSync(built).mtimeMs > sources) return;
+  console.error("fathom: building the web page");
+  const vite = join(root, "node_modules", "vite", "bin", "vite.js");
+  run(process.execPath, [vite, "build", "--config", join("web", "vite.config.ts"), "--logLevel", "warn"]);
+}
+
 export function ensureBuilt() {
   ensurePackages();
   ensureNative();
   ensureTypeScript();
+  ensureWeb();
 }

@@ -17,7 +17,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   eval: ["generate", "data", "checkpoint", "tokenizer", "model", "tensor"],
   train: ["model", "tensor", "data", "tokenizer", "checkpoint", "distributed", "eval/bitsPerByte"],
   posttrain: ["train", "generate", "eval", "data", "tokenizer"],
-  serve: ["generate", "tokenizer", "checkpoint"],
+  // The page shows a model's sizes and a run's events, which are plain arithmetic and plain types.
+  serve: ["generate", "tokenizer", "checkpoint", "model/config", "model/flops", "train/events"],
   plan: ["model/config", "model/flops", "distributed/schedule", "distributed/eplb"],
   report: ["train/events"],
   bench: [

@@ -69,6 +69,13 @@ export function lockRun(run: string): () => void {
   return release;
 }
 
+/** Whether a living process has the directory. */
+export function isRunInUse(run: string): boolean {
+  const path = resolve(run, lockName);
+  const holder = readLock(path);
+  return holder !== null && isAlive(holder, path);
+}
+
 /** Gives a file its second name, with its whole content at once. @returns false if the name is taken */
 function linked(from: string, to: string): boolean {
   try {
