@@ -116,6 +116,13 @@ export function renderChat(source: string, messages: readonly ChatMessage[], opt
   return compileChatTemplate(source)(messages, options);
 }
 
+/** The beginning of an answer that the model is to go on from. */
+export interface AnswerStart {
+  readonly content: string;
+  /** Thoughts before it; null = none. */
+  readonly reasoning: string | null;
+}
+
 /** A conversation as text in which no control token comes from a message: each spelling there has `guard` inside. */
 export interface GuardedText {
   readonly text: string;
@@ -144,6 +151,7 @@ export function encodeChat(
  * `encodeChat` gives when it is told the guard and to allow special tokens.
  * @param render of `compileChatTemplate`
  * @param addedTokens spellings of all added tokens
+ * @param answer stands after the rendered text, outside an opened thought
  * @throws RangeError as `renderChat`
  */
 export function renderGuarded(
@@ -151,14 +159,27 @@ export function renderGuarded(
   addedTokens: readonly string[],
   messages: readonly ChatMessage[],
   options: ChatOptions,
+  answer: AnswerStart | null = null,
 ): GuardedText {
   checkMessages(messages);
-  const guard = unusedCharacter(JSON.stringify([messages, options.variables ?? {}]));
+  const guard = unusedCharacter(JSON.stringify([messages, options.variables ?? {}, answer]));
   const text = render(
     messages.map((message) => guardMessage(message, addedTokens, guard)),
     { ...options, variables: guarded(options.variables ?? {}, addedTokens, guard) },
   );
-  return { text, guard };
+  return { text: text + (answer ? answerText(answer, text, addedTokens, guard) : ""), guard };
+}
+
+function answerText(
+  { content, reasoning }: AnswerStart,
+  before: string,
+  tokens: readonly string[],
+  guard: string,
+): string {
+  const isOpen = /<think>\s*$/.test(before);
+  const thought =
+    reasoning === null ? (isOpen ? `\n${thinkEnd}` : "") : `${isOpen ? "" : thinkBegin}${reasoning}${thinkEnd}`;
+  return guardMessage({ role: "assistant", content: thought + content }, tokens, guard).content ?? "";
 }
 
 /** Puts the guard inside every spelling of a control token, so that it is none. */
