@@ -41,7 +41,7 @@ export interface CompletionChunk {
 /** What is given back of the prompt. */
 export interface Echo {
   readonly text: string;
-  readonly ids: readonly number[];
+  readonly ids: ArrayLike<number>;
   /** Tokens at the start that the server added. */
   readonly added: number;
 }
@@ -133,7 +133,9 @@ class ChoiceText {
     if (!this.#echo) return null;
     const { text, ids, added } = this.#echo;
     const lists =
-      this.#options.topLogprobs === null ? null : this.#lists(ids.slice(added), logprobs?.slice(added) ?? []);
+      this.#options.topLogprobs === null
+        ? null
+        : this.#lists(Array.from(ids).slice(added), logprobs?.slice(added) ?? []);
     this.#offset = codePoints(text);
     return { index: this.#index, text, logprobs: lists, finish_reason: null, ...this.#traced([]) };
   }

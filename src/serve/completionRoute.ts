@@ -164,7 +164,7 @@ async function readPrompt(
   given: Given,
   { suffix, echo }: CompletionRequest,
   running: RunningRequest,
-): Promise<{ readonly ids: readonly number[]; readonly echo: Echo | null }> {
+): Promise<{ readonly ids: ArrayLike<number>; readonly echo: Echo | null }> {
   if (typeof given === "string") {
     const { prompts } = running.text;
     const ids = suffix ? await prompts.gap(given, suffix) : await prompts.text(given);

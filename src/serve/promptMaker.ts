@@ -21,7 +21,7 @@ export interface PromptSettings {
 }
 
 export interface ChatPrompt {
-  readonly ids: readonly number[];
+  readonly ids: Int32Array;
   /** The text whose ids these are. */
   readonly text: string;
   /** The prompt ends within an opened `<think>`. */
@@ -74,28 +74,28 @@ export class PromptMaker {
   }
 
   /** Ids of a text; in another thread if it is long. */
-  async encode(text: string, options: EncodeOptions = {}): Promise<ArrayLike<number>> {
+  async encode(text: string, options: EncodeOptions = {}): Promise<Int32Array> {
     if (text.length <= this.#settings.longTextCharacters) return this.#tokenizer.encode(text, options);
     return this.#encoder.run({ text, options });
   }
 
   /** A text as the beginning of a document. */
-  async text(text: string): Promise<number[]> {
-    return [...this.start, ...Array.from(await this.encode(text))];
+  async text(text: string): Promise<Int32Array> {
+    return joined([this.start, await this.encode(text)]);
   }
 
   /** What stands around a gap: prefix, suffix, middle. @throws ApiError if the tokenizer lacks the tokens */
-  async gap(prefix: string, suffix: string): Promise<number[]> {
+  async gap(prefix: string, suffix: string): Promise<Int32Array> {
     const { fim } = this.#tokenizer;
     if (!fim) throw invalid("suffix", "suffix: this model's tokenizer has no fill-in-the-middle tokens");
-    const before = Array.from(await this.encode(prefix));
-    return [...this.start, fim.begin, ...before, fim.hole, ...Array.from(await this.encode(suffix)), fim.end];
+    const [before, after] = [await this.encode(prefix), await this.encode(suffix)];
+    return joined([this.start, [fim.begin], before, [fim.hole], after, [fim.end]]);
   }
 
   /** A conversation up to where the assistant's answer begins, or goes on. @throws ApiError for what the template refuses */
   async chat(input: TemplateInput): Promise<ChatPrompt> {
     const { text, guard } = await this.#render(input);
-    const ids = Array.from(await this.encode(text, { allowSpecial: true, guard }));
+    const ids = await this.encode(text, { allowSpecial: true, guard });
     return { ids, text: text.replaceAll(guard, ""), isThinking: text.trimEnd().endsWith(thinkBegin) };
   }
 
@@ -133,4 +133,14 @@ export class PromptMaker {
       throw invalid("messages", `messages: ${reason}`, "chat_template_error");
     }
   }
+}
+
+function joined(parts: readonly ArrayLike<number>[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

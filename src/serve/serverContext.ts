@@ -1,4 +1,5 @@
 /** What every route is given: settings, models, measures, the log, and whether the server is going down. */
+import { setMaxListeners } from "node:events";
 import type { Logger } from "pino";
 import type { ServedModels } from "./servedModels.js";
 import type { ServerMetrics } from "./serverMetrics.js";
@@ -17,6 +18,10 @@ export interface ServerContext {
 export class Shutdown {
   #isDraining = false;
   readonly #deadline = new AbortController();
+
+  constructor() {
+    setMaxListeners(0, this.#deadline.signal); // every running request listens
+  }
 
   get isDraining(): boolean {
     return this.#isDraining;

@@ -39,11 +39,11 @@ export async function tokenize(context: ServerContext, c: Context): Promise<Resp
     let ids: readonly number[];
     if (text !== null) {
       const isDocument = body.add_special_tokens ?? body.add_special ?? typeof body.prompt === "string";
-      ids = isDocument ? await prompts.text(text) : Array.from(await prompts.encode(text));
+      ids = Array.from(isDocument ? await prompts.text(text) : await prompts.encode(text));
     } else {
       const conversation = conversationOf(body.messages ?? []);
       const variables = body.chat_template_kwargs ?? {};
-      ids = (await prompts.chat({ conversation, tools: body.tools ?? [], variables })).ids;
+      ids = Array.from((await prompts.chat({ conversation, tools: body.tools ?? [], variables })).ids);
     }
     const textOf = (id: number): string => tokenText(tokenizer, id).token;
     if (typeof body.content === "string") {
