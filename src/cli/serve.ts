@@ -84,7 +84,7 @@ export function serveCommand(): Command {
     .optionsGroup("Limits:")
     .addOption(whole("--max-in-flight <n>", "completions of a model that may run or wait; more get 429", 512, 1, 1e6))
     .addOption(whole("--max-connections <n>", "open connections", 4096, 1, 1e6))
-    .addOption(numberOption("--max-body-megabytes <n>", "largest body (default 8)", 0.001, 1024))
+    .addOption(numberOption("--max-body-megabytes <n>", "largest body (default 4)", 0.001, 1024))
     .addOption(seconds("--request-timeout <seconds>", "for a whole answer", 600))
     .addOption(seconds("--receive-timeout <seconds>", "for a request to arrive", 30))
     .addOption(seconds("--drain-timeout <seconds>", "for what runs to end after SIGTERM", 30))

@@ -51,12 +51,12 @@ export async function applyTemplate(context: ServerContext, c: Context): Promise
   const { body, ignored } = await readBody(c.req.raw, templateRequest, context.settings);
   const running = new RunningRequest(context, c.req.raw, body.model, 1);
   try {
-    const { text } = await running.text.prompts.chat({
+    const prompt = await running.text.prompts.chatText({
       conversation: conversationOf(body.messages),
       tools: body.tools ?? [],
       variables: body.chat_template_kwargs ?? {},
     });
-    return jsonAnswer({ prompt: text }, ignored);
+    return jsonAnswer({ prompt }, ignored);
   } finally {
     running.end();
   }

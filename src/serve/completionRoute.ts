@@ -173,6 +173,7 @@ async function readPrompt(
   }
   if (suffix) throw invalid("suffix", "suffix: needs the prompt as text");
   if (given.length === 0) throw invalid("prompt", "prompt: a list without tokens");
+  running.checkLength(given.length, null);
   const { model } = running.lease.opened;
   const { tokenizer } = model;
   const wrong = given.find((id) => id >= model.info.config.vocabSize || (tokenizer && !tokenizer.hasToken(id)));

@@ -10,10 +10,8 @@ import type { ServerSettings } from "./settings.js";
 export interface Listening {
   readonly url: string;
   readonly port: number;
-  /** Takes no more connections and closes the idle ones. */
-  readonly stop: () => void;
-  /** Closes what is still open. @returns when the port is free */
-  readonly close: () => Promise<void>;
+  /** Takes no more connections, lets answers reach their clients for so long, and closes what is then still open. */
+  readonly close: (graceMs: number) => Promise<void>;
 }
 
 const maxHeaderBytes = 16_384;
@@ -42,19 +40,17 @@ export async function listen(app: Hono, settings: ServerSettings): Promise<Liste
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}`,
     port,
-    stop: () => {
-      server.close();
-      server.closeIdleConnections();
-    },
-    close: () => closed(server),
+    close: (graceMs) => closed(server, graceMs),
   };
 }
 
-async function closed(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
+async function closed(server: Server, graceMs: number): Promise<void> {
+  const over = new Promise<void>((resolve) => server.close(() => resolve()));
+  const idle = setInterval(() => server.closeIdleConnections(), 10); // one is idle once its answer is out
+  const late = setTimeout(() => server.closeAllConnections(), graceMs);
+  await over;
+  clearInterval(idle);
+  clearTimeout(late);
 }
 
 const refusals: Readonly<Record<string, readonly [status: string, message: string]>> = {

@@ -22,8 +22,6 @@ export interface PromptSettings {
 
 export interface ChatPrompt {
   readonly ids: Int32Array;
-  /** The text whose ids these are. */
-  readonly text: string;
   /** The prompt ends within an opened `<think>`. */
   readonly isThinking: boolean;
 }
@@ -96,7 +94,13 @@ export class PromptMaker {
   async chat(input: TemplateInput): Promise<ChatPrompt> {
     const { text, guard } = await this.#render(input);
     const ids = await this.encode(text, { allowSpecial: true, guard });
-    return { ids, text: text.replaceAll(guard, ""), isThinking: text.trimEnd().endsWith(thinkBegin) };
+    return { ids, isThinking: text.trimEnd().endsWith(thinkBegin) };
+  }
+
+  /** The text whose ids `chat` gives. @throws ApiError for what the template refuses */
+  async chatText(input: TemplateInput): Promise<string> {
+    const { text, guard } = await this.#render(input);
+    return text.replaceAll(guard, "");
   }
 
   async close(): Promise<void> {

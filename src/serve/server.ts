@@ -23,6 +23,9 @@ export interface ServerOptions {
 /** Characters of a rendered chat per byte of the largest body: templates add to what was sent. */
 const templateGrowth = 2;
 
+/** For what was written to reach clients that read slowly. */
+const lastWordsMs = 1000;
+
 export class FathomServer {
   readonly context: ServerContext;
   readonly #listening: Listening;
@@ -61,15 +64,15 @@ export class FathomServer {
     shutdown.drain();
     const until = performance.now() + settings.drainMs;
     const isIdle = (): boolean => models.all.every(({ admission }) => admission.inFlight === 0);
-    while (!isIdle() && performance.now() < until) await pause(20);
-    this.#listening.stop();
+    while (!isIdle() && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     await this.#end();
   }
 
   async #end(): Promise<void> {
     this.context.shutdown.end();
-    await pause(20); // for the last words of streams that were ended
-    await this.#listening.close();
+    await this.#listening.close(lastWordsMs);
     await this.context.models.close();
     this.context.metrics.close();
   }
@@ -97,8 +100,4 @@ export function createContext({ settings, models, open, log, version, onModel }:
     },
   });
   return { settings, models: served, metrics, log, version, shutdown: new Shutdown() };
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

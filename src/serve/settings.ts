@@ -40,7 +40,7 @@ export const defaultSettings: ServerSettings = {
   metricsNames: "fathom",
   metricsOpen: false,
   schemaErrorStatus: 400,
-  maxBodyBytes: 8 * 2 ** 20,
+  maxBodyBytes: 4 * 2 ** 20,
   maxInFlight: 512,
   maxConnections: 4096,
   requestTimeoutMs: 600_000,

@@ -59,7 +59,7 @@ test("a template that never ends is stopped, and the next request is served", as
   });
   expect(performance.now() - begun).toBeLessThan(5000);
   const other = { ...hello, conversation: { messages: [{ role: "user", content: "Ho" }], prefix: null } };
-  expect((await prompts.chat(other)).text).toBe("Ho");
+  expect(await prompts.chatText(other)).toBe("Ho");
   await prompts.close();
 });
 
