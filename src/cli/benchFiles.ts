@@ -1,6 +1,7 @@
 /** `fathom bench tokenizer`, `fathom bench quantization` and `fathom bench load`: what reads files. */
 import { Command } from "commander";
 import { benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
+import { localModel, modelHelp } from "./modelPath.js";
 import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, threadsOption } from "./output.js";
 import { useThreads } from "./threads.js";
 
@@ -139,7 +140,7 @@ interface LoadFlags {
 export function loadCommand(): Command {
   const command = new Command("load")
     .description("Time opening a checkpoint: first token, memory. Without --model it makes a random one in FP8.")
-    .option("--model <dir>", "a run, a checkpoint or any directory with config.json")
+    .option("--model <dir>", modelHelp)
     .option("--preset <name>", "shape of the one that is made", "bench-0.9b")
     .addOption(
       numberOption("--gigabytes <n>", "size of the one that is made, by its layers (default: all layers)", 0.001, 1e4),
@@ -167,7 +168,8 @@ async function benchLoad(flags: LoadFlags): Promise<Outcome> {
   if (flags.model !== undefined && flags.out !== undefined)
     throw new RangeError("bench load: give --model or --out, not both");
   const threads = await useThreads(flags.threads);
-  const made = flags.model ?? flags.out ?? mkdtempSync(join(tmpdir(), "fathom-bench-"));
+  const made =
+    (flags.model && (await localModel(flags.model))) ?? flags.out ?? mkdtempSync(join(tmpdir(), "fathom-bench-"));
   try {
     if (flags.model === undefined && !existsSync(join(made, "config.json"))) {
       const preset = { ...loadPreset(flags.preset), numNextnPredictLayers: 0 };

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import type { Precision } from "../checkpoint/convert.js";
 import type { GgufPrecision } from "../checkpoint/ggufExport.js";
+import { localModel, modelHelp } from "./modelPath.js";
 import { act, grouped, numberOption, type Outcome } from "./output.js";
 
 interface Flags {
@@ -17,7 +18,7 @@ interface Flags {
 export function convertCommand(): Command {
   const command = new Command("convert")
     .description("Write a checkpoint in another precision, or as a GGUF file.")
-    .requiredOption("--model <dir>", "a run, a checkpoint or any directory with config.json")
+    .requiredOption("--model <dir>", modelHelp)
     .addOption(
       new Option("--to <form>", "fp8: E4M3 with a scale for each 128 x 128 block, as published; gguf: for llama.cpp")
         .choices(["fp8", "bf16", "f32", "gguf"])
@@ -41,7 +42,7 @@ async function convert(flags: Flags): Promise<Outcome> {
   const { useThreads } = await import("./threads.js");
   await useThreads(undefined);
   const begun = performance.now();
-  const from = resolveModelDirectory(flags.model);
+  const from = resolveModelDirectory(await localModel(flags.model));
   const written = flags.to === "gguf" ? await toGguf(from, flags) : await toDirectory(from, flags.to, flags);
   const seconds = (performance.now() - begun) / 1000;
   const { out, to } = flags;

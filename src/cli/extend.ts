@@ -7,6 +7,7 @@ import { Command, Option } from "commander";
 import type { ModelConfig } from "../model/config.js";
 import type { ExtensionMethod } from "../model/contextExtension.js";
 import type { TrainSettings } from "../train/settings.js";
+import { localModel, modelHelp } from "./modelPath.js";
 import {
   act,
   grouped,
@@ -39,7 +40,7 @@ const reportLearningRate = 7.3e-6;
 export function extendCommand(): Command {
   const command = new Command("extend")
     .description("Train a trained model on at a longer window (YaRN), and compare by position.")
-    .option("--model <dir>", "a run, a checkpoint or any directory with config.json; not needed to resume")
+    .option("--model <dir>", `${modelHelp}; not needed to resume`)
     .requiredOption("--out <dir>", "the run directory of this phase")
     .addOption(integerOption("--to <tokens>", "the new window", 2, 2 ** 24))
     .addOption(
@@ -212,7 +213,7 @@ async function planned(flags: Flags): Promise<Plan> {
   const { findTokenizer } = await import("./models.js");
   if (flags.model === undefined) throw new RangeError("give --model: the model to extend");
   if (flags.to === undefined) throw new RangeError("give --to: the new window in tokens");
-  const base = resolve(resolveModelDirectory(flags.model));
+  const base = resolve(resolveModelDirectory(await localModel(flags.model)));
   const tokenizer = findTokenizer(base);
   const before = { ...readConfig(base), quantizationConfig: null };
   const run = readRunRecord(dirname(dirname(base)));

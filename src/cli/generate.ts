@@ -3,6 +3,7 @@ import { Command } from "commander";
 import type { Grammar } from "../generate/grammar/constraint.js";
 import type { JsonSchema } from "../generate/grammar/jsonSchema.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
+import { modelHelp } from "./modelPath.js";
 import { act, integerOption, numberOption, type Outcome, repeated, threadsOption } from "./output.js";
 import {
   arithmeticOption,
@@ -36,7 +37,7 @@ interface Flags {
 export function generateCommand(): Command {
   const command = new Command("generate")
     .description("Complete a prompt; with --suffix, write what belongs between the two.")
-    .requiredOption("--model <dir>", "a run, a checkpoint or any directory with config.json")
+    .requiredOption("--model <dir>", modelHelp)
     .option("--prompt <text>", "text to go on from")
     .option("--prompt-file <path>", "the same from a UTF-8 file")
     .option("--suffix <text>", "text after the gap: fill in the middle")

@@ -1,12 +1,13 @@
 /** `fathom inspect`: exact counts of a preset or of a checkpoint, and what its files hold. */
 import { Command } from "commander";
 import type { ModelConfig } from "../model/config.js";
+import { hubName, localModel, modelHelp } from "./modelPath.js";
 import { act, grouped, integerOption, type Outcome, table } from "./output.js";
 
 export function inspectCommand(): Command {
   const command = new Command("inspect")
     .description("Count parameters, cache bytes and operations of a preset or a checkpoint.")
-    .argument("<model>", "a preset of configs/ or a directory with a config.json")
+    .argument("<model>", `a preset of configs/, or ${modelHelp}`)
     .addOption(integerOption("--length <tokens>", "sequence length for the operations (default 4096)", 1, 2 ** 24))
     .addHelpText(
       "after",
@@ -59,11 +60,11 @@ interface TensorSummary {
 async function open(model: string): Promise<{ readonly config: ModelConfig; readonly files: TensorSummary | null }> {
   const { existsSync } = await import("node:fs");
   const { loadPreset } = await import("../model/presets.js");
-  if (!existsSync(model)) return { config: loadPreset(model), files: null };
+  if (!existsSync(model) && hubName(model) === null) return { config: loadPreset(model), files: null };
   const { resolveModelDirectory } = await import("../checkpoint/runDirectory.js");
   const { readConfig } = await import("../checkpoint/modelFiles.js");
   const { TensorFiles } = await import("../checkpoint/tensorFiles.js");
-  const directory = resolveModelDirectory(model);
+  const directory = resolveModelDirectory(await localModel(model));
   const config = readConfig(directory);
   const bytesByDtype: Record<string, number> = {};
   const { tensors } = new TensorFiles(directory);

@@ -18,6 +18,7 @@ import { pretrainCommand } from "./pretrain.js";
 import { quickstartCommand } from "./quickstart.js";
 import { reportCommand } from "./report.js";
 import { scoreCommand } from "./score.js";
+import { serveCommand } from "./serve.js";
 import { tokenizerCommand } from "./tokenizer.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -44,6 +45,7 @@ const commands = [
   pretrainCommand(),
   extendCommand(),
   generateCommand(),
+  serveCommand(),
   scoreCommand(),
   inspectCommand(),
   initCommand(),

@@ -11,6 +11,7 @@ import type { ComputeDtype } from "../tensor/dtype.js";
 import { native } from "../tensor/native.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { readRunRecord } from "../train/runFiles.js";
+import { localModel } from "./modelPath.js";
 import { say } from "./output.js";
 import { quantDtypes, type WeightPrecision } from "./precision.js";
 
@@ -32,7 +33,7 @@ export interface OpenedModel {
 
 /** @throws RangeError for a path without a model, or files that do not fit together */
 export async function openModel(path: string, options: OpenOptions): Promise<OpenedModel> {
-  const directory = resolveModelDirectory(path);
+  const directory = resolveModelDirectory(await localModel(path));
   const config = readConfig(directory);
   native().setThreads(options.threads ?? availableParallelism());
   const dtype = options.dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import type { Window } from "../eval/bitsPerByte.js";
 import type { Dispatched } from "../model/moe.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
+import { modelHelp } from "./modelPath.js";
 import { act, grouped, integerOption, type Outcome, table, threadsOption } from "./output.js";
 import { arithmeticOption, type WeightPrecision, weightsOption } from "./precision.js";
 
@@ -22,7 +23,7 @@ interface Flags {
 export function scoreCommand(): Command {
   const command = new Command("score")
     .description("Log-probabilities of a text or of token ids, and bits per byte.")
-    .requiredOption("--model <dir>", "a run, a checkpoint or any directory with config.json")
+    .requiredOption("--model <dir>", modelHelp)
     .option("--ids <list>", "token ids, separated by commas; needs no tokenizer")
     .option("--text <text>", "text to score; the start of a document is put before it")
     .option("--file <path>", "the same for a UTF-8 file")

@@ -116,6 +116,19 @@ export function renderChat(source: string, messages: readonly ChatMessage[], opt
   return compileChatTemplate(source)(messages, options);
 }
 
+/** The beginning of an answer that the model is to go on from. */
+export interface AnswerStart {
+  readonly content: string;
+  /** Thoughts before it; null = none. */
+  readonly reasoning: string | null;
+}
+
+/** A conversation as text in which no control token comes from a message: each spelling there has `guard` inside. */
+export interface GuardedText {
+  readonly text: string;
+  readonly guard: string;
+}
+
 /**
  * Ids of a conversation by the tokenizer's own template. Spellings of added tokens in messages stay text, but for the
  * think tags of assistant messages, which the model itself wrote. (A one-character added token cannot be told from text.)
@@ -127,31 +140,68 @@ export function encodeChat(
   options: Omit<ChatOptions, "bosToken" | "eosToken"> = {},
 ): Int32Array {
   if (tokenizer.chatTemplate === null) throw new RangeError("this tokenizer has no chat_template");
-  checkMessages(messages);
-  const guard = unusedCharacter(JSON.stringify([messages, options.variables ?? {}]));
-  const { bosToken, eosToken } = tokenizer;
-  const text = renderChat(
-    tokenizer.chatTemplate,
-    messages.map((message) => guardMessage(message, tokenizer.addedTokenTexts, guard)),
-    { ...options, bosToken, eosToken },
-  );
+  const { bosToken, eosToken, addedTokenTexts } = tokenizer;
+  const render = compileChatTemplate(tokenizer.chatTemplate);
+  const { text, guard } = renderGuarded(render, addedTokenTexts, messages, { ...options, bosToken, eosToken });
   return tokenizer.encode(text, { allowSpecial: true, guard });
+}
+
+/**
+ * Renders messages, and the variables of `options`, with a guard in what they spell: `Tokenizer.encode` turns the text into the ids that
+ * `encodeChat` gives when it is told the guard and to allow special tokens.
+ * @param render of `compileChatTemplate`
+ * @param addedTokens spellings of all added tokens
+ * @param answer stands after the rendered text, outside an opened thought
+ * @throws RangeError as `renderChat`
+ */
+export function renderGuarded(
+  render: ReturnType<typeof compileChatTemplate>,
+  addedTokens: readonly string[],
+  messages: readonly ChatMessage[],
+  options: ChatOptions,
+  answer: AnswerStart | null = null,
+): GuardedText {
+  checkMessages(messages);
+  const guard = unusedCharacter(JSON.stringify([messages, options.variables ?? {}, answer]));
+  const text = render(
+    messages.map((message) => guardMessage(message, addedTokens, guard)),
+    { ...options, variables: guarded(options.variables ?? {}, addedTokens, guard) },
+  );
+  return { text: text + (answer ? answerText(answer, text, addedTokens, guard) : ""), guard };
+}
+
+function answerText(
+  { content, reasoning }: AnswerStart,
+  before: string,
+  tokens: readonly string[],
+  guard: string,
+): string {
+  const isOpen = /<think>\s*$/.test(before);
+  const thought =
+    reasoning === null ? (isOpen ? `\n${thinkEnd}` : "") : `${isOpen ? "" : thinkBegin}${reasoning}${thinkEnd}`;
+  return guardMessage({ role: "assistant", content: thought + content }, tokens, guard).content ?? "";
 }
 
 /** Puts the guard inside every spelling of a control token, so that it is none. */
 function guardMessage(message: ChatMessage, tokens: readonly string[], guard: string): ChatMessage {
   const isOwn = (token: string): boolean => token === thinkBegin || token === thinkEnd;
-  const guarded = message.role === "assistant" ? tokens.filter((token) => !isOwn(token)) : tokens;
-  if (guarded.length === 0) return message;
-  const spellings = guarded.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|");
+  const role = message.role;
+  return { ...guarded(message, role === "assistant" ? tokens.filter((token) => !isOwn(token)) : tokens, guard), role };
+}
+
+/** A value with the guard in all its texts that spell one of the tokens, names of keys included. */
+function guarded<T>(value: T, tokens: readonly string[], guard: string): T {
+  if (tokens.length === 0) return value;
+  const spellings = tokens.map((token) => token.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")).join("|");
   const start = new RegExp(`(?=${spellings})[^]`, "gu");
-  const walk = (value: unknown, key: string): unknown => {
-    if (typeof value === "string") return key === "role" ? value : value.replace(start, (first) => first + guard);
-    if (Array.isArray(value)) return value.map((item: unknown) => walk(item, key));
-    if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, walk(inner, name)]));
+  const safe = (text: string): string => text.replace(start, (first) => first + guard);
+  const walk = (part: unknown): unknown => {
+    if (typeof part === "string") return safe(part);
+    if (Array.isArray(part)) return part.map(walk);
+    if (typeof part !== "object" || part === null) return part;
+    return Object.fromEntries(Object.entries(part).map(([name, inner]) => [safe(name), walk(inner)]));
   };
-  return walk(message, "") as ChatMessage; // the same shape, with other texts
+  return walk(value) as T; // the same shape, with other texts
 }
 
 /** A noncharacter that a text does not use; Unicode keeps these for such inner marks. */

@@ -18,6 +18,12 @@ export const assistantTurn = named("Assistant");
 export const thinkBegin = "<think>";
 export const thinkEnd = "</think>";
 
+export const toolCallsBegin = named("tool calls begin");
+export const toolCallsEnd = named("tool calls end");
+export const toolCallBegin = named("tool call begin");
+export const toolCallEnd = named("tool call end");
+export const toolSeparator = named("tool sep");
+
 export interface SpecialToken {
   readonly content: string;
   /** Left out by `skipSpecialTokens`. Turns, think tags and tool tokens are not, as in the published files. */
@@ -38,16 +44,13 @@ export const trailingTokens: readonly SpecialToken[] = [
   { content: assistantTurn, special: false },
   control("<|EOT|>"),
   ...[
-    "tool calls begin",
-    "tool calls end",
-    "tool call begin",
-    "tool call end",
-    "tool outputs begin",
-    "tool outputs end",
-    "tool output begin",
-    "tool output end",
-    "tool sep",
-  ].map((words) => ({ content: named(words), special: false })),
+    toolCallsBegin,
+    toolCallsEnd,
+    toolCallBegin,
+    toolCallEnd,
+    ...["tool outputs begin", "tool outputs end", "tool output begin", "tool output end"].map(named),
+    toolSeparator,
+  ].map((content) => ({ content, special: false })),
 ];
 
 /** Tokens of a new vocabulary that are not merges: control tokens and the 256 bytes. */

@@ -1,0 +1,5 @@
+/** Worker thread that checks a checkpoint. */
+import { checkpointChecker } from "./checkpointCheck.js";
+import { answerTasks } from "./sideThread.js";
+
+answerTasks(checkpointChecker);

@@ -1,0 +1,5 @@
+/** Worker thread that encodes long texts. */
+import { textEncoder } from "./encodeText.js";
+import { answerTasks } from "./sideThread.js";
+
+answerTasks(textEncoder);

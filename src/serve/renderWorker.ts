@@ -1,0 +1,5 @@
+/** Worker thread that renders chat templates. */
+import { templateRenderer } from "./renderChat.js";
+import { answerTasks } from "./sideThread.js";
+
+answerTasks(templateRenderer);

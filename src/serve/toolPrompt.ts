@@ -1,0 +1,40 @@
+/**
+ * How a model is told of its tools. DeepSeek-V3's template has no place for them (model.md F3), so they are described in the system text; a
+ * template that has a variable `tools` gets them there instead.
+ */
+import type { ChatMessage } from "../tokenizer/chatTemplate.js";
+import { toolCallBegin, toolCallEnd, toolCallsBegin, toolCallsEnd, toolSeparator } from "../tokenizer/specialTokens.js";
+import type { Tool } from "./chatRequest.js";
+
+/** Whether a template writes the tools by itself. */
+export function templateKnowsTools(template: string): boolean {
+  return /\{[{%][^}]*\btools\b/.test(template);
+}
+
+/** The messages with a description of the tools at the end of the first system text. */
+export function withTools(messages: readonly ChatMessage[], tools: readonly Tool[], template: string): ChatMessage[] {
+  const text = describeTools(tools, template);
+  const at = messages.findIndex(({ role }) => role === "system");
+  const system = messages[at];
+  if (!system) return [{ role: "system", content: text }, ...messages];
+  return messages.with(at, { ...system, content: `${system.content ?? ""}\n\n${text}` });
+}
+
+function describeTools(tools: readonly Tool[], template: string): string {
+  const isFenced = template.includes("```json");
+  const call = isFenced
+    ? `${toolCallBegin}function${toolSeparator}NAME\n\`\`\`json\nARGUMENTS\n\`\`\`${toolCallEnd}`
+    : `${toolCallBegin}NAME${toolSeparator}ARGUMENTS${toolCallEnd}`;
+  const listed = tools.map(({ function: { name, description, parameters } }) =>
+    [
+      `### ${name}`,
+      ...(description ? [description] : []),
+      `Parameters: ${JSON.stringify(parameters ?? { type: "object", properties: {} })}`,
+    ].join("\n"),
+  );
+  return [
+    "## Tools\nYou have these tools:",
+    ...listed,
+    `To call tools, write:\n${toolCallsBegin}${call}${toolCallsEnd}\nARGUMENTS is JSON that follows the parameters of the tool NAME. Several calls follow each other directly.`,
+  ].join("\n\n");
+}

@@ -1,0 +1,136 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, expect, test } from "vitest";
+import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
+import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
+import { endAll, fathom, fathomJson, type Running, smallConfig, start } from "./command.js";
+
+/** `fathom serve` as a process, on a random model of 50,000 parameters: its start, its answers, new checkpoints, and its end. */
+let folder = "";
+let model = "";
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "fathom-serve-"));
+  model = join(folder, "small");
+  const tokenizer = Tokenizer.fromJson(buildTokenizerJson([]), buildTokenizerConfig());
+  const config = join(folder, "config.json");
+  const sizes = { vocab_size: tokenizer.vocabSize, max_position_embeddings: 512 };
+  writeFileSync(config, JSON.stringify({ ...smallConfig, ...sizes }));
+  await fathomJson(["init", config, "--out", model]);
+  tokenizer.save(model);
+  return () => rmSync(folder, { recursive: true, force: true });
+});
+afterEach(() => endAll());
+
+interface Served {
+  readonly running: Running;
+  readonly url: string;
+  readonly log: () => string;
+}
+
+/** Starts a server on a free port and waits until it listens. */
+async function serve(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Served> {
+  const running = start(["serve", ...args, "--port", "0", "--threads", "1", "--json"], { env });
+  let text = "";
+  running.child.stderr?.on("data", (part: string) => {
+    text += part;
+  });
+  const url = await found(() => /listening on (http:\S+)/.exec(text)?.[1] ?? null, running);
+  return { running, url, log: () => text };
+}
+
+/** Waits for what `look` finds. */
+async function found<T>(look: () => T | null | Promise<T | null>, { child }: Running): Promise<T> {
+  for (let i = 0; i < 1500; i++) {
+    const value = await look();
+    if (value !== null) return value;
+    if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error("waited for 30 seconds in vain");
+}
+
+async function complete(url: string, body: object): Promise<Response> {
+  return fetch(`${url}/v1/completions`, {
+    method: "POST",
+    body: JSON.stringify({ prompt: "a", temperature: 0, ...body }),
+  });
+}
+
+test("serve answers, drains on SIGTERM while a stream runs, and exits with 0", async () => {
+  const { running, url } = await serve([model, "--alias", "mine"]);
+  expect(await (await fetch(`${url}/v1/models`)).json()).toMatchObject({ data: [{ id: "mine", max_model_len: 512 }] });
+  const twice = await Promise.all([complete(url, { max_tokens: 8 }), complete(url, { max_tokens: 8 })]);
+  const [one, other] = (await Promise.all(twice.map((each) => each.json()))) as { choices: { text: string }[] }[];
+  expect(one?.choices[0]?.text).toBe(other?.choices[0]?.text);
+  const body = { messages: [{ role: "user", content: "Hi" }], guided_regex: "[ab]{4}", max_tokens: 9 };
+  const chat = await fetch(`${url}/v1/chat/completions`, { method: "POST", body: JSON.stringify(body) });
+  expect(await chat.json()).toMatchObject({ choices: [{ message: { content: expect.stringMatching(/^[ab]{4}$/) } }] });
+  const stream = await complete(url, { max_tokens: 400, ignore_eos: true, stream: true });
+  running.child.kill("SIGTERM");
+  expect((await stream.text()).endsWith("data: [DONE]\n\n")).toBe(true);
+  const { code, json, stderr } = await running.done;
+  expect(code, stderr).toBe(0);
+  expect(json).toMatchObject({ url, models: [{ id: "mine" }] });
+  expect(stderr).not.toContain("Hi");
+});
+
+test("serve asks for a key, and tells what is wrong before it listens", async () => {
+  const { url, running } = await serve([model], { FATHOM_API_KEY: "key-of-the-test" });
+  expect((await fetch(`${url}/v1/models`)).status).toBe(401);
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  const headers = { authorization: "Bearer key-of-the-test" };
+  expect((await fetch(`${url}/v1/models`, { headers })).status).toBe(200);
+  running.child.kill("SIGINT");
+  expect((await running.done).code).toBe(0);
+  const wrong = async (...args: string[]): Promise<string> => {
+    const { code, stderr } = await fathom(["serve", ...args, "--port", "0"]);
+    expect(code).toBe(1);
+    return stderr;
+  };
+  expect(await wrong(join(folder, "none"))).toContain("no such directory");
+  expect(await wrong(model, model)).toContain("two models would be called small");
+  expect(await wrong(model, "--alias", "a", "--alias", "b")).toContain("2 names (--alias) for 1 models");
+  writeFileSync(join(folder, "keys"), "short\n");
+  expect(await wrong(model, "--api-key-file", join(folder, "keys"))).toContain("expected 8 to 512 visible");
+});
+
+test("serve takes a run's newer checkpoint and leaves a damaged one", async () => {
+  const run = join(folder, "run");
+  const checkpoint = (step: string, spoil = false): void => {
+    const target = join(run, "checkpoints", step);
+    mkdirSync(join(run, "checkpoints"), { recursive: true });
+    cpSync(model, target, { recursive: true });
+    if (spoil)
+      for (const name of readdirSync(target)) if (name.endsWith(".safetensors")) writeFileSync(join(target, name), "x");
+    symlinkSync(step, join(run, "checkpoints", "new"));
+    renameSync(join(run, "checkpoints", "new"), join(run, "checkpoints", "latest"));
+  };
+  checkpoint("step-00000001");
+  const { url, running, log } = await serve([run]);
+  const directory = async (): Promise<string> => {
+    const { models } = (await (await fetch(`${url}/props`)).json()) as { models: { directory: string }[] };
+    return models[0]?.directory ?? "";
+  };
+  expect(await directory()).toMatch(/step-00000001$/);
+  checkpoint("step-00000002", true);
+  await found(() => (log().includes("a new checkpoint was not taken") ? true : null), running);
+  expect(await directory()).toMatch(/step-00000001$/);
+  expect((await complete(url, { max_tokens: 2 })).status).toBe(200);
+  checkpoint("step-00000003");
+  await found(async () => ((await directory()).endsWith("step-00000003") ? true : null), running);
+  expect((await complete(url, { max_tokens: 2 })).status).toBe(200);
+  running.child.kill("SIGTERM");
+  expect((await running.done).code).toBe(0);
+  expect(existsSync(join(run, "checkpoints", "step-00000001"))).toBe(true);
+});
