@@ -1,15 +1,8 @@
 /** The options for how a model computes and how its weights lie in memory. */
 import { Option } from "commander";
-import type { QuantDtype } from "../tensor/dtype.js";
-import type { CacheDtype } from "../tensor/ops/latentAttention.js";
+import { cacheDtypes, quantDtypes } from "../generate/precision.js";
 
-export type WeightPrecision = "fp8" | "int8" | "int4";
-
-export const quantDtypes: Readonly<Record<WeightPrecision, QuantDtype>> = {
-  fp8: "float8_e4m3fn",
-  int8: "int8",
-  int4: "int4",
-};
+export { type CachePrecision, cacheDtypes, quantDtypes, type WeightPrecision } from "../generate/precision.js";
 
 /** --dtype */
 export function arithmeticOption(): Option {
@@ -21,14 +14,6 @@ export function weightsOption(): Option {
   const text = "keep matrices in 8 or 4 bits in memory (default: FP8 where the checkpoint is FP8)";
   return new Option("--weights <precision>", text).choices(Object.keys(quantDtypes));
 }
-
-export type CachePrecision = "f32" | "bf16" | "fp8";
-
-export const cacheDtypes: Readonly<Record<CachePrecision, CacheDtype>> = {
-  f32: "float32",
-  bf16: "bfloat16",
-  fp8: "float8_e4m3fn",
-};
 
 /** --cache */
 export function cacheOption(): Option {

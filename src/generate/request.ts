@@ -98,14 +98,23 @@ export interface PositionLogprobs extends TokenLogprob {
 export interface EngineStats {
   readonly running: number;
   readonly waiting: number;
-  readonly pages: { readonly total: number; readonly used: number; readonly cached: number; readonly tokensPerPage: number };
+  readonly pages: {
+    readonly total: number;
+    readonly used: number;
+    readonly cached: number;
+    readonly tokensPerPage: number;
+  };
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly prefixQueries: number;
   readonly prefixHits: number;
   readonly preemptions: number;
   readonly steps: number;
-  readonly speculation: { readonly drafts: number; readonly draftTokens: number; readonly acceptedTokens: readonly number[] };
+  readonly speculation: {
+    readonly drafts: number;
+    readonly draftTokens: number;
+    readonly acceptedTokens: readonly number[];
+  };
   readonly finished: Readonly<Record<FinishReason, number>>;
   /** Tokens each expert got, by MoE layer in layer order. */
   readonly expertLoad: readonly (readonly number[])[];
