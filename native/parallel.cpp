@@ -46,6 +46,7 @@ struct Pool {
   std::atomic<bool> stop{false};
   std::mutex mutex;
   std::condition_variable wake;
+  std::mutex caller;  // whose job the pool has: a process may serve several models, each from a thread of its own
 };
 
 Pool& pool() {
@@ -109,6 +110,7 @@ int threads() { return int(pool().workers.size()) + 1; }
 void set_threads(int count) {
   Pool& p = pool();
   if (count < 1) count = 1;
+  std::lock_guard<std::mutex> turn(p.caller);
   if (count == threads()) return;
   p.stop.store(true);
   {
@@ -134,6 +136,7 @@ void parallel_run(int64_t chunks, void (*run)(void*, int64_t), void* context) {
     inside = outer;
     return;
   }
+  std::lock_guard<std::mutex> turn(p.caller);
   int members = chunks < threads() ? int(chunks) : threads();
   p.job = Job{run, context, members};
   for (int64_t i = 0; i < members; i++) {

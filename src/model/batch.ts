@@ -8,7 +8,7 @@ import { Tensor } from "../tensor/tensor.js";
 export interface Batch extends Disposable {
   /** [rows] int32 */
   readonly ids: Tensor;
-  /** [rows] int32, counted from each sequence's start */
+  /** [rows] int32, counted from each sequence's start, which may lie before its first row */
   readonly positions: Tensor;
   /** [sequences + 1] int32 */
   readonly seqOffsets: Tensor;
@@ -46,11 +46,18 @@ export function trainingBatch(arena: Arena, tokens: Int32Array, length: number, 
   return assemble(arena, shifted(0), lengths, mtpDepth, shifted);
 }
 
-/** Sequences of any lengths without targets, for inference. @param sequences token ids of each */
-export function inferenceBatch(arena: Arena, sequences: readonly ArrayLike<number>[]): Batch {
+/**
+ * Sequences of any lengths without targets, for inference.
+ * @param sequences token ids of each @param starts positions that each has behind it already; default: none
+ */
+export function inferenceBatch(
+  arena: Arena,
+  sequences: readonly ArrayLike<number>[],
+  starts: readonly number[] = [],
+): Batch {
   const lengths = sequences.map((sequence) => sequence.length);
   const ids = Int32Array.from(sequences.flatMap((sequence) => Array.from(sequence)));
-  return assemble(arena, ids, lengths, 0, null);
+  return assemble(arena, ids, lengths, 0, null, starts);
 }
 
 /** Sequences of any lengths whose own tokens are the targets (scoring): row i predicts token i + 1, depth k token i + 1 + k. */
@@ -71,12 +78,13 @@ function assemble(
   lengths: readonly number[],
   mtpDepth: number,
   shifted: ((ahead: number) => Int32Array) | null,
+  starts: readonly number[] = [],
 ): Batch {
   const positions = new Int32Array(ids.length);
   const offsets = new Int32Array(lengths.length + 1);
   let row = 0;
   lengths.forEach((length, s) => {
-    for (let i = 0; i < length; i++) positions[row++] = i;
+    for (let i = 0; i < length; i++) positions[row++] = (starts[s] ?? 0) + i;
     offsets[s + 1] = row;
   });
   const targets = shifted?.(1) ?? null;

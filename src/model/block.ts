@@ -25,11 +25,20 @@ export type AttentionContext =
   | {
       readonly kind: "prefill";
       readonly batch: Batch;
-      readonly onLatent: ((layer: number, rows: LatentRows) => void) | null;
+      /** Where latents go and those of positions before the batch come from; null: whole sequences, nothing kept. */
+      readonly cache: PrefillCache | null;
       /** V2's token dropping, in training: what a group of experts computes at most, 1 = the even share. Default: no limit. */
       readonly deviceCapacity?: number | null;
     }
   | { readonly kind: "decode"; readonly positions: Tensor; readonly cache: (layer: number) => LatentCacheView };
+
+/** A latent cache as a prefill meets it. No gradients. */
+export interface PrefillCache {
+  /** Keeps the new rows of a layer. @returns what attention sees: latents of whole sequences, [sequences + 1] int32 where each begins */
+  extend(tape: Tape, layer: number, rows: LatentRows): { readonly seen: LatentRows; readonly offsets: Tensor };
+  /** Called between pieces of work of some tens of milliseconds, to let others have the processor; null: nobody waits. */
+  readonly pause: (() => Promise<void>) | null;
+}
 
 /** The residual stream after attention and what the feed-forward part reads. */
 interface Attended {
@@ -74,7 +83,10 @@ export class Block {
     onDispatched: ((layer: number, dispatched: Dispatched) => void) | null,
   ): Promise<Tensor> {
     return tape.scopedAsync(async () => {
-      const attended = this.attention(tape, h, context, tables);
+      const attended =
+        context.kind === "prefill" && context.cache
+          ? await this.#extend(tape, h, context.cache, context.batch, tables)
+          : this.attention(tape, h, context, tables);
       if (!(this.mlp instanceof MoE)) return this.dense(tape, this.mlp, attended, context.kind);
       const dispatched = await this.dispatch(tape, this.mlp, attended, context.kind, droppingOf(context));
       onDispatched?.(this.layer, dispatched);
@@ -146,20 +158,33 @@ export class Block {
     return out;
   }
 
-  #attend(tape: Tape, x: Tensor, context: AttentionContext, tables: RopeTables): Tensor {
-    const attention = this.selfAttn;
-    if (context.kind === "prefill") {
-      const { batch, onLatent } = context;
-      if (attention instanceof GroupedQueryAttention) return attention.forward(tape, x, batch, tables);
-      return attention.forward(tape, x, batch, tables, onLatent && ((rows) => onLatent(this.layer, rows)));
-    }
-    if (attention instanceof GroupedQueryAttention) {
-      throw new RangeError(
-        "decoding needs the latent cache of `attention: mla`; the gqa and mha baselines only train and score",
-      );
-    }
-    return attention.decode(tape, x, context.positions, tables, context.cache(this.layer));
+  /** Phase 1 through a latent cache, with pauses. */
+  async #extend(
+    tape: Tape,
+    h: Tensor,
+    cache: PrefillCache,
+    batch: Batch,
+    tables: RopeTables,
+  ): Promise<Attended> {
+    const normed = rmsNorm(tape, h, this.inputLayernorm, this.#eps);
+    const attention = await latentAttention(this.selfAttn).extend(tape, normed.y, batch, tables, this.layer, cache);
+    const attended = addRmsNorm(tape, h, attention, this.postAttentionLayernorm, this.#eps);
+    await cache.pause?.();
+    return { h: attended.sum, normed: attended };
   }
+
+  #attend(tape: Tape, x: Tensor, context: AttentionContext, tables: RopeTables): Tensor {
+    if (context.kind === "prefill") return this.selfAttn.forward(tape, x, context.batch, tables);
+    return latentAttention(this.selfAttn).decode(tape, x, context.positions, tables, context.cache(this.layer));
+  }
+}
+
+/** @throws RangeError for attention that has no latent cache */
+function latentAttention(attention: MultiHeadLatentAttention | GroupedQueryAttention): MultiHeadLatentAttention {
+  if (attention instanceof MultiHeadLatentAttention) return attention;
+  throw new RangeError(
+    "decoding needs the latent cache of `attention: mla`; the gqa and mha baselines only train and score",
+  );
 }
 
 function droppingOf(context: AttentionContext): Dropping | null {

@@ -127,7 +127,7 @@ export class DeepseekV3 {
 
   /**
    * Embedding, blocks and final norm.
-   * @param ids [T] int32 @param positions number of positions the tables must cover
+   * @param ids [T] int32 @param positions number of positions the tables must cover @param pause called after each layer
    */
   async hidden(
     tape: Tape,
@@ -135,6 +135,7 @@ export class DeepseekV3 {
     context: AttentionContext,
     positions: number,
     onDispatched: OnDispatched | null = null,
+    pause: (() => Promise<void>) | null = null,
   ): Promise<Hidden> {
     const tables = this.tables(positions);
     let h = embedding(tape, ids, this.embedTokens, this.dtype);
@@ -142,6 +143,7 @@ export class DeepseekV3 {
       const next = await block.forward(tape, h, context, tables, onDispatched);
       if (!tape.hasGrad) h.free();
       h = next;
+      if (pause) await pause();
     }
     return { raw: h, normed: rmsNorm(tape, h, this.norm, this.config.rmsNormEps).y };
   }
@@ -202,7 +204,7 @@ export class DeepseekV3 {
   ): Promise<CrossEntropyResult[]> {
     const { targets } = batch;
     if (!targets) throw new Error("internal: losses of a batch without targets");
-    const context: AttentionContext = { kind: "prefill", batch, onLatent: null, deviceCapacity };
+    const context: AttentionContext = { kind: "prefill", batch, cache: null, deviceCapacity };
     const length = batch.maxSequenceLength;
     const hidden = await this.hidden(tape, batch.ids, context, length, onDispatched);
     tape.beginSegment();

@@ -5,7 +5,7 @@
  * the output); mla.test.ts holds both equal.
  * T rows, H heads, C kvLoraRank, R qkRopeHeadDim, N qkNopeHeadDim, V vHeadDim
  */
-import { attention } from "../tensor/ops/attention.js";
+import { type AttentionShape, attendBack, attention, type SeenKeys } from "../tensor/ops/attention.js";
 import { splitColumns } from "../tensor/ops/elementwise.js";
 import { keepQuantized } from "../tensor/ops/fp8Linear.js";
 import {
@@ -25,6 +25,7 @@ import type { Parameter } from "../tensor/parameter.js";
 import type { Recomputable, Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
+import type { PrefillCache } from "./block.js";
 import { type ModelConfig, softmaxScale } from "./config.js";
 import type { Weights } from "./weights.js";
 
@@ -40,6 +41,7 @@ export class MultiHeadLatentAttention {
   readonly #config: ModelConfig;
   readonly #scale: number;
   readonly #shape: LatentShape;
+  readonly #naiveShape: AttentionShape;
 
   constructor(weights: Weights, prefix: string, config: ModelConfig) {
     const { hiddenSize, qLoraRank, kvLoraRank, numAttentionHeads: heads } = config;
@@ -53,6 +55,7 @@ export class MultiHeadLatentAttention {
       latentDim: kvLoraRank,
       vDim: config.vHeadDim,
     };
+    this.#naiveShape = { ...this.#shape, kvHeads: heads, scale: this.#scale };
     const isCompressed = qLoraRank !== null;
     this.qProj = isCompressed ? null : weights.matrix(`${prefix}.q_proj.weight`, qDim, hiddenSize);
     this.qAProj = isCompressed ? weights.matrix(`${prefix}.q_a_proj.weight`, qLoraRank, hiddenSize) : null;
@@ -75,29 +78,13 @@ export class MultiHeadLatentAttention {
   /**
    * Naive form over whole sequences.
    * @param x [T, hiddenSize], normed
-   * @param onLatent receives what a cache stores, before this returns
    * @returns [T, hiddenSize], new
    */
-  forward(
-    tape: Tape,
-    x: Tensor,
-    batch: Batch,
-    tables: RopeTables,
-    onLatent: ((rows: LatentRows) => void) | null,
-  ): Tensor {
-    const c = this.#config;
+  forward(tape: Tape, x: Tensor, batch: Batch, tables: RopeTables): Tensor {
     const q = this.#query(tape, x, batch.positions, tables);
     const { latent, kRope } = this.#latent(tape, x, batch.positions, tables);
-    onLatent?.({ latent, kRope });
     const kv = linear(tape, latent, this.kvBProj); // [T, H * (N + V)], per head key part then value
-    const o = attention(tape, q.y, kv, kRope, batch.seqOffsets, {
-      heads: c.numAttentionHeads,
-      kvHeads: c.numAttentionHeads,
-      nopeDim: c.qkNopeHeadDim,
-      ropeDim: c.qkRopeHeadDim,
-      vDim: c.vHeadDim,
-      scale: this.#scale,
-    });
+    const o = attention(tape, q.y, kv, kRope, batch.seqOffsets, this.#naiveShape);
     // Up-projections are not stored but computed again from the latents (report 3.2.3).
     tape.dropUntilBackward([q.y], q.recompute);
     if (q.normed) tape.dropUntilBackward([q.normed.y], q.normed.recompute);
@@ -106,6 +93,67 @@ export class MultiHeadLatentAttention {
     keepQuantized(tape, o);
     tape.release(latent); // An FP8 projection keeps its quantised rows.
     return y;
+  }
+
+  /**
+   * Naive form of rows that continue sequences whose latents a cache holds. Every row gets the bits of one pass over the whole sequence if
+   * passes begin at multiples of 64, however they are cut.
+   * @param x [T, hiddenSize], normed; no gradient
+   * @returns [T, hiddenSize], new
+   */
+  async extend(
+    tape: Tape,
+    x: Tensor,
+    batch: Batch,
+    tables: RopeTables,
+    layer: number,
+    cache: PrefillCache,
+  ): Promise<Tensor> {
+    const q = this.#query(tape, x, batch.positions, tables).y;
+    const { seen, offsets } = cache.extend(tape, layer, this.#latent(tape, x, batch.positions, tables));
+    const kv = tape.empty([seen.latent.rows, this.kvBProj.shape[0] ?? 0], x.dtype);
+    const keys = { kv, kRope: seen.kRope, offsets };
+    const o = tape.empty([x.rows, this.oProj.shape[1] ?? 0], x.dtype);
+    const { pause } = cache;
+    if (!pause) {
+      productWithMatrix(tape, kv, seen.latent, this.kvBProj, "prefill");
+      attendBack(tape, o, q, keys, batch.seqOffsets, this.#naiveShape);
+      return linear(tape, o, this.oProj);
+    }
+    for (const { begin, rows } of pieces(kv.rows, 2 * kv.columns * seen.latent.columns)) {
+      productWithMatrix(tape, kv.rowsFrom(begin, rows), seen.latent.rowsFrom(begin, rows), this.kvBProj, "prefill");
+      await pause();
+    }
+    await this.#attendInPieces(tape, o, q, keys, batch.seqOffsets, pause);
+    return linear(tape, o, this.oProj);
+  }
+
+  /** Whole blocks of queries at a time, so that the bits are those of one call. @param o [T, H * V], overwritten */
+  async #attendInPieces(
+    tape: Tape,
+    o: Tensor,
+    q: Tensor,
+    { kv, kRope, offsets }: SeenKeys,
+    seqOffsets: Tensor,
+    pause: () => Promise<void>,
+  ): Promise<void> {
+    const { heads, nopeDim: n, ropeDim: r, vDim: v } = this.#naiveShape;
+    const [queryOffsets, keyOffsets] = [seqOffsets.ints(), offsets.ints()];
+    for (let s = 0; s + 1 < queryOffsets.length; s++) {
+      const [first = 0, end = 0] = queryOffsets.subarray(s, s + 2);
+      const [firstKey = 0, endKey = 0] = keyOffsets.subarray(s, s + 2);
+      for (const { begin, rows } of pieces(end - first, 2 * heads * (n + r + v) * (endKey - firstKey))) {
+        const numKeys = endKey - firstKey - (end - first) + begin + rows;
+        const keys = {
+          kv: kv.rowsFrom(firstKey, numKeys),
+          kRope: kRope?.rowsFrom(firstKey, numKeys) ?? null,
+          offsets: tape.ints([0, numKeys]),
+        };
+        const [to, from] = [o.rowsFrom(first + begin, rows), q.rowsFrom(first + begin, rows)];
+        attendBack(tape, to, from, keys, tape.ints([0, rows]), this.#naiveShape);
+        await pause();
+      }
+    }
   }
 
   /**
@@ -169,4 +217,15 @@ export class MultiHeadLatentAttention {
     rope(tape, kRope, tables, positions, { heads: 1, headDim: r, offset: 0, ropeDim: r });
     return { latent, kRope };
   }
+}
+
+/** Operations between two pauses: some 50 ms on two cores. */
+const operationsPerPiece = 1e10;
+/** Rows that the kernels take as one; see attention_tiles.h. */
+const tileRows = 64;
+
+/** Cuts rows into runs of whole tiles. @param operations of a row */
+function* pieces(rows: number, operations: number): Iterable<{ readonly begin: number; readonly rows: number }> {
+  const most = Math.max(1, Math.floor(operationsPerPiece / operations / tileRows)) * tileRows;
+  for (let begin = 0; begin < rows; begin += most) yield { begin, rows: Math.min(most, rows - begin) };
 }

@@ -92,6 +92,11 @@ export class Tensor {
     return new Tensor(shape, this.dtype, this.#alive(), null, this.#viewOffset + start * bytesPerElement[this.dtype]);
   }
 
+  /** The rows from `begin` on, as a view. */
+  rowsFrom(begin: number, rows: number): Tensor {
+    return this.view(begin * this.columns, [rows, this.columns]);
+  }
+
   get isFreed(): boolean {
     return this.#allocation === null;
   }

@@ -94,6 +94,37 @@ function problem(shape: Shape, type: DtypeCode, seed = 1): Problem {
   };
 }
 
+/** The last rows of each sequence alone, against keys of all: `from` rows of a sequence are left out. */
+function continued(p: Problem, o: Stored, from: readonly number[]): void {
+  const { heads, kvHeads, dn, dr, dv, lengths } = p.shape;
+  const offsets = offsetsOf(lengths);
+  const width = heads * (dn + dr);
+  const kept = lengths.flatMap((length, s) =>
+    Array.from({ length: length - from[s]! }, (_, i) => offsets[s]! + from[s]! + i),
+  );
+  const all = p.q.read();
+  const q = stored(Float32Array.from(kept.flatMap((row) => [...all.slice(row * width, (row + 1) * width)])), o.type);
+  native().attentionForward(
+    o.address,
+    f32(heads * kept.length).address,
+    q.address,
+    p.kv.address,
+    dr > 0 ? p.kRope.address : null,
+    i32(offsetsOf(lengths.map((length, s) => length - from[s]!))).address,
+    p.offsets,
+    lengths.length,
+    kept.length,
+    heads,
+    kvHeads,
+    dn,
+    dr,
+    dv,
+    p.ropeStride,
+    p.scale,
+    o.type,
+  );
+}
+
 function forward(p: Problem, o: Stored, lse: number): void {
   const { heads, kvHeads, dn, dr, dv, lengths } = p.shape;
   const rope = dr > 0 ? p.kRope.address : null;
@@ -103,6 +134,7 @@ function forward(p: Problem, o: Stored, lse: number): void {
     p.q.address,
     p.kv.address,
     rope,
+    p.offsets,
     p.offsets,
     lengths.length,
     p.rows,
@@ -286,6 +318,28 @@ describe.each(types)("attention with storage type %i", (type) => {
         const cut = { ...p, shape: { ...shape, lengths: [length] }, rows: length, offsets: i32([0, length]).address };
         forward(cut, short, f32(2 * length).address);
         expect([...short.read()]).toEqual([...o.read().subarray(0, length * 2 * 17)]);
+      }
+    });
+  });
+
+  test("queries that continue sequences have the bits of a pass over the whole of them", () => {
+    const shape = { lengths: [140, 0, 330, 5], heads: 2, kvHeads: 1, dn: 9, dr: 4, dv: 17 };
+    const p = problem(shape, type, 51);
+    const width = 2 * 17;
+    onEveryIsa(() => {
+      const whole = stored(p.rows * width, type);
+      forward(p, whole, f32(2 * p.rows).address);
+      for (const from of [
+        [64, 0, 320, 0],
+        [128, 0, 64, 0],
+      ]) {
+        const offsets = offsetsOf(shape.lengths);
+        const expected = shape.lengths.flatMap((length, s) => [
+          ...whole.read().subarray((offsets[s]! + from[s]!) * width, (offsets[s]! + length) * width),
+        ]);
+        const o = stored(expected.length, type);
+        continued(p, o, from);
+        expect([...o.read()]).toEqual(expected);
       }
     });
   });

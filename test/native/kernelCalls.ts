@@ -440,6 +440,7 @@ function emptySizes(r: Recorder): void {
       none,
       none,
       input([0], "i32"),
+      input([0], "i32"),
       0,
       0,
       2,

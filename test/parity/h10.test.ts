@@ -49,7 +49,7 @@ describe("the golden model", () => {
     const { raw, normed } = await model.hidden(
       tape,
       batch.ids,
-      { kind: "prefill", batch, onLatent: null },
+      { kind: "prefill", batch, cache: null },
       ids.length,
       (_, { routing }) => {
         const rows = <T extends Int32Array | Float32Array>(values: T): number[][] =>

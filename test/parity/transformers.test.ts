@@ -88,7 +88,7 @@ function open(name: string): Fixture {
 async function logitsOf({ model, expected }: Fixture): Promise<Deviation> {
   using batch = scoringBatch(model.arena, expected.sequences(), 0);
   using tape = new Tape(model.arena, { hasGrad: false });
-  const context = { kind: "prefill", batch, onLatent: null } as const;
+  const context = { kind: "prefill", batch, cache: null } as const;
   const { normed } = await model.hidden(tape, batch.ids, context, batch.maxSequenceLength);
   return deviationOf("logits", model.logits(tape, normed).floats(), expected.floats("logits"));
 }

@@ -36,39 +36,10 @@ export function attention(
 ): Tensor {
   const { heads, kvHeads, nopeDim: dn, ropeDim: dr, vDim: dv, scale } = shape;
   const { rows, code } = q;
-  if (
-    q.columns !== heads * (dn + dr) ||
-    kv.columns !== kvHeads * (dn + dv) ||
-    kv.rows !== rows ||
-    (kRope?.columns ?? 0) !== dr
-  ) {
-    throw new RangeError(
-      `attention: q [${q.shape.join(", ")}], kv [${kv.shape.join(", ")}], kRope [${kRope?.shape.join(", ") ?? ""}] do not fit ` +
-        `${heads} heads, ${kvHeads} kv heads, ${dn} + ${dr} and ${dv} values`,
-    );
-  }
+  if (kv.rows !== rows) throw new RangeError(`attention: ${rows} queries and ${kv.rows} keys, which must be as many`);
   const sequences = seqOffsets.size - 1;
   const o = tape.empty([rows, heads * dv], q.dtype);
-  const lse = tape.empty([heads, rows], "float32");
-  const kRopeAddress = kRope?.address ?? null;
-  native().attentionForward(
-    o.address,
-    lse.address,
-    q.address,
-    kv.address,
-    kRopeAddress,
-    seqOffsets.address,
-    sequences,
-    rows,
-    heads,
-    kvHeads,
-    dn,
-    dr,
-    dv,
-    dr,
-    scale,
-    code,
-  );
+  const lse = attendBack(tape, o, q, { kv, kRope, offsets: seqOffsets }, seqOffsets, shape);
   for (const read of [q, kv, kRope, o]) if (read) read.isReadInBackward = tape.hasGrad;
   tape.record(() => {
     if (!o.grad) return;
@@ -103,4 +74,60 @@ export function attention(
     if (kRope && dkRope) tape.contribute(kRope, dkRope);
   });
   return o;
+}
+
+/** Keys and values that may reach further back than the queries. */
+export interface SeenKeys {
+  /** [keys, kvHeads * (nopeDim + vDim)] */
+  readonly kv: Tensor;
+  /** [keys, ropeDim], or null if ropeDim is 0 */
+  readonly kRope: Tensor | null;
+  /** [sequences + 1] int32: keys of each sequence, whose last ones are those of its queries */
+  readonly offsets: Tensor;
+}
+
+/**
+ * The forward alone, for queries that continue sequences. Their bits are those of a pass over the whole sequences if the keys before the
+ * queries are a multiple of 64.
+ * @param q [rows, heads * (nopeDim + ropeDim)] @param seqOffsets [sequences + 1] int32: queries of each sequence
+ * @param o [rows, heads * vDim], overwritten
+ * @returns [heads, rows] float32, logarithms of the sums of exponentials, new
+ */
+export function attendBack(
+  tape: Tape,
+  o: Tensor,
+  q: Tensor,
+  { kv, kRope, offsets }: SeenKeys,
+  seqOffsets: Tensor,
+  shape: AttentionShape,
+): Tensor {
+  const { heads, kvHeads, nopeDim: dn, ropeDim: dr, vDim: dv, scale } = shape;
+  const { rows, code } = q;
+  if (q.columns !== heads * (dn + dr) || kv.columns !== kvHeads * (dn + dv) || (kRope?.columns ?? 0) !== dr) {
+    throw new RangeError(
+      `attention: q [${q.shape.join(", ")}], kv [${kv.shape.join(", ")}], kRope [${kRope?.shape.join(", ") ?? ""}] do not fit ` +
+        `${heads} heads, ${kvHeads} kv heads, ${dn} + ${dr} and ${dv} values`,
+    );
+  }
+  const lse = tape.empty([heads, rows], "float32");
+  native().attentionForward(
+    o.address,
+    lse.address,
+    q.address,
+    kv.address,
+    kRope?.address ?? null,
+    seqOffsets.address,
+    offsets.address,
+    seqOffsets.size - 1,
+    rows,
+    heads,
+    kvHeads,
+    dn,
+    dr,
+    dv,
+    dr,
+    scale,
+    code,
+  );
+  return lse;
 }

@@ -72,3 +72,11 @@ export function splitColumns(tape: Tape, x: Tensor, left: number): [Tensor, Tens
   });
   return [a, b];
 }
+
+/** The given rows of x, in that order; no gradients. @returns [rows, columns], new */
+export function gatherRows(tape: Tape, x: Tensor, rows: readonly number[]): Tensor {
+  if (tape.hasGrad) throw new Error("internal: gatherRows has no backward");
+  const y = tape.empty([rows.length, x.columns], x.dtype);
+  native().permuteForward(y.address, x.address, tape.ints(rows).address, rows.length, 1, x.columns, x.code);
+  return y;
+}

@@ -3,7 +3,7 @@
  * the naive form makes keys and values with. DeepSeek-V2 report, section 2.1.2; kernels.h has the layouts. No gradients.
  * T rows, H heads, C latent values, R rotated key values, N and V values of a head's key and value part
  */
-import { type Dtype, quantFormat } from "../dtype.js";
+import { type ComputeDtype, type Dtype, quantFormat } from "../dtype.js";
 import { type DtypeCode, native, type QuantFormatCode } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
@@ -38,7 +38,7 @@ export interface LatentCacheView {
   readonly slots: Tensor;
 }
 
-/** The latent rows of a prefill, for the cache: latent [T, C] after its norm, kRope [T, R] after the rotation. */
+/** The latent rows of a prefill, in the arithmetic's type: latent [T, C] after its norm, kRope [T, R] after the rotation. */
 export interface LatentRows {
   readonly latent: Tensor;
   readonly kRope: Tensor;
@@ -67,6 +67,22 @@ export function writeLatents({ pages, slots }: Pick<LatentCacheView, "pages" | "
     latent.code,
     pages.code,
   );
+}
+
+/** Latent rows as a cache holds them, from their slots. @returns [slots, C] and [slots, R] of `dtype`, new */
+export function readLatents(
+  tape: Tape,
+  { pages, slots }: Pick<LatentCacheView, "pages" | "slots">,
+  c: number,
+  r: number,
+  dtype: ComputeDtype,
+): LatentRows {
+  const rows = slots.size;
+  const latent = tape.empty([rows, c], dtype);
+  const kRope = tape.empty([rows, r], dtype);
+  const [to, key, from] = [latent.address, kRope.address, pages.address];
+  native().readLatents(to, key, from, slots.address, rows, c, r, latent.code, pages.code);
+  return { latent, kRope };
 }
 
 /** Puts rows of kv_a_proj_with_mqa into their slots: the latent normed, the key part rotated. @param z [T, C + R] */

@@ -1,0 +1,115 @@
+/**
+ * One text that is being written: its tokens, where they lie in the cache, and all that decides on the next one. What it writes depends on its
+ * request alone: draws come from a generator of its own.
+ */
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import type { CheckedRequest } from "./checkRequest.js";
+import { applyMask, type Constraint } from "./grammar/constraint.js";
+import type { GenerationEvent, PositionLogprobs, TokenTrace } from "./request.js";
+import { logprobsOf, Random, type Sampling, sample, TokenCounts } from "./sampler.js";
+import { TextOutput } from "./textOutput.js";
+
+/** What the choices of a request share. */
+export interface ChoiceSettings {
+  readonly request: CheckedRequest;
+  readonly tokenizer: Tokenizer | null;
+  readonly constraint: Constraint | null;
+  /** Ids below this have a token. */
+  readonly usableIds: number;
+  readonly stopIds: ReadonlySet<number>;
+}
+
+export type FinishEvent = Extract<GenerationEvent, { readonly type: "finish" }>;
+
+export class Choice {
+  readonly index: number;
+  /** Tokens written. */
+  readonly ids: number[] = [];
+  /** Pages of the cache, prompt included. */
+  pages: number[] = [];
+  /** Positions that the cache holds; those after it are written but not yet read by the model. */
+  cached = 0;
+  /** Tokens that an MTP module expects next. */
+  drafts: readonly number[] = [];
+  /** Positions that the MTP module has not seen: drafts are the worse for them. */
+  numUndrafted = 0;
+  isFinished = false;
+  readonly #settings: ChoiceSettings;
+  readonly #sampling: Sampling;
+  readonly #random: Random;
+  readonly #counts: TokenCounts | null;
+  readonly #text: TextOutput;
+  #state: number;
+
+  constructor(index: number, settings: ChoiceSettings) {
+    const { request, tokenizer, constraint } = settings;
+    const seed = (request.sampling.seed + index) % Number.MAX_SAFE_INTEGER;
+    this.index = index;
+    this.#settings = settings;
+    this.#sampling = { ...request.sampling, seed };
+    this.#random = new Random(seed);
+    const { repetitionPenalty, frequencyPenalty, presencePenalty, logitBias } = request.sampling;
+    const isPlain =
+      repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0 && Object.keys(logitBias).length === 0;
+    this.#counts = isPlain ? null : new TokenCounts(request.prompt);
+    this.#text = new TextOutput(tokenizer?.decoder({ skipSpecialTokens: true }) ?? null, request.stop);
+    this.#state = constraint?.start ?? 0;
+  }
+
+  /** Prompt and written tokens. */
+  get length(): number {
+    return this.#settings.request.prompt.length + this.ids.length;
+  }
+
+  /** Token of a position of prompt or text. */
+  tokenAt(position: number): number {
+    const { prompt } = this.#settings.request;
+    const id = position < prompt.length ? prompt[position] : this.ids[position - prompt.length];
+    if (id === undefined) throw new Error(`internal: no token at ${position} of ${this.length}`);
+    return id;
+  }
+
+  /**
+   * Chooses the next token. @param logits [vocab] of the model, changed
+   * @returns events to tell, the last of which is "finish" if the choice ends here
+   */
+  next(
+    logits: Float32Array,
+    isDraft: (id: number) => boolean,
+    experts: TokenTrace["experts"] | null,
+  ): GenerationEvent[] {
+    const { request, constraint, usableIds, stopIds } = this.#settings;
+    const mayStop = this.ids.length >= request.minTokens;
+    const reader = request.logprobs === null ? null : logprobsOf(logits, usableIds, request.logprobs);
+    this.#counts?.apply(logits, this.#sampling);
+    const ends = mayStop ? [...stopIds] : [];
+    if (!mayStop) for (const id of stopIds) logits[id] = Number.NEGATIVE_INFINITY;
+    if (constraint) applyMask(logits, constraint, this.#state, ends);
+    const id = sample(logits, usableIds, this.#sampling, this.#random);
+    if (logits[id] === Number.NEGATIVE_INFINITY) return [this.finish("stop", null)]; // A grammar's text with no end but this.
+    if (mayStop && stopIds.has(id)) return [this.finish("stop", id)];
+    this.ids.push(id);
+    this.#counts?.add(id);
+    const { text, stop } = this.#text.push(id, this.ids.length > request.minTokens);
+    const logprobs: PositionLogprobs | null = reader && { id, logprob: reader.of(id), top: reader.top };
+    const trace = experts && { isDrafted: isDraft(id), experts };
+    const told: GenerationEvent = { type: "token", choice: this.index, id, text, logprobs, trace };
+    if (stop !== null) return [told, this.finish("stop", stop, "")];
+    if (constraint) {
+      this.#state = constraint.advance(this.#state, id);
+      if (constraint.isFinished(this.#state)) return [told, this.finish("stop", null)];
+    }
+    return this.ids.length >= request.maxTokens ? [told, this.finish("length", null)] : [told];
+  }
+
+  /** Ends it. @param text what was held back and belongs to it; default: all of that */
+  finish(
+    reason: FinishEvent["reason"],
+    stoppedBy: string | number | null,
+    text = this.#text.flush(),
+    error: string | null = null,
+  ): FinishEvent {
+    this.isFinished = true;
+    return { type: "finish", choice: this.index, text, reason, stoppedBy, completionTokens: this.ids.length, error };
+  }
+}
