@@ -109,8 +109,9 @@ test("Ctrl-C stops what runs, else throws away what is being typed", async () =>
 });
 
 test("an unfinished text on a terminal is not sent at the end", async () => {
-  const { input, chat } = terminal(() => false);
+  const { input, chat, shown } = terminal(() => false);
   const next = chat.next();
   input.write("one\\\r\x04");
   expect(await next).toBeNull();
+  expect(shown().endsWith("\n")).toBe(true);
 });

@@ -92,6 +92,7 @@ export class ChatInput {
     this.#lines.on("close", () => {
       const rest = this.#joiner.end();
       if (rest && !isTerminal) this.#ready.push(rest);
+      if (isTerminal && this.#wake) output.write("\n"); // Ctrl-D leaves the cursor behind the prompt.
       this.#isOver = true;
       this.#wake?.();
     });
