@@ -18,7 +18,7 @@ export interface ChatAnswer extends Completion {
   /** Null: it did not think. */
   readonly reasoning: string | null;
   /** The answer as the next turn's history takes it; without the reasoning, which models are not shown again. */
-  readonly message: ChatMessage;
+  readonly message: { readonly role: "assistant"; readonly content: string };
 }
 
 /**
