@@ -64,6 +64,10 @@ test("turns and the system prompt become the next prompt, reasoning left out", a
   expect(one.session.turns[1]).toEqual({ role: "assistant", content: "Yes.", reasoning_content: "Hm." });
   await one.say('/system ""', "C");
   expect(one.model.lastPrompt.startsWith(`${bos}${userTurn}A`)).toBe(true);
+  const chatTemplate = "{% for m in messages %}{{ m.reasoning_content }}{{ m.content }};{% endfor %}";
+  const open = chat({ write: () => "<think>Hm.</think>Yes.", chatTemplate });
+  await open.say("A", "B");
+  expect(open.model.lastPrompt).toBe("A;Yes.;B;");
 });
 
 test("an answer is shown with its length and speed beside it, reasoning apart", async () => {
