@@ -16,7 +16,7 @@ export interface ChatScreen {
 }
 
 export interface LoopOptions {
-  /** A person is there: what goes wrong is shown and the chat goes on, and an interruption ends the answer alone. Else both end the chat. */
+  /** A person is there: mistakes are shown and the chat goes on, and an interruption ends the answer alone. Else both end the chat. */
   readonly isInteractive: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** How commands that answer open a model: the options that say how it computes and how much it holds, and the one place that passes them on. */
+/** How commands that answer open a model: the options for how it computes and what it holds, and the one place that passes them on. */
 import type { Option } from "commander";
 import type { Model } from "../generate/request.js";
 import type { ComputeDtype } from "../tensor/dtype.js";

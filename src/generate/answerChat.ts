@@ -24,8 +24,8 @@ export interface ChatAnswer extends Completion {
 /**
  * @param messages oldest first; control tokens spelled in them stay text
  * @returns pieces in their order, each of the reasoning or of the content
- * @throws RangeError for options that do not exist, a model that knows of no chats, or messages that its template refuses; for values out of
- *   range with the first piece
+ * @throws RangeError for options that do not exist, a model that knows of no chats, or messages that its template refuses; for values out
+ *   of range with the first piece
  */
 export function answerChat(
   model: Model,
