@@ -8,7 +8,7 @@ test("the library has the documented names and no others by accident", () => {
   const names =
     `bitsByPosition bitsPerByte createGrid deepseekV3Schedule DeepseekV3 defaultSettings describeInspection downloadModel
     extendedConfig findCheckpoint flopsPerTokenTraining generateIds generateText inferenceBatch initialize inspectData
-    kvCacheBytesPerToken listCheckpoints loadPreset loadWeights lockRun openWorld parameterCounts parseDataSources
+    kvCacheBytesPerToken LanguageModel listCheckpoints loadModel loadPreset loadWeights lockRun openWorld parameterCounts parseDataSources
     parseModelConfig positionWindows prepareData PreparedData presetNames pretrain PretrainLoader readConfig readEvents
     readRunRecord resolveModelDirectory saveModel scaledSchedule scoreTokens scoringBatch serializeModelConfig
     singleCommunicator TextData Tokenizer tokenizerTraining trainingBatch trainTokenizer writeRandomModel`.split(/\s+/);

@@ -23,6 +23,9 @@ export { singleCommunicator } from "./distributed/single.js";
 // Generation and evaluation.
 export { bitsByPosition, type PositionBucket, type PositionOptions, positionWindows } from "./eval/bitsByPosition.js";
 export { type BitsPerByte, bitsPerByte, type ScoreOptions, scoreTokens, type TokenScores } from "./eval/bitsPerByte.js";
+// A model that answers.
+export type { ChatAnswer, ChatOptions } from "./generate/answerChat.js";
+export type { CompletedText, CompleteOptions } from "./generate/completeText.js";
 export {
   type FinishReason,
   type GenerateOptions,
@@ -31,7 +34,21 @@ export {
   type TextRequest,
   type TextResult,
 } from "./generate/generate.js";
+export type { Grammar } from "./generate/grammar/constraint.js";
+export { LanguageModel } from "./generate/languageModel.js";
+export { type LoadOptions, loadModel } from "./generate/loadModel.js";
+export type {
+  EngineStats,
+  GenerationEvent,
+  GenerationRequest,
+  Model,
+  ModelInfo,
+  PositionLogprobs,
+} from "./generate/request.js";
 export type { Sampling } from "./generate/sampler.js";
+export type { ScoreTextOptions, TextScore } from "./generate/scoreText.js";
+export type { TextOptions } from "./generate/textOptions.js";
+export type { Completion, TextStream, TokenUsage } from "./generate/textStream.js";
 // The model.
 export { type Batch, inferenceBatch, scoringBatch, trainingBatch } from "./model/batch.js";
 export { type ModelConfig, parseModelConfig, serializeModelConfig } from "./model/config.js";
@@ -56,6 +73,8 @@ export {
   tokenizerTraining,
   trainTokenizer,
 } from "./tokenizer/bpeTrainer.js";
+export type { AnswerStart, ChatMessage, ToolCall } from "./tokenizer/chatTemplate.js";
+export type { ThoughtPart } from "./tokenizer/thought.js";
 export { type DecodeOptions, type EncodeOptions, type FimIds, Tokenizer } from "./tokenizer/tokenizer.js";
 // Training.
 export type {

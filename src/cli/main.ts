@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { benchCommand } from "./bench.js";
+import { chatCommand } from "./chat.js";
 import { convertCommand } from "./convert.js";
 import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
@@ -45,6 +46,7 @@ const commands = [
   pretrainCommand(),
   extendCommand(),
   generateCommand(),
+  chatCommand(),
   serveCommand(),
   scoreCommand(),
   inspectCommand(),

@@ -1,39 +1,14 @@
 /** `fathom serve`: answers the API that OpenAI's clients speak, from one model or several. */
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
-import type { Model } from "../generate/request.js";
 import type { FathomServer } from "../serve/server.js";
 import type { MetricsNames, ServerSettings } from "../serve/settings.js";
-import type { ComputeDtype } from "../tensor/dtype.js";
+import { type EngineFlags, engineOptions, openEngine } from "./engine.js";
 import { hubName, localModel, modelHelp } from "./modelPath.js";
-import {
-  act,
-  grouped,
-  integerOption,
-  numberOption,
-  type Outcome,
-  repeated,
-  say,
-  table,
-  threadsOption,
-} from "./output.js";
-import {
-  arithmeticOption,
-  type CachePrecision,
-  cacheOption,
-  type WeightPrecision,
-  weightsOption,
-} from "./precision.js";
+import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, table } from "./output.js";
 
-interface Flags {
+interface Flags extends EngineFlags {
   readonly alias?: readonly string[];
-  readonly threads?: number;
-  readonly dtype?: ComputeDtype;
-  readonly weights?: WeightPrecision;
-  readonly cache?: CachePrecision;
-  readonly maxBatch?: number;
-  readonly cacheTokens?: number;
-  readonly speculation?: number;
   readonly host?: string;
   readonly port?: number;
   readonly apiKeyFile?: string;
@@ -65,14 +40,10 @@ export function serveCommand(): Command {
       "name in requests, for the models in their order (default: the directory's); may be repeated",
       repeated,
     )
-    .addOption(threadsOption())
-    .addOption(arithmeticOption())
-    .addOption(weightsOption())
-    .addOption(cacheOption())
     .addOption(integerOption("--max-batch <n>", "completions that run at once", 1, 1024))
-    .addOption(integerOption("--cache-tokens <n>", "tokens that the latent cache has room for", 1, 2 ** 31))
-    .addOption(integerOption("--speculation <depth>", "tokens drafted ahead by MTP modules; 0 = none", 0, 4))
-    .option("--no-reload", "stay with the checkpoint of a run that is newest at the start")
+    .option("--no-reload", "stay with the checkpoint of a run that is newest at the start");
+  for (const option of engineOptions()) command.addOption(option);
+  command
     .optionsGroup("Network:")
     .addOption(new Option("--host <address>", "address to listen on (default 127.0.0.1)"))
     .addOption(whole("--port <n>", "port to listen on, 0 = any free one", 8000, 0, 65_535))
@@ -148,15 +119,6 @@ async function serve(names: readonly string[], flags: Flags): Promise<Outcome> {
   say("fathom: finishing what runs; once more ends it");
   await Promise.race([server.drain(), signals.second]);
   return { result: { url: server.url, models }, text: "" };
-}
-
-/** The one place that knows how an engine is opened. */
-async function openEngine(directory: string, flags: Flags): Promise<Model> {
-  const { loadModel } = await import("../generate/loadModel.js");
-  const { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation } = flags;
-  const given = { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation };
-  const set = Object.entries(given).filter(([, value]) => value !== undefined);
-  return loadModel(directory, Object.fromEntries(set));
 }
 
 /** SIGTERM and SIGINT: the first asks to drain, the second to end at once. */

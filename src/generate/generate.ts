@@ -8,6 +8,7 @@ import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { CacheDtype } from "../tensor/ops/latentAttention.js";
 import { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { promptIds } from "../tokenizer/promptIds.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { applyMask, Constraint, type Grammar, TokenBytes } from "./grammar/constraint.js";
 import { LatentCache } from "./latentCache.js";
@@ -129,16 +130,6 @@ export interface TextResult {
   readonly completionTokens: number;
   /** Decoded tokens per second, the prompt's pass left out. */
   readonly tokensPerSecond: number;
-}
-
-/** Ids of a prompt as in training: the start of a document, or prefix and suffix of a gap. @throws RangeError without FIM tokens */
-export function promptIds(tokenizer: Tokenizer, prompt: string, suffix: string | null): number[] {
-  const start = tokenizer.bosTokenId === null ? [] : [tokenizer.bosTokenId];
-  if (suffix === null) return [...start, ...tokenizer.encode(prompt)];
-  if (!tokenizer.fim)
-    throw new RangeError("generate: the tokenizer has no fill-in-the-middle tokens; leave out --suffix");
-  const { begin, hole, end } = tokenizer.fim;
-  return [...start, begin, ...tokenizer.encode(prompt), hole, ...tokenizer.encode(suffix), end];
 }
 
 /** The tokens that text consists of. */

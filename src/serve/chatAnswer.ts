@@ -4,9 +4,9 @@
  */
 import { randomBytes } from "node:crypto";
 import type { GenerationEvent } from "../generate/request.js";
+import { ThoughtSplitter } from "../tokenizer/thought.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Timings } from "./runningRequest.js";
-import { ThoughtSplitter } from "./thought.js";
 import { type ChatLogprob, chatLogprob, type TokenEvent, type TracedToken, tracedToken } from "./tokenRecord.js";
 import type { ToolPart, ToolReader } from "./toolParser.js";
 import { type Usage, UsageCounter } from "./usage.js";

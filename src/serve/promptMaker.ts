@@ -3,8 +3,14 @@
  * tokens of fill-in-the-middle. What users write never becomes a control token. Long texts and every template run in threads of their own,
  * so that the others' requests are answered meanwhile.
  */
-import { type ChatMessage, deepSeekChatTemplate, type GuardedText } from "../tokenizer/chatTemplate.js";
-import { assistantTurn, thinkBegin, userTurn } from "../tokenizer/specialTokens.js";
+import {
+  type ChatMessage,
+  type ChatPrompt,
+  chatTemplateOf,
+  endsInThought,
+  type GuardedText,
+} from "../tokenizer/chatTemplate.js";
+import { gapIds, joinIds, startIds } from "../tokenizer/promptIds.js";
 import type { EncodeOptions, Tokenizer } from "../tokenizer/tokenizer.js";
 import { invalid } from "./apiError.js";
 import type { Conversation, Tool } from "./chatRequest.js";
@@ -18,12 +24,6 @@ export interface PromptSettings {
   readonly longTextCharacters: number;
   /** Most characters of a rendered chat. */
   readonly maxTextCharacters: number;
-}
-
-export interface ChatPrompt {
-  readonly ids: Int32Array;
-  /** The prompt ends within an opened `<think>`. */
-  readonly isThinking: boolean;
 }
 
 export interface TemplateInput {
@@ -48,8 +48,7 @@ export class PromptMaker {
   constructor(tokenizer: Tokenizer, settings: PromptSettings) {
     this.#tokenizer = tokenizer;
     this.#settings = settings;
-    const hasTurns = tokenizer.tokenToId(userTurn) !== null && tokenizer.tokenToId(assistantTurn) !== null;
-    this.#template = tokenizer.chatTemplate ?? (hasTurns ? deepSeekChatTemplate : null);
+    this.#template = chatTemplateOf(tokenizer);
     this.#renderer =
       this.#template === null
         ? null
@@ -79,7 +78,7 @@ export class PromptMaker {
 
   /** A text as the beginning of a document. */
   async text(text: string): Promise<Int32Array> {
-    return joined([this.start, await this.encode(text)]);
+    return joinIds([this.start, await this.encode(text)]);
   }
 
   /** What stands around a gap: prefix, suffix, middle. @throws ApiError if the tokenizer lacks the tokens */
@@ -87,14 +86,14 @@ export class PromptMaker {
     const { fim } = this.#tokenizer;
     if (!fim) throw invalid("suffix", "suffix: this model's tokenizer has no fill-in-the-middle tokens");
     const [before, after] = [await this.encode(prefix), await this.encode(suffix)];
-    return joined([this.start, [fim.begin], before, [fim.hole], after, [fim.end]]);
+    return gapIds(this.start, fim, before, after);
   }
 
   /** A conversation up to where the assistant's answer begins, or goes on. @throws ApiError for what the template refuses */
   async chat(input: TemplateInput): Promise<ChatPrompt> {
     const { text, guard } = await this.#render(input);
     const ids = await this.encode(text, { allowSpecial: true, guard });
-    return { ids, isThinking: text.trimEnd().endsWith(thinkBegin) };
+    return { ids, isThinking: endsInThought(text) };
   }
 
   /** The text whose ids `chat` gives. @throws ApiError for what the template refuses */
@@ -109,7 +108,7 @@ export class PromptMaker {
 
   /** What stands before every document. */
   get start(): readonly number[] {
-    return this.#tokenizer.bosTokenId === null ? [] : [this.#tokenizer.bosTokenId];
+    return startIds(this.#tokenizer);
   }
 
   async #render({ conversation, tools, variables }: TemplateInput): Promise<GuardedText> {
@@ -137,14 +136,4 @@ export class PromptMaker {
       throw invalid("messages", `messages: ${reason}`, "chat_template_error");
     }
   }
-}
-
-function joined(parts: readonly ArrayLike<number>[]): Int32Array {
-  const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -1,4 +1,7 @@
-/** What the thread of a chat template does: messages in, guarded text out. A checkpoint's template may be hostile, so it runs nowhere else. */
+/**
+ * What the thread of a chat template does: messages in, guarded text out. A checkpoint's template may be hostile, so the server runs it
+ * nowhere else.
+ */
 import {
   type AnswerStart,
   type ChatMessage,

@@ -5,8 +5,9 @@
  *   V3.1:   call begin, name, separator, JSON, call end
  * Calls may come without the marker that opens their list: in DeepSeek's template later rounds look like that.
  */
+
+import { heldBack } from "../tokenizer/partialMarker.js";
 import { toolCallBegin, toolCallEnd, toolCallsBegin, toolCallsEnd, toolSeparator } from "../tokenizer/specialTokens.js";
-import { heldBack } from "./partialMarker.js";
 
 export type ToolPart =
   | { readonly kind: "content"; readonly text: string }

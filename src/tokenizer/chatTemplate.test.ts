@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from "vitest";
 import { trainTokenizer } from "./bpeTrainer.js";
-import { type ChatMessage, deepSeekChatTemplate, encodeChat, renderChat } from "./chatTemplate.js";
+import { type ChatMessage, chatPrompt, deepSeekChatTemplate, encodeChat, renderChat } from "./chatTemplate.js";
 import { numFixedTokens } from "./specialTokens.js";
-import type { Tokenizer } from "./tokenizer.js";
+import { Tokenizer } from "./tokenizer.js";
 
 const bosToken = "<｜begin▁of▁sentence｜>";
 const system: ChatMessage = { role: "system", content: "S" };
@@ -67,6 +67,27 @@ test("a conversation becomes the ids of its parts", () => {
     id("<｜end▁of▁sentence｜>"),
     id("<｜Assistant｜>"),
   ]);
+});
+
+test("a prompt ends where the answer begins, and says whether that is a thought", () => {
+  const id = (token: string): number => tokenizer.tokenToId(token) ?? -1;
+  const turn = [id(bosToken), id("<｜User｜>"), ...tokenizer.encode("some"), id("<｜Assistant｜>")];
+  expect(chatPrompt(tokenizer, [user("some")])).toEqual({ ids: Int32Array.from(turn), isThinking: false });
+  const opened = chatPrompt(tokenizer, [user("some")], {}, { content: "", reasoning: "more" });
+  expect([...opened.ids]).toEqual([...turn, id("<think>"), ...tokenizer.encode("more"), id("</think>")]);
+  const { chat_template: _, ...config } = tokenizer.config;
+  const untold = Tokenizer.fromJson(tokenizer.json, config);
+  expect([...chatPrompt(untold, [user("some")]).ids]).toEqual(turn);
+  const thinking = Tokenizer.fromJson(tokenizer.json, {
+    ...config,
+    chat_template: "{{ messages[0].content }}<think>\n",
+  });
+  expect(chatPrompt(thinking, [user("some")]).isThinking).toBe(true);
+  expect(
+    chatPrompt(Tokenizer.fromJson(tokenizer.json, { ...config, chat_template: "{{ messages[0].content }}" }), [
+      user("<think>"),
+    ]).isThinking,
+  ).toBe(false);
 });
 
 test("control tokens spelled in messages stay text", () => {

@@ -5,7 +5,7 @@
  * What users wrote stays text: `encodeChat` lets only the template itself make control tokens.
  */
 import { Template } from "@huggingface/jinja";
-import { thinkBegin, thinkEnd } from "./specialTokens.js";
+import { assistantTurn, thinkBegin, thinkEnd, userTurn } from "./specialTokens.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 export interface ToolCall {
@@ -129,21 +129,55 @@ export interface GuardedText {
   readonly guard: string;
 }
 
+/** The template of a tokenizer: its own, or DeepSeek-V3's where the vocabulary has that one's turns; null: it knows of no chats. */
+export function chatTemplateOf(tokenizer: Tokenizer): string | null {
+  const hasTurns = [userTurn, assistantTurn].every((turn) => tokenizer.tokenToId(turn) !== null);
+  return tokenizer.chatTemplate ?? (hasTurns ? deepSeekChatTemplate : null);
+}
+
+/** A conversation as the model reads it. */
+export interface ChatPrompt {
+  readonly ids: Int32Array;
+  /** It ends within an opened `<think>`: what follows is a thought. */
+  readonly isThinking: boolean;
+}
+
+/** Whether what follows a rendered conversation is a thought. */
+export function endsInThought(text: string): boolean {
+  return text.trimEnd().endsWith(thinkBegin);
+}
+
 /**
- * Ids of a conversation by the tokenizer's own template. Spellings of added tokens in messages stay text, but for the
- * think tags of assistant messages, which the model itself wrote. (A one-character added token cannot be told from text.)
+ * Ids of a conversation up to where the assistant's answer begins, or goes on. Spellings of added tokens in messages stay text, but for the
+ * think tags of assistant messages, which the model itself wrote. (A one-character added token cannot be told from text.) The template runs
+ * in the caller's thread, as long as it takes.
  * @throws RangeError when the tokenizer has no template, or as `renderChat`
  */
+export function chatPrompt(
+  tokenizer: Tokenizer,
+  messages: readonly ChatMessage[],
+  options: Omit<ChatOptions, "bosToken" | "eosToken"> = {},
+  answer: AnswerStart | null = null,
+): ChatPrompt {
+  const template = chatTemplateOf(tokenizer);
+  if (template === null) {
+    throw new RangeError(
+      "messages: the tokenizer has no chat template and no tokens for turns; generate from text instead",
+    );
+  }
+  const { bosToken, eosToken, addedTokenTexts } = tokenizer;
+  const given = { addGenerationPrompt: true, ...options, bosToken, eosToken };
+  const { text, guard } = renderGuarded(compileChatTemplate(template), addedTokenTexts, messages, given, answer);
+  return { ids: tokenizer.encode(text, { allowSpecial: true, guard }), isThinking: endsInThought(text) };
+}
+
+/** Ids of a whole conversation, which nothing is to follow unless the options say so; else as `chatPrompt`. */
 export function encodeChat(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
   options: Omit<ChatOptions, "bosToken" | "eosToken"> = {},
 ): Int32Array {
-  if (tokenizer.chatTemplate === null) throw new RangeError("this tokenizer has no chat_template");
-  const { bosToken, eosToken, addedTokenTexts } = tokenizer;
-  const render = compileChatTemplate(tokenizer.chatTemplate);
-  const { text, guard } = renderGuarded(render, addedTokenTexts, messages, { ...options, bosToken, eosToken });
-  return tokenizer.encode(text, { allowSpecial: true, guard });
+  return chatPrompt(tokenizer, messages, { addGenerationPrompt: false, ...options }).ids;
 }
 
 /**

@@ -2,8 +2,9 @@
  * Splits what a model writes into reasoning and answer: text between `<think>` and `</think>` is reasoning. Templates often open the tag
  * themselves, so it need not be in the text. Line breaks around the tags belong to neither. infrastructure.md 7.1, model.md F3.
  */
-import { thinkBegin, thinkEnd } from "../tokenizer/specialTokens.js";
+
 import { heldBack } from "./partialMarker.js";
+import { thinkBegin, thinkEnd } from "./specialTokens.js";
 
 export interface ThoughtPart {
   readonly kind: "reasoning" | "content";

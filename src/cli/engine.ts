@@ -1,0 +1,42 @@
+/** How commands that answer open a model: the options for how it computes and what it holds, and the one place that passes them on. */
+import type { Option } from "commander";
+import type { Model } from "../generate/request.js";
+import type { ComputeDtype } from "../tensor/dtype.js";
+import { integerOption, threadsOption } from "./output.js";
+import {
+  arithmeticOption,
+  type CachePrecision,
+  cacheOption,
+  type WeightPrecision,
+  weightsOption,
+} from "./precision.js";
+
+export interface EngineFlags {
+  readonly threads?: number;
+  readonly dtype?: ComputeDtype;
+  readonly weights?: WeightPrecision;
+  readonly cache?: CachePrecision;
+  readonly maxBatch?: number;
+  readonly cacheTokens?: number;
+  readonly speculation?: number;
+}
+
+/** All but --max-batch, which is for many callers. */
+export function engineOptions(): readonly Option[] {
+  return [
+    threadsOption(),
+    arithmeticOption(),
+    weightsOption(),
+    cacheOption(),
+    integerOption("--cache-tokens <n>", "tokens that the latent cache has room for", 1, 2 ** 31),
+    integerOption("--speculation <depth>", "tokens drafted ahead by MTP modules; 0 = none", 0, 4),
+  ];
+}
+
+export async function openEngine(directory: string, flags: EngineFlags): Promise<Model> {
+  const { loadModel } = await import("../generate/loadModel.js");
+  const { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation } = flags;
+  const given = { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation };
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return loadModel(directory, Object.fromEntries(set));
+}
