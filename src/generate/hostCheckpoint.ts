@@ -1,0 +1,75 @@
+/** Opens a checkpoint and puts an engine on it, in the thread that calls. */
+import { availableParallelism, freemem } from "node:os";
+import { openCheckpoint } from "../checkpoint/openCheckpoint.js";
+import type { ModelConfig } from "../model/config.js";
+import type { DeepseekV3 } from "../model/deepseekV3.js";
+import { bytesPerElement, type ComputeDtype } from "../tensor/dtype.js";
+import { native } from "../tensor/native.js";
+import { type CacheDtype, entrySize } from "../tensor/ops/latentAttention.js";
+import { Engine } from "./engine.js";
+import { EngineHost } from "./engineHost.js";
+import type { EngineMessage } from "./engineProtocol.js";
+import { openTokenizer } from "./openTokenizer.js";
+import { type CachePrecision, cacheDtypes, quantDtypes, type WeightPrecision } from "./precision.js";
+
+/** How a model is opened; see `LoadOptions`. */
+export interface EngineSettings {
+  readonly threads?: number;
+  readonly dtype?: ComputeDtype;
+  readonly weights?: WeightPrecision;
+  readonly cache?: CachePrecision;
+  readonly maxBatch?: number;
+  readonly cacheTokens?: number;
+  readonly speculation?: number;
+}
+
+export interface WorkerData {
+  readonly directory: string;
+  readonly settings: EngineSettings;
+}
+
+export const defaultMaxBatch = 64;
+export const defaultSpeculation = 4;
+
+/** @throws RangeError for files that do not fit together, or settings out of range */
+export function hostCheckpoint(
+  { directory, settings }: WorkerData,
+  post: (message: EngineMessage) => void,
+): EngineHost {
+  native().setThreads(settings.threads ?? availableParallelism());
+  const weights = settings.weights && quantDtypes[settings.weights];
+  const { model, config } = openCheckpoint(directory, { dtype: settings.dtype, weights });
+  const tokenizer = openTokenizer(directory, config);
+  const cacheDtype = settings.cache ? cacheDtypes[settings.cache] : model.dtype;
+  const maxBatch = settings.maxBatch ?? defaultMaxBatch;
+  const options = {
+    maxBatch,
+    cacheTokens: settings.cacheTokens ?? usualCacheTokens(config, cacheDtype, maxBatch),
+    cacheDtype,
+    speculation: settings.speculation ?? defaultSpeculation,
+  };
+  let maxPositions = 0;
+  const host = new EngineHost(
+    (breathe) => {
+      const engine = new Engine(model, tokenizer, { ...options, breathe });
+      maxPositions = engine.maxPositions;
+      return engine;
+    },
+    post,
+    () => model.free(),
+  );
+  post({ type: "ready", info: { directory, weights: weightsName(model), cache: cacheDtype, maxPositions } });
+  return host;
+}
+
+/** What a quarter of the free memory holds, but no more than all choices can use, and a usable context at least. */
+function usualCacheTokens(config: ModelConfig, dtype: CacheDtype, maxBatch: number): number {
+  const { kvLoraRank, qkRopeHeadDim, numHiddenLayers, maxPositionEmbeddings: context } = config;
+  const bytes = (numHiddenLayers + 1) * entrySize(kvLoraRank, qkRopeHeadDim, dtype) * bytesPerElement[dtype];
+  const fitting = Math.floor(freemem() / 4 / bytes);
+  return Math.max(Math.min(context, 4096), Math.min(fitting, maxBatch * context));
+}
+
+function weightsName({ parameters, dtype }: DeepseekV3): string {
+  return parameters.find(({ scales }) => scales !== null)?.data.dtype ?? dtype;
+}
