@@ -7,8 +7,8 @@ import * as fathom from "./index.js";
 test("the library has the documented names and no others by accident", () => {
   const names =
     `bitsByPosition bitsPerByte createGrid deepseekV3Schedule DeepseekV3 defaultSettings describeInspection downloadModel
-    extendedConfig findCheckpoint flopsPerTokenTraining generateIds generateText inferenceBatch initialize inspectData
-    kvCacheBytesPerToken LanguageModel listCheckpoints loadModel loadPreset loadWeights lockRun openWorld parameterCounts parseDataSources
+    extendedConfig findCheckpoint flopsPerTokenTraining inferenceBatch initialize inspectData
+    kvCacheBytesPerToken LanguageModel listCheckpoints loadModel loadPreset loadWeights lockRun modelInThread openWorld parameterCounts parseDataSources
     parseModelConfig positionWindows prepareData PreparedData presetNames pretrain PretrainLoader readConfig readEvents
     readRunRecord resolveModelDirectory saveModel scaledSchedule scoreTokens scoringBatch serializeModelConfig
     singleCommunicator TextData Tokenizer tokenizerTraining trainingBatch trainTokenizer writeRandomModel`.split(/\s+/);
@@ -30,10 +30,10 @@ test("a model made, saved, opened and asked with the library alone", async () =>
       await fathom.scoreTokens(opened, [[5, 6, 7]]),
     ];
     expect(after).toEqual(before);
-    const ids: number[] = [];
-    const sampling = { temperature: 0, topP: 1, topK: 0, seed: 0 };
-    for await (const id of fathom.generateIds(opened, [5, 6], { ...sampling, maxTokens: 3, stopIds: [] })) ids.push(id);
+    const model = fathom.modelInThread(opened, null, { maxBatch: 1, cacheTokens: 64, speculation: 0 });
+    const { ids } = await model.generate([5, 6], { maxTokens: 3, ignoreEos: true }).result();
     expect(ids.length).toBe(3);
+    await model.close();
     expect(fathom.parameterCounts(config).total).toBeGreaterThan(100_000);
     made.free();
     opened.free();

@@ -26,19 +26,12 @@ export { type BitsPerByte, bitsPerByte, type ScoreOptions, scoreTokens, type Tok
 // A model that answers.
 export type { ChatAnswer, ChatOptions } from "./generate/answerChat.js";
 export type { CompletedText, CompleteOptions } from "./generate/completeText.js";
-export {
-  type FinishReason,
-  type GenerateOptions,
-  generateIds,
-  generateText,
-  type TextRequest,
-  type TextResult,
-} from "./generate/generate.js";
 export type { Grammar } from "./generate/grammar/constraint.js";
 export { LanguageModel } from "./generate/languageModel.js";
-export { type LoadOptions, loadModel } from "./generate/loadModel.js";
+export { type LoadOptions, loadModel, modelInThread } from "./generate/loadModel.js";
 export type {
   EngineStats,
+  FinishReason,
   GenerationEvent,
   GenerationRequest,
   Model,

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
-import { decode, prefill } from "../generate/generate.js";
-import { LatentCache } from "../generate/latentCache.js";
+import { decode, prefill, SequenceCache } from "../generate/forward.js";
 import { loadPreset } from "../model/presets.js";
-import { BatchedCache, decodeRows, expertsMet } from "./batchedDecode.js";
+import { BatchedCache, decodeTogether, expertsMet } from "./batchedDecode.js";
 import { randomModel } from "./weights.js";
 
 const config = loadPreset("tiny");
@@ -20,7 +19,7 @@ async function together(
   using cache = new BatchedCache(model, rows.length, 0, 3);
   let logits = new Float32Array();
   for (let step = 0; step < 3; step++) {
-    logits = (await decodeRows(
+    logits = (await decodeTogether(
       model,
       cache,
       Int32Array.from(rows, (ids) => ids[step] ?? 0),
@@ -39,7 +38,7 @@ test("rows that decode together give what each gives alone, to the bit, and what
   for (const [row, ids] of sequences.entries()) {
     const [alone] = await together(model, [ids]);
     expect(alone).toEqual(all[row]);
-    using cache = new LatentCache(model, 3);
+    using cache = new SequenceCache(model, 3);
     await prefill(model, cache, ids.slice(0, 1));
     await decode(model, cache, ids[1] ?? 0);
     const usual = await decode(model, cache, ids[2] ?? 0);
@@ -74,7 +73,7 @@ test("expertsMet counts experts once", async () => {
   using cache = new BatchedCache(model, 3, 0, 1);
   const met: number[] = [];
   const same = Int32Array.from([7, 7, 7]);
-  await decodeRows(model, cache, same, (_, dispatched) => met.push(expertsMet(dispatched)));
+  await decodeTogether(model, cache, same, (_, dispatched) => met.push(expertsMet(dispatched)));
   // Equal rows go to the same experts, in each of the MoE layers.
   expect(met).toEqual(Array(config.numHiddenLayers - config.firstKDenseReplace).fill(config.numExpertsPerTok));
   model.free();

@@ -4,8 +4,7 @@
  *
  * A depth is prefilled once and grows by the tokens of each run, in the peer too: at most repeats x tokens deeper at the end.
  */
-import { decode, prefill } from "../generate/generate.js";
-import { LatentCache } from "../generate/latentCache.js";
+import { decode, prefill, SequenceCache } from "../generate/forward.js";
 import { argMax } from "../generate/sampler.js";
 import type { ModelConfig } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
@@ -18,7 +17,7 @@ import {
   measureFloors,
 } from "../train/floors.js";
 import { randomTokens } from "../train/measure.js";
-import { BatchedCache, decodeRows, expertsMet } from "./batchedDecode.js";
+import { BatchedCache, decodeTogether, expertsMet } from "./batchedDecode.js";
 import { decodeCost, decodeFloorSeconds } from "./inferenceCost.js";
 import type { Peer } from "./peerProcess.js";
 import { measureSection, type Say, timed } from "./rounds.js";
@@ -100,7 +99,7 @@ async function oneSequence(
 ): Promise<Measured> {
   const { tokens, repeats, preset, say, peer } = options;
   const { vocabSize, numExpertsPerTok } = model.config;
-  using cache = new LatentCache(model, Math.max(1, depth) + tokens * (repeats + 1));
+  using cache = new SequenceCache(model, Math.max(1, depth) + tokens * (repeats + 1));
   await prefill(model, cache, randomTokens(Math.max(1, depth), vocabSize, 1));
   let seed = 2;
   const run = async (): Promise<void> => {
@@ -134,10 +133,10 @@ async function together(
   const { vocabSize } = model.config;
   using cache = new BatchedCache(model, batch, depth, tokens * (repeats + 1));
   let seed = 2;
-  const run = async (onStep?: Parameters<typeof decodeRows>[3]): Promise<void> => {
+  const run = async (onStep?: Parameters<typeof decodeTogether>[3]): Promise<void> => {
     const ids = randomTokens(batch * tokens, vocabSize, seed++);
     for (let step = 0; step < tokens; step++) {
-      const logits = await decodeRows(model, cache, ids.subarray(step * batch, (step + 1) * batch), onStep);
+      const logits = await decodeTogether(model, cache, ids.subarray(step * batch, (step + 1) * batch), onStep);
       for (let row = 0; row < batch; row++) argMax(logits.subarray(row * vocabSize, (row + 1) * vocabSize));
     }
   };

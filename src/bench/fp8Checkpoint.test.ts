@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadWeights, readConfig, storedAs } from "../checkpoint/modelFiles.js";
 import { singleCommunicator } from "../distributed/single.js";
-import { prefill } from "../generate/generate.js";
-import { LatentCache } from "../generate/latentCache.js";
+import { prefill, SequenceCache } from "../generate/forward.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import { parameterCounts } from "../model/flops.js";
 import { loadPreset } from "../model/presets.js";
@@ -38,7 +37,7 @@ test("a checkpoint that is made opens with its matrices in FP8 and gives finite,
   expect(loadWeights(model, folder).unexpected).toEqual([]);
   const experts = model.parameters.find(({ shape }) => shape.length === 3);
   expect(experts?.data.dtype).toBe("float8_e4m3fn");
-  using cache = new LatentCache(model, 4);
+  using cache = new SequenceCache(model, 4);
   const logits = await prefill(model, cache, [1, 2, 3, 4]);
   expect(logits.every(Number.isFinite)).toBe(true);
   expect(new Set(logits).size).toBeGreaterThan(100);
@@ -46,7 +45,7 @@ test("a checkpoint that is made opens with its matrices in FP8 and gives finite,
   const mapped = new DeepseekV3(config, "bfloat16", singleCommunicator(), storedAs(folder, config));
   loadWeights(mapped, folder, undefined, "mapped");
   expect(mapped.arena.usedBytes).toBeLessThan(0.05 * model.arena.usedBytes);
-  using again = new LatentCache(mapped, 4);
+  using again = new SequenceCache(mapped, 4);
   expect(await prefill(mapped, again, [1, 2, 3, 4])).toEqual(logits);
   model.free();
   expect(() => writeFp8Checkpoint(folder, written)).toThrow("there is a model already");

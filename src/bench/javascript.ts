@@ -2,8 +2,7 @@
  * How much of a training step and of a decoded token is JavaScript: wall clock less the time inside kernels. On one thread, for more threads only
  * shorten the kernels' part: the milliseconds stay. Least: as many empty calls into the addon.
  */
-import { decode } from "../generate/generate.js";
-import { LatentCache } from "../generate/latentCache.js";
+import { decode, SequenceCache } from "../generate/forward.js";
 import { argMax } from "../generate/sampler.js";
 import type { ModelConfig } from "../model/config.js";
 import type { TrainPrecision } from "../tensor/dtype.js";
@@ -54,7 +53,7 @@ async function ofTraining(
 async function ofDecoding({ preset, config }: NamedConfig, options: JavascriptOptions): Promise<BenchRow> {
   const model = randomModel(config, { dtype: "bfloat16", weights: "int8" });
   const tokens = 16;
-  using cache = new LatentCache(model, tokens * (options.repeats + 1));
+  using cache = new SequenceCache(model, tokens * (options.repeats + 1));
   const run = async (): Promise<void> => {
     for (const id of randomTokens(tokens, config.vocabSize, 1)) argMax(await decode(model, cache, id));
   };

@@ -5,8 +5,7 @@
 import { readFileSync } from "node:fs";
 import { loadWeights, readConfig, storedAs } from "../checkpoint/modelFiles.js";
 import { singleCommunicator } from "../distributed/single.js";
-import { decode, prefill } from "../generate/generate.js";
-import { LatentCache } from "../generate/latentCache.js";
+import { decode, prefill, SequenceCache } from "../generate/forward.js";
 import { argMax } from "../generate/sampler.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import { bytesPerElement } from "../tensor/dtype.js";
@@ -23,7 +22,7 @@ const model = new DeepseekV3(config, dtype, singleCommunicator(), storedAs(direc
 loadWeights(model, directory, undefined, "mapped");
 const tokens = Number(promptTokens);
 const more = Number(moreTokens);
-const cache = new LatentCache(model, tokens + more);
+const cache = new SequenceCache(model, tokens + more);
 const token = argMax(await prefill(model, cache, randomTokens(tokens, config.vocabSize, 1)));
 const { weightBytes } = prefillCost(model.config, model.parameters, tokens);
 process.stdout.write(`${JSON.stringify({ token, before, after: memory(), touchedBytes: weightBytes })}\n`);

@@ -1,7 +1,6 @@
 /** A prompt in one pass, as generation runs it: tokens per second beside the arithmetic peak, and beside llama.cpp's better file type. */
 
-import { prefill } from "../generate/generate.js";
-import { LatentCache } from "../generate/latentCache.js";
+import { prefill, SequenceCache } from "../generate/forward.js";
 import type { ModelConfig } from "../model/config.js";
 import { bestFloors, type Floors, measureFloors } from "../train/floors.js";
 import { randomTokens } from "../train/measure.js";
@@ -31,7 +30,7 @@ export async function benchPrefill(
   const ids = randomTokens(tokens, config.vocabSize, 1);
   const once = (): Promise<number> =>
     timed(async () => {
-      using cache = new LatentCache(model, tokens);
+      using cache = new SequenceCache(model, tokens);
       await prefill(model, cache, ids);
     });
   await once();

@@ -4,8 +4,7 @@
  */
 import { loadWeights, quantizedTo, readConfig } from "../checkpoint/modelFiles.js";
 import { singleCommunicator } from "../distributed/single.js";
-import { decode } from "../generate/generate.js";
-import { LatentCache } from "../generate/latentCache.js";
+import { decode, SequenceCache } from "../generate/forward.js";
 import { argMax } from "../generate/sampler.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import type { StorageOf } from "../model/weights.js";
@@ -85,7 +84,7 @@ async function readAll(variant: Variant, { directory, texts }: QuantizationOptio
   loadWeights(model, directory);
   const logProbabilities: Float32Array[] = [];
   for (const ids of texts) {
-    using cache = new LatentCache(model, ids.length, variant.cache);
+    using cache = new SequenceCache(model, ids.length, variant.cache);
     // The last token predicts nothing that is known.
     for (const id of ids.subarray(0, -1)) logProbabilities.push(logSoftmax(await decode(model, cache, id)));
   }

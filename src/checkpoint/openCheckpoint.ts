@@ -1,7 +1,8 @@
 /** A checkpoint opened for inference: the model with its weights, mapped where they can be. */
+
+import { singleCommunicator } from "../distributed/single.js";
 import type { ModelConfig } from "../model/config.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
-import { singleCommunicator } from "../distributed/single.js";
 import type { ComputeDtype, QuantDtype } from "../tensor/dtype.js";
 import { loadWeights, quantizedTo, readConfig, storedAs } from "./modelFiles.js";
 

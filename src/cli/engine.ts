@@ -1,6 +1,6 @@
 /** How commands that answer open a model: the options for how it computes and what it holds, and the one place that passes them on. */
 import type { Option } from "commander";
-import type { Model } from "../generate/request.js";
+import type { LanguageModel } from "../generate/languageModel.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { integerOption, threadsOption } from "./output.js";
 import {
@@ -33,7 +33,7 @@ export function engineOptions(): readonly Option[] {
   ];
 }
 
-export async function openEngine(directory: string, flags: EngineFlags): Promise<Model> {
+export async function openEngine(directory: string, flags: EngineFlags): Promise<LanguageModel> {
   const { loadModel } = await import("../generate/loadModel.js");
   const { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation } = flags;
   const given = { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation };

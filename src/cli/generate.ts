@@ -2,19 +2,13 @@
 import { Command } from "commander";
 import type { Grammar } from "../generate/grammar/constraint.js";
 import type { JsonSchema } from "../generate/grammar/jsonSchema.js";
-import type { ComputeDtype } from "../tensor/dtype.js";
-import { modelHelp } from "./modelPath.js";
-import { act, integerOption, numberOption, type Outcome, repeated, threadsOption } from "./output.js";
-import {
-  arithmeticOption,
-  type CachePrecision,
-  cacheDtypes,
-  cacheOption,
-  type WeightPrecision,
-  weightsOption,
-} from "./precision.js";
+import type { LanguageModel } from "../generate/languageModel.js";
+import { promptIds } from "../tokenizer/promptIds.js";
+import { type EngineFlags, engineOptions, openEngine } from "./engine.js";
+import { localModel, modelHelp } from "./modelPath.js";
+import { act, integerOption, numberOption, type Outcome, repeated } from "./output.js";
 
-interface Flags {
+interface Flags extends EngineFlags {
   readonly model: string;
   readonly prompt?: string;
   readonly promptFile?: string;
@@ -24,10 +18,6 @@ interface Flags {
   readonly topP?: number;
   readonly topK?: number;
   readonly seed?: number;
-  readonly threads?: number;
-  readonly dtype?: ComputeDtype;
-  readonly weights?: WeightPrecision;
-  readonly cache?: CachePrecision;
   readonly jsonSchema?: string;
   readonly regex?: string;
   readonly choice?: readonly string[];
@@ -48,10 +38,6 @@ export function generateCommand(): Command {
     )
     .addOption(integerOption("--top-k <k>", "choose among the k likeliest (default 0 = all)", 0, 2 ** 31))
     .addOption(integerOption("--seed <n>", "seed of the choices (default 0)", 0, Number.MAX_SAFE_INTEGER))
-    .addOption(threadsOption())
-    .addOption(arithmeticOption())
-    .addOption(weightsOption())
-    .addOption(cacheOption())
     .option("--json-schema <path>", "write JSON of this schema")
     .option("--regex <pattern>", "write a text that this regular expression matches as a whole")
     .option("--choice <text>", "write one of the texts; may be repeated", repeated)
@@ -59,42 +45,41 @@ export function generateCommand(): Command {
       "after",
       '\nExamples:\n  fathom generate --model runs/quickstart --prompt "// 2 + 2 = " --regex "[0-9]{1,3}"\n  fathom generate --model runs/quickstart --prompt "export function "\n  fathom generate --model runs/quickstart --prompt "const x = " --suffix ";" --temperature 0',
     );
+  for (const option of engineOptions()) command.addOption(option);
   return act<Flags>(command, (_, flags) => generate(flags, command.opts<Flags>().json ?? false));
 }
 
 async function generate(flags: Flags, isQuiet: boolean): Promise<Outcome> {
-  const { generateText } = await import("../generate/generate.js");
-  const { openModel } = await import("./models.js");
   const { readText } = await import("../data/documents.js");
   if ((flags.prompt === undefined) === (flags.promptFile === undefined)) {
     throw new RangeError("generate: give either --prompt or --prompt-file");
   }
   const prompt = flags.prompt ?? Buffer.from(readText(flags.promptFile ?? "")).toString("utf8");
   const grammar = grammarOf(flags, readText);
-  const { model, tokenizer, directory } = await openModel(flags.model, flags);
-  if (!tokenizer) throw new RangeError(`${directory}: no tokenizer.json; text needs one`);
+  const model = await openEngine(await localModel(flags.model), flags);
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
-  const stream = generateText(model, tokenizer, {
-    prompt,
-    suffix: flags.suffix ?? null,
-    maxTokens: flags.maxTokens ?? null,
+  const { suffix, maxTokens } = flags;
+  const stream = model.generate(prompt, {
     temperature: flags.temperature ?? 0.6,
     topP: flags.topP ?? 0.95,
     topK: flags.topK ?? 0,
     seed: flags.seed ?? 0,
-    cache: flags.cache && cacheDtypes[flags.cache],
-    grammar,
     signal: stop.signal,
+    maxTokens: maxTokens ?? usualTokens(model, prompt, suffix),
+    ...(suffix === undefined ? {} : { suffix }),
+    ...(grammar ? { grammar } : {}),
   });
-  for (;;) {
-    const { value, done } = await stream.next();
-    if (done) {
-      model.free();
-      return { result: value, text: "", isInterrupted: stop.signal.aborted };
-    }
-    if (!isQuiet) process.stdout.write(value);
-  }
+  for await (const text of stream) if (!isQuiet) process.stdout.write(text);
+  const { usage, logprobs: _, ...result } = await stream.result();
+  await model.close();
+  return { result: { ...result, ...usage }, text: "", isInterrupted: stop.signal.aborted };
+}
+
+/** Up to 128, as far as the model has positions. */
+function usualTokens({ tokenizer, info }: LanguageModel, prompt: string, suffix: string | undefined): number {
+  const ids = tokenizer ? promptIds(tokenizer, prompt, suffix ?? null) : [];
+  return Math.max(1, Math.min(128, info.maxPositions - ids.length));
 }
 
 /** @throws RangeError for more than one form, or a file that is no JSON */

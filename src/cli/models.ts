@@ -2,14 +2,14 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import { loadWeights, quantizedTo, readConfig, storedAs } from "../checkpoint/modelFiles.js";
+import { openCheckpoint } from "../checkpoint/openCheckpoint.js";
 import { resolveModelDirectory } from "../checkpoint/runDirectory.js";
-import { singleCommunicator } from "../distributed/single.js";
 import { isObject } from "../files/json.js";
-import { DeepseekV3 } from "../model/deepseekV3.js";
+import { openTokenizer } from "../generate/openTokenizer.js";
+import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { native } from "../tensor/native.js";
-import { Tokenizer } from "../tokenizer/tokenizer.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { readRunRecord } from "../train/runFiles.js";
 import { localModel } from "./modelPath.js";
 import { say } from "./output.js";
@@ -34,24 +34,15 @@ export interface OpenedModel {
 /** @throws RangeError for a path without a model, or files that do not fit together */
 export async function openModel(path: string, options: OpenOptions): Promise<OpenedModel> {
   const directory = resolveModelDirectory(await localModel(path));
-  const config = readConfig(directory);
   native().setThreads(options.threads ?? availableParallelism());
-  const dtype = options.dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
-  const storage = options.weights ? quantizedTo(quantDtypes[options.weights]) : storedAs(directory, config);
-  const model = new DeepseekV3(config, dtype, singleCommunicator(), storage);
-  const { unexpected } = loadWeights(model, directory, undefined, "mapped");
+  const weights = options.weights && quantDtypes[options.weights];
+  const { model, config, unexpected } = openCheckpoint(directory, { dtype: options.dtype, weights });
   if (unexpected.length > 0) {
     say(
       `${directory}: ${unexpected.length} tensors are not part of the model and left out: ${unexpected.slice(0, 3).join(", ")}`,
     );
   }
-  const hasTokenizer = existsSync(join(directory, "tokenizer.json"));
-  const tokenizer = hasTokenizer ? Tokenizer.fromDirectory(directory) : null;
-  if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
-    throw new RangeError(
-      `${directory}: the tokenizer has ${tokenizer.vocabSize} ids, the model's vocab_size is ${config.vocabSize}`,
-    );
-  }
+  const tokenizer = openTokenizer(directory, config);
   return { directory, model, tokenizer, window: trainedWindow(directory) ?? config.maxPositionEmbeddings };
 }
 

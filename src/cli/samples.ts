@@ -1,5 +1,5 @@
 /** Completions of held-out documents beside what the documents really say: the quickest look at what a model has learned. */
-import { generateText } from "../generate/generate.js";
+import { modelInThread } from "../generate/loadModel.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { SampleEvent } from "../train/events.js";
@@ -28,6 +28,7 @@ export async function drawSamples(
   const samples: SampleEvent[] = [];
   const positions = model.config.maxPositionEmbeddings;
   const texts = documents.map((content) => Buffer.from(content).toString("utf8")).filter(({ length }) => length > 1200);
+  const writer = modelInThread(model, tokenizer, { maxBatch: 1, cacheTokens: positions, speculation: 0 });
   const stride = Math.max(1, Math.floor(texts.length / count));
   for (const [i, text] of texts
     .filter((_, at) => at % stride === 0)
@@ -47,19 +48,12 @@ export async function drawSamples(
       if (suffix !== null) suffix = suffix.slice(0, Math.floor((suffix.length * 3) / 4));
     }
     if (prompt === "") continue;
-    const stream = generateText(model, tokenizer, {
-      prompt,
-      suffix,
-      maxTokens,
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      seed: 0,
-    });
-    let done = await stream.next();
-    while (!done.done) done = await stream.next();
-    samples.push({ kind: "sample", stage, step, prompt, suffix, text: done.value.text, truth });
+    const { text: written } = await writer
+      .generate(prompt, { maxTokens, ...(suffix === null ? {} : { suffix }) })
+      .result();
+    samples.push({ kind: "sample", stage, step, prompt, suffix, text: written, truth });
   }
+  await writer.close();
   return samples;
 }
 

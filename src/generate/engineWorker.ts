@@ -1,6 +1,6 @@
 /** The thread of an engine: opens the model that it is started with, then answers calls. */
 import { parentPort, workerData } from "node:worker_threads";
-import { type EngineMessage, refusalOf, type EngineCall } from "./engineProtocol.js";
+import { type EngineCall, type EngineMessage, refusalOf } from "./engineProtocol.js";
 import { hostCheckpoint, type WorkerData } from "./hostCheckpoint.js";
 
 const port = parentPort;

@@ -72,7 +72,7 @@ export async function prefillRuns(
   return passOf(model, async (tape) => {
     using inputs = promptContext(model, cache, tape, runs, pause);
     const positions = Math.max(...runs.map(({ start, count }) => start + count));
-    return model.hidden(tape, inputs.ids, inputs.context, positions, onDispatched, pause);
+    return await model.hidden(tape, inputs.ids, inputs.context, positions, onDispatched, pause); // The inputs live as long.
   });
 }
 

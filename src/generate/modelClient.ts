@@ -27,12 +27,7 @@ export class ModelClient implements Model {
   #closing: Promise<void> | null = null;
   #closed: (() => void) | null = null;
 
-  constructor(
-    config: ModelConfig,
-    info: Omit<ModelInfo, "config">,
-    tokenizer: Tokenizer | null,
-    link: EngineLink,
-  ) {
+  constructor(config: ModelConfig, info: Omit<ModelInfo, "config">, tokenizer: Tokenizer | null, link: EngineLink) {
     this.info = { ...info, config };
     this.tokenizer = tokenizer;
     this.#link = link;

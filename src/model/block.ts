@@ -159,13 +159,7 @@ export class Block {
   }
 
   /** Phase 1 through a latent cache, with pauses. */
-  async #extend(
-    tape: Tape,
-    h: Tensor,
-    cache: PrefillCache,
-    batch: Batch,
-    tables: RopeTables,
-  ): Promise<Attended> {
+  async #extend(tape: Tape, h: Tensor, cache: PrefillCache, batch: Batch, tables: RopeTables): Promise<Attended> {
     const normed = rmsNorm(tape, h, this.inputLayernorm, this.#eps);
     const attention = await latentAttention(this.selfAttn).extend(tape, normed.y, batch, tables, this.layer, cache);
     const attended = addRmsNorm(tape, h, attention, this.postAttentionLayernorm, this.#eps);

@@ -7,8 +7,7 @@ import { convertCheckpoint } from "../../src/checkpoint/convert.js";
 import { loadWeights, quantizedTo, readConfig, saveModel, storedAs } from "../../src/checkpoint/modelFiles.js";
 import { type FileDtype, writeSafetensors } from "../../src/checkpoint/safetensors.js";
 import { singleCommunicator } from "../../src/distributed/single.js";
-import { decode, prefill } from "../../src/generate/generate.js";
-import { LatentCache } from "../../src/generate/latentCache.js";
+import { decode, prefill, SequenceCache } from "../../src/generate/forward.js";
 import { DeepseekV3 } from "../../src/model/deepseekV3.js";
 import { native } from "../../src/tensor/native.js";
 import { gradients, pass, smallConfig, smallModel, tokenRows } from "../invariance/models.js";
@@ -136,7 +135,7 @@ test("a model of FP8 weights keeps them as stored and computes what the expanded
   }
   expect(quantized).toBe(direct.parameters.filter(({ name }) => /(self_attn|mlp)\..*proj/.test(name)).length);
   const tokens = tokenRows(1, 40, config.vocabSize);
-  const [caches, sizes] = [[direct, expanded].map((model) => new LatentCache(model, 41)), [3, 40]];
+  const [caches, sizes] = [[direct, expanded].map((model) => new SequenceCache(model, 41)), [3, 40]];
   const [a, b] = await Promise.all([
     prefill(direct, caches[0]!, tokens.slice(0, 3)),
     prefill(expanded, caches[1]!, tokens.slice(0, 3)),
@@ -145,7 +144,7 @@ test("a model of FP8 weights keeps them as stored and computes what the expanded
   for (let i = sizes[0]!; i < sizes[1]!; i++) {
     const absorbed = await decode(direct, caches[0]!, tokens[i]!);
     expect(furthest(absorbed, await decode(expanded, caches[1]!, tokens[i]!)), `token ${i}`).toBeLessThan(1e-5);
-    using fresh = new LatentCache(direct, i + 1);
+    using fresh = new SequenceCache(direct, i + 1);
     expect(furthest(absorbed, await prefill(direct, fresh, tokens.slice(0, i + 1))), `token ${i}`).toBeLessThan(1e-5);
   }
   for (const cache of caches) cache[Symbol.dispose]();
@@ -158,8 +157,8 @@ test("a mapped checkpoint computes to the same bits, and what lies together in i
   const stored = copied.parameters.filter(({ scales }) => scales).reduce((sum, { data }) => sum + data.size, 0);
   expect(taken).toBeGreaterThanOrEqual(stored);
   const tokens = tokenRows(1, 12, config.vocabSize);
-  using a = new LatentCache(copied, 14);
-  using b = new LatentCache(mapped, 14);
+  using a = new SequenceCache(copied, 14);
+  using b = new SequenceCache(mapped, 14);
   expect(await prefill(mapped, b, tokens)).toEqual(await prefill(copied, a, tokens));
   expect(await decode(mapped, b, 3)).toEqual(await decode(copied, a, 3));
   mapped.free();
@@ -180,8 +179,8 @@ test("a file whose experts lie in another order is read all the same", async () 
   copyFileSync(join(at("fp8"), "config.json"), join(at("sorted"), "config.json"));
   const [one, other] = [open(at("fp8"), true, "mapped"), open(at("sorted"), true, "mapped")];
   const tokens = tokenRows(1, 12, config.vocabSize);
-  using a = new LatentCache(one, 12);
-  using b = new LatentCache(other, 12);
+  using a = new SequenceCache(one, 12);
+  using b = new SequenceCache(other, 12);
   expect(await prefill(other, b, tokens)).toEqual(await prefill(one, a, tokens));
 });
 
@@ -253,8 +252,8 @@ test.each([
     expect(worst, name).toBeLessThanOrEqual(error * 1.0001);
   }
   const tokens = tokenRows(1, 20, config.vocabSize);
-  using a = new LatentCache(exact, 22);
-  using b = new LatentCache(small, 22);
+  using a = new SequenceCache(exact, 22);
+  using b = new SequenceCache(small, 22);
   expect(furthest(await prefill(small, b, tokens), await prefill(exact, a, tokens))).toBeLessThan(1e-5);
   expect(furthest(await decode(small, b, 1), await decode(exact, a, 1))).toBeLessThan(1e-5);
 });

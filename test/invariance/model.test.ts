@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { decode, prefill } from "../../src/generate/generate.js";
-import { LatentCache } from "../../src/generate/latentCache.js";
+import { decode, prefill, SequenceCache } from "../../src/generate/forward.js";
 import { native } from "../../src/tensor/native.js";
 import { gradients, pass, smallConfig, smallModel, tokenRows, variants, zeroGradients } from "./models.js";
 
@@ -132,10 +131,10 @@ test.each(["V3 with groups and q compression", "V2 softmax, greedy, two shared e
   async (name) => {
     const model = smallModel(smallConfig(variants[name]));
     const tokens = tokenRows(1, 40, 61);
-    using cache = new LatentCache(model, 41);
+    using cache = new SequenceCache(model, 41);
     let absorbed = await prefill(model, cache, tokens.slice(0, 3));
     for (let at = 3; at <= 40; at++) {
-      using fresh = new LatentCache(model, at);
+      using fresh = new SequenceCache(model, at);
       const naive = await prefill(model, fresh, tokens.slice(0, at));
       const scale = naive.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
       const furthest = naive.reduce((most, value, i) => Math.max(most, Math.abs(value - (absorbed[i] ?? 0))), 0);
@@ -156,10 +155,10 @@ test.each([
   // Dense layers alone: a choice of experts that tips over is no small difference.
   const model = smallModel(smallConfig({ first_k_dense_replace: 3, num_nextn_predict_layers: 0 }), 1, dtype);
   const tokens = tokenRows(1, 200, 61);
-  using cache = new LatentCache(model, 201, cacheType);
+  using cache = new SequenceCache(model, 201, cacheType);
   let absorbed = await prefill(model, cache, tokens.slice(0, 150));
   for (let at = 150; at <= 170; at++) {
-    using fresh = new LatentCache(model, at);
+    using fresh = new SequenceCache(model, at);
     const naive = await prefill(model, fresh, tokens.slice(0, at));
     const scale = naive.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     const furthest = naive.reduce((most, value, i) => Math.max(most, Math.abs(value - (absorbed[i] ?? 0))), 0);
