@@ -178,7 +178,6 @@ export class Schedule {
   #strip(choice: Choice): void {
     this.pool.release(choice.pages);
     choice.pages = [];
-    choice.cached = 0;
     choice.drafts = [];
   }
 
