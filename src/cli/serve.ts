@@ -1,5 +1,6 @@
 /** `fathom serve`: answers the API that OpenAI's clients speak, from one model or several. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { FathomServer } from "../serve/server.js";
 import type { MetricsNames, ServerSettings } from "../serve/settings.js";
@@ -23,6 +24,7 @@ interface Flags extends EngineFlags {
   readonly receiveTimeout?: number;
   readonly drainTimeout?: number;
   readonly reload: boolean;
+  readonly runs?: string;
   readonly logLevel?: string;
 }
 
@@ -68,6 +70,7 @@ export function serveCommand(): Command {
     .addOption(
       new Option("--metrics-compat <server>", "names of /metrics as there").choices(["vllm", "sglang", "llamacpp"]),
     )
+    .option("--runs <dir>", "folder of the runs that the page shows (default: the one a served run lies in, else runs)")
     .option("--metrics-open", "/metrics needs no key")
     .addOption(
       new Option("--log-level <level>", "one JSON line a request on standard error; never what was asked").choices([
@@ -93,6 +96,7 @@ async function serve(names: readonly string[], flags: Flags): Promise<Outcome> {
   const { default: pino } = await import("pino");
   const { FathomServer } = await import("../serve/server.js");
   const { modelId } = await import("../serve/servedModels.js");
+  const { builtWebFolder, pageRoutes } = await import("../serve/pageRoutes.js");
   const aliases = flags.alias ?? [];
   if (aliases.length > names.length) {
     throw new RangeError(`serve: ${aliases.length} names (--alias) for ${names.length} models`);
@@ -113,12 +117,27 @@ async function serve(names: readonly string[], flags: Flags): Promise<Outcome> {
     open: (directory) => openEngine(directory, flags),
     log: pino({ level: flags.logLevel ?? "info", base: null }, pino.destination(2)),
     version: versionOfPackage(),
+    page: ({ models: served }) =>
+      pageRoutes({
+        models: (id) => served.all.find((model) => model.id === id)?.current?.model.info ?? null,
+        runsFolder: flags.runs ?? runsFolderOf(models.map(({ path }) => path)),
+        webFolder: builtWebFolder(),
+      }),
   });
   say(describe(server, settings));
   await signals.first;
   say("fathom: finishing what runs; once more ends it");
   await Promise.race([server.drain(), signals.second]);
   return { result: { url: server.url, models }, text: "" };
+}
+
+/** The folder of the first served run; else the one that commands put runs in. */
+function runsFolderOf(paths: readonly string[]): string {
+  for (const path of paths) {
+    for (const run of [path, dirname(dirname(path))])
+      if (existsSync(join(run, "run.json"))) return dirname(resolve(run));
+  }
+  return "runs";
 }
 
 /** SIGTERM and SIGINT: the first asks to drain, the second to end at once. */

@@ -12,6 +12,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Choice } from "./choice.js";
 import { type PromptRun, promptContext, rowContext } from "./forward.js";
 import type { LatentCache } from "./latentCache.js";
+import { runningSums } from "./runningSums.js";
 import { argMax } from "./sampler.js";
 
 /** New positions of a choice whose next token is known now: rows [row, row + count) of the pass, from `position` on. */
@@ -66,7 +67,7 @@ export class Drafter {
       })),
     );
     const rows = confirmed.flatMap(({ row, count }) => Array.from({ length: count }, (_, i) => row + i));
-    let ends = confirmed.reduce<number[]>((sums, { count }) => [...sums, (sums.at(-1) ?? -1) + count], []);
+    let ends = runningSums(confirmed.map(({ count }) => count)).map((sum) => sum - 1);
     let state = await this.#rows(tape, gatherRows(tape, states, rows), first);
     const drafts = confirmed.map((): number[] => []);
     for (let k = 1; ; k++) {

@@ -22,6 +22,7 @@ import { LatentCache } from "./latentCache.js";
 import { pageSize, pagesFor } from "./pages.js";
 import { readPromptLogprobs } from "./promptLogprobs.js";
 import type { EngineStats, FinishReason, GenerationEvent, GenerationRequest } from "./request.js";
+import { runningSums } from "./runningSums.js";
 import { Schedule, type Span } from "./schedule.js";
 
 export interface EngineOptions {
@@ -241,12 +242,12 @@ export class Engine implements Disposable {
       if (work.left === 0) ended.push({ work, row: row - 1 });
     }
     if (this.#drafter) {
-      const first = runs.map((_, i) => runs.slice(0, i).reduce((sum, { count }) => sum + count, 0));
+      const ends = runningSums(runs.map(({ count }) => count));
       const prompts = runs.flatMap((run, i) => {
         const prompt = shares[i]?.work.job.request.prompt ?? run.ids;
         const count = Math.min(run.count, prompt.length - 1 - run.start);
         const ids = prompt.subarray(run.start + 1, run.start + 1 + count);
-        return count > 0 ? [{ ...run, ids, count, row: first[i] ?? 0 }] : [];
+        return count > 0 ? [{ ...run, ids, count, row: (ends[i] ?? 0) - run.count }] : [];
       });
       await this.#drafter.readPrompts(tape, this.#drafter.stateOf(hidden), prompts);
     }

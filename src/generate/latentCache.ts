@@ -16,6 +16,7 @@ import {
 import type { Tape } from "../tensor/tape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { pageSize } from "./pages.js";
+import { runningSums } from "./runningSums.js";
 
 /** Pages of a sequence, the first with its first tokens. */
 export type PageList = readonly number[];
@@ -63,7 +64,7 @@ export class LatentCache implements Disposable {
     const { kvLoraRank, qkRopeHeadDim } = this.#model.config;
     const slots = tape.ints(runs.flatMap(({ start, count, pages }) => slotsOf(pages, start, start + count)));
     const ends = runs.map(({ start, count }) => start + count);
-    const offsets = tape.ints(ends.reduce<number[]>((sums, end) => [...sums, (sums.at(-1) ?? 0) + end], [0]));
+    const offsets = tape.ints([0, ...runningSums(ends)]);
     // Latents as they were are what the cache holds, unless it rounds.
     const isWhole = this.dtype === this.#model.dtype && runs.every(({ start }) => start === 0);
     const all = isWhole ? null : tape.ints(runs.flatMap(({ pages }, i) => slotsOf(pages, 0, ends[i] ?? 0)));

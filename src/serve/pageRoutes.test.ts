@@ -5,7 +5,7 @@ import { Hono } from "hono";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { loadPreset } from "../model/presets.js";
 import type { ModelCard } from "./modelCard.js";
-import { contentSecurityPolicy, pageRoutes } from "./pageRoutes.js";
+import { addPage, contentSecurityPolicy } from "./pageRoutes.js";
 import type { EventsPage, RunSummary } from "./runs.js";
 
 let folder = "";
@@ -34,7 +34,7 @@ beforeAll(() => {
   writeFileSync(join(folder, "secret.txt"), "secret");
   app = new Hono();
   const info = { config: loadPreset("deepseek-v3"), weights: "bfloat16", cache: "bfloat16", maxPositions: 4096 };
-  pageRoutes(app, {
+  addPage(app, {
     models: (id) => (id === "org/v3" ? info : null),
     runsFolder: join(folder, "runs"),
     webFolder: web,
@@ -82,7 +82,7 @@ test.each(["/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/assets/
 
 test("a page that is not built says how to build it", async () => {
   const empty = new Hono();
-  pageRoutes(empty, { models: () => null, runsFolder: null, webFolder: join(folder, "nowhere") });
+  addPage(empty, { models: () => null, runsFolder: null, webFolder: join(folder, "nowhere") });
   const page = await empty.request("/");
   expect(page.status).toBe(503);
   expect(await page.text()).toContain("npm run build");

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import type { Context, Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { ModelInfo } from "../generate/request.js";
+import type { PageRoutes } from "./app.js";
 import { modelCard } from "./modelCard.js";
 import type { Strides } from "./runEvents.js";
 import { Runs } from "./runs.js";
@@ -52,20 +53,31 @@ const contentTypes: Readonly<Record<string, string>> = {
 /** Pages that may follow runs at the same time. */
 const maxFollowers = 64;
 
+/** Adds all of the page's routes to an app without keys. */
+export function addPage(app: Hono, options: PageOptions): void {
+  const page = pageRoutes(options);
+  page.open(app);
+  page.guarded(app);
+}
+
 /** Where `npm run build` puts the page: dist/web, from dist/serve as from src/serve. */
 export function builtWebFolder(): string {
   return resolve(dirname(fileURLToPath(import.meta.url)), "../../dist/web");
 }
 
-export function pageRoutes(app: Hono, { models, runsFolder, webFolder }: PageOptions): void {
-  fileRoutes(app, webFolder);
-  app.get("/api/models/:id{.+}/card", (c) => {
-    const id = c.req.param("id");
-    const model = models(id);
-    if (!model) return refusal(c, 404, `no model of the name ${JSON.stringify(id)}`, "id", "model_not_found");
-    return answer(c, modelCard(id, model));
-  });
-  runRoutes(app, runsFolder === null ? null : new Runs(runsFolder));
+export function pageRoutes({ models, runsFolder, webFolder }: PageOptions): PageRoutes {
+  return {
+    open: (app) => fileRoutes(app, webFolder),
+    guarded: (app) => {
+      app.get("/api/models/:id{.+}/card", (c) => {
+        const id = c.req.param("id");
+        const model = models(id);
+        if (!model) return refusal(c, 404, `no model of the name ${JSON.stringify(id)}`, "id", "model_not_found");
+        return answer(c, modelCard(id, model));
+      });
+      runRoutes(app, runsFolder === null ? null : new Runs(runsFolder));
+    },
+  };
 }
 
 function runRoutes(app: Hono, runs: Runs | null): void {

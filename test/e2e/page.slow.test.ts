@@ -12,7 +12,7 @@ import { Hono } from "hono";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { loadPreset } from "../../src/model/presets.js";
-import { builtWebFolder, pageRoutes } from "../../src/serve/pageRoutes.js";
+import { addPage, builtWebFolder } from "../../src/serve/pageRoutes.js";
 import { type StandIn, standIn } from "./modelStandIn.js";
 
 /** Would take the page over, were it not shown as text; then Markdown, and enough words to be stopped in. */
@@ -41,7 +41,7 @@ async function start(key: string | null): Promise<{ server: ServerType; base: st
   const shape = { moeLayers: 3, experts: 16, expertsPerToken: 4 };
   const stand = standIn(app, { models: ["quickstart"], text, tokenMs: 4, ...shape, key });
   const info = { config: loadPreset("tiny"), weights: "bfloat16", cache: "bfloat16", maxPositions: 256 };
-  pageRoutes(app, { models: () => info, runsFolder: join(folder, "runs"), webFolder: builtWebFolder() });
+  addPage(app, { models: () => info, runsFolder: join(folder, "runs"), webFolder: builtWebFolder() });
   const started = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" });
   await new Promise((resolve) => started.once("listening", resolve));
   return { server: started, base: `http://127.0.0.1:${(started.address() as AddressInfo).port}/`, model: stand };
