@@ -130,14 +130,15 @@ async function benchServe(flags: Flags): Promise<Outcome> {
     const { startServer } = await import("../bench/serving/serverProcess.js");
     const { fileURLToPath } = await import("node:url");
     say(`starting fathom serve ${directory}`);
-    const server = await startServer(fileURLToPath(new URL("./main.js", import.meta.url)), [
+    const words = [
       directory,
       ...["--threads", String(threads), "--speculation", "0", "--no-reload"],
       // Few enough to be overloaded soon, enough for the loads.
       ...["--max-in-flight", String(Math.max(32, ...concurrencyOf(flags)))],
       ...(flags.dtype === undefined ? [] : ["--dtype", flags.dtype]),
       ...(flags.weights === undefined ? [] : ["--weights", flags.weights]),
-    ]);
+    ];
+    const server = await startServer(fileURLToPath(new URL("./main.js", import.meta.url)), words, say);
     try {
       return await measure(flags, server.url, directory, threads);
     } finally {

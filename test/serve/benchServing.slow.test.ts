@@ -75,7 +75,8 @@ test("a single stream is held against the same prompt and tokens in process", as
   };
   const [prefill, decode, ...rest] = await bench({ scenarios: ["single"], model });
   expect(rest).toEqual([]);
-  expect(asked).toEqual(Array(4).fill({ prompt: 100, tokens: 11 }));
+  expect(asked.length).toBeGreaterThan(4); // three that count, after a second and a half of others
+  expect(new Set(asked.map(({ prompt, tokens }) => `${prompt} ${tokens}`))).toEqual(new Set(["100 11"]));
   expect(prefill).toMatchObject({ bench: "serve", case: "m, prefill of 100 tokens", unit: "tokens/s", threads: 2 });
   expect(prefill).toMatchObject({ floor: expect.closeTo(2500, 6), floorName: "in this process" });
   expect(prefill?.samples).toHaveLength(3);

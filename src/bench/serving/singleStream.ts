@@ -11,6 +11,9 @@ import { allWhole, alone, exactly, planOf, type Serving, speed } from "./serving
 /** The pools of two processes must not spin at once: idle threads go on for some milliseconds after their work. */
 const settleMs = 50;
 
+/** Turns that do not count take at least as long. */
+const warmMs = 1500;
+
 /** @throws RangeError if requests fail, or the server shows fewer than two tokens of an answer */
 export async function singleStream(serving: Serving, model: InProcess): Promise<BenchRow[]> {
   const { label, client, repeats, say } = serving;
@@ -34,10 +37,12 @@ export async function singleStream(serving: Serving, model: InProcess): Promise<
     await sleep(settleMs);
     return (record.endMs - record.startMs) / 1000;
   };
-  // The first turn brings weights into memory and code to speed; it does not count.
-  await turn();
-  served.pop();
-  direct.pop();
+  // The first turns bring weights into memory and code to speed, and do not count; a small model needs more of them.
+  const warm = performance.now() + warmMs;
+  do await turn();
+  while (performance.now() < warm);
+  served.length = 0;
+  direct.length = 0;
   await measureSection({ name: `serve ${label}, single stream`, rounds: repeats, say, ours: turn });
   const row = (what: string, work: number, of: (times: InProcessTimes) => number): BenchRow =>
     speed(
