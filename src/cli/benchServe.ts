@@ -10,6 +10,7 @@ import {
   grouped,
   integerOption,
   integersOption,
+  interruptedCode,
   numberOption,
   type Outcome,
   say,
@@ -123,29 +124,28 @@ async function benchServe(flags: Flags): Promise<Outcome> {
   if (flags.url !== undefined) return measure(flags, baseUrl(flags.url), await directoryOf(flags.model), threads);
   const isTemporary = flags.model === undefined && flags.out === undefined;
   const made = flags.out ?? (isTemporary ? mkdtempSync(join(tmpdir(), "fathom-bench-")) : "");
+  // However this ends: what was made goes, and so does the server (serverProcess.ts).
+  if (isTemporary) process.once("exit", () => rmSync(made, { recursive: true, force: true }));
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(interruptedCode));
+  if (flags.model === undefined) await makeModel(made, flags);
+  const directory = await directoryOf(flags.model ?? made);
+  if (directory === null) throw new Error("internal: no model to serve");
+  const { startServer } = await import("../bench/serving/serverProcess.js");
+  const { fileURLToPath } = await import("node:url");
+  say(`starting fathom serve ${directory}`);
+  const words = [
+    directory,
+    ...["--threads", String(threads), "--speculation", "0", "--no-reload"],
+    // Few enough to be overloaded soon, enough for the loads.
+    ...["--max-in-flight", String(Math.max(32, ...concurrencyOf(flags)))],
+    ...(flags.dtype === undefined ? [] : ["--dtype", flags.dtype]),
+    ...(flags.weights === undefined ? [] : ["--weights", flags.weights]),
+  ];
+  const server = await startServer(fileURLToPath(new URL("./main.js", import.meta.url)), words, say);
   try {
-    if (flags.model === undefined) await makeModel(made, flags);
-    const directory = await directoryOf(flags.model ?? made);
-    if (directory === null) throw new Error("internal: no model to serve");
-    const { startServer } = await import("../bench/serving/serverProcess.js");
-    const { fileURLToPath } = await import("node:url");
-    say(`starting fathom serve ${directory}`);
-    const words = [
-      directory,
-      ...["--threads", String(threads), "--speculation", "0", "--no-reload"],
-      // Few enough to be overloaded soon, enough for the loads.
-      ...["--max-in-flight", String(Math.max(32, ...concurrencyOf(flags)))],
-      ...(flags.dtype === undefined ? [] : ["--dtype", flags.dtype]),
-      ...(flags.weights === undefined ? [] : ["--weights", flags.weights]),
-    ];
-    const server = await startServer(fileURLToPath(new URL("./main.js", import.meta.url)), words, say);
-    try {
-      return await measure(flags, server.url, directory, threads);
-    } finally {
-      await server.close();
-    }
+    return await measure(flags, server.url, directory, threads);
   } finally {
-    if (isTemporary) rmSync(made, { recursive: true, force: true });
+    await server.close();
   }
 }
 

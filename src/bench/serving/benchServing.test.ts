@@ -14,14 +14,16 @@ test("lengths are the usual where there is room, less where there is not, and re
   expect(fittingLengths({}, 256)).toEqual({
     promptTokens: span(128),
     outputTokens: span(64),
-    prefixTokens: 128,
+    prefixTokens: 236,
     longTokens: 255,
   });
   expect(fittingLengths({ longTokens: 200 }, 256).longTokens).toBe(200);
   expect(() => fittingLengths({ longTokens: 256 }, 256)).toThrow("long prompt needs 257 positions, the model has 256");
   expect(() => fittingLengths({ prefixTokens: 240 }, 256)).toThrow("shared prefix needs 260 positions");
-  expect(() => fittingLengths({ promptTokens: { least: 1, most: 200 } }, 256)).toThrow(
-    "prompt and output needs 264 positions",
+  expect(fittingLengths({ promptTokens: span(200) }, 256).outputTokens).toEqual(span(56));
+  expect(fittingLengths({ outputTokens: span(200) }, 256).promptTokens).toEqual(span(56));
+  expect(() => fittingLengths({ promptTokens: span(200), outputTokens: { least: 1, most: 57 } }, 256)).toThrow(
+    "prompt and output needs 257 positions, the model has 256",
   );
   expect(() => fittingLengths({}, 40)).toThrow("the model has 40 positions, 48 are needed");
 });

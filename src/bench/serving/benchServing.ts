@@ -56,10 +56,12 @@ export function fittingLengths(asked: Partial<ServingLengths>, positions: number
     const tokens = upTo(most, bound);
     return { least: tokens, most: tokens };
   };
+  const room = all - Math.max(2, asked.outputTokens?.most ?? 2);
+  const promptTokens = asked.promptTokens ?? span(usualLengths.promptTokens, Math.min(all / 2, room));
   const lengths: ServingLengths = {
-    promptTokens: asked.promptTokens ?? span(usualLengths.promptTokens, all / 2),
-    outputTokens: asked.outputTokens ?? span(usualLengths.outputTokens, all / 4),
-    prefixTokens: asked.prefixTokens ?? upTo(usualLengths.prefixTokens, all / 2),
+    promptTokens,
+    outputTokens: asked.outputTokens ?? span(usualLengths.outputTokens, Math.min(all / 4, all - promptTokens.most)),
+    prefixTokens: asked.prefixTokens ?? upTo(usualLengths.prefixTokens, all - ownTokens - writtenTokens),
     longTokens: asked.longTokens ?? upTo(usualLengths.longTokens, all - 1),
   };
   const needs = {
