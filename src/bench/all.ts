@@ -44,6 +44,7 @@ export function allRuns(cores: number): BenchRun[] {
     run("javascript", "javascript --threads 1"),
     run("tokenizer", "tokenizer", true),
     run("load", "load"),
+    run("serve", "serve"),
   ];
 }
 
@@ -59,6 +60,10 @@ export function quickRuns(): BenchRun[] {
     run("javascript", "javascript --train tiny --decode tiny --threads 1 --repeats 2"),
     run("tokenizer", "tokenizer --megabytes 0.5 --vocab-size 512 --repeats 2", true),
     run("load", "load --preset small --repeats 2"),
+    run(
+      "serve",
+      "serve --preset tiny --repeats 2 --concurrency 1,2 --prompt-tokens 32 --tokens 8 --shared-prefix 96 --long-prompt 512",
+    ),
   ];
 }
 

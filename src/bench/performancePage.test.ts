@@ -113,6 +113,58 @@ test("what fewer bits cost is told against bf16, with the divergence", () => {
   expect(text).toContain("| m, int8 weights | 40.000 | 0.00 % | 0.00010 | 97.5 % | 3.25 MiB |");
 });
 
+test("serving stands beside figures of the same run, with its targets and the spread of its loads", () => {
+  const [first] = results;
+  if (!first) throw new Error("no fixture");
+  const row = (name: string, change: Partial<BenchRow>): BenchRow => ({
+    ...{ bench: "serve", case: `m, ${name}`, figure: 1, unit: "ms", floor: 1, ratio: 1, threads: 2, samples: [1] },
+    ...change,
+  });
+  const at = {
+    ...{ clients: 4, requests: 32, failed: 1, firstMsMedian: 812, firstMsP90: 903.4, firstMsP99: 1234 },
+    ...{ gapMsMedian: 20.12, gapMsP90: 25, gapMsP99: 31, outputTokensPerSecond: 180 },
+    ...{ inputTokensPerSecond: 720, requestsPerSecond: 1.41 },
+  };
+  const shares = { times: 10, share200: 0.09, share429: 0.9, shareOther: 0.01 };
+  const rows = [
+    row("decode of 128 tokens after 512", {
+      ...{ figure: 57, floor: 60, ratio: 0.95, unit: "tokens/s", floorName: "in this process" },
+    }),
+    row("prefill of 512 tokens", { figure: 700, floor: 760, ratio: 0.921, unit: "tokens/s" }),
+    row("4 clients: output", { figure: 180, floor: 60, ratio: 3, unit: "tokens/s", floorName: "1 client", at }),
+    row("2000 tokens again: first token", { figure: 150, floor: 1000, ratio: 6.67 }),
+    row("next token beside a prompt of 16384 tokens, p99", { figure: 149, floor: 20, ratio: 0.13 }),
+    row("prompt of 16384 tokens beside 4 streams", { ...{ figure: 300, floor: 600, ratio: 0.5, unit: "tokens/s" } }),
+    row("/health beside a prompt of 16384 tokens, slowest", { figure: 51, floor: 1, ratio: 0.02 }),
+    row("overload 10x: answered", {
+      ...{ unit: "requests/s", figure: 9, floor: 10, ratio: 0.9 },
+      at: { ...at, ...shares },
+    }),
+    row("overload 10x: recovery", { unit: "s", figure: 4, floor: 0.1, ratio: 0.025 }),
+  ];
+  const text = performancePage([{ ...first, rows }], [], "");
+  expect(text).toContain("## Serving\n\n`fathom serve` as its clients meet it");
+  for (const line of [
+    "| case | threads | figure | beside | ratio | target |",
+    "| m, decode of 128 tokens after 512 | 2 | 57 tokens/s | 60 tokens/s (in this process) | 0.95 | must 95 % of the same in process: reached |",
+    "| m, prefill of 512 tokens | 2 | 700 tokens/s | 760 tokens/s | 0.92 | must 95 % of the same in process: **below** |",
+    "| m, 4 clients: output | 2 | 180 tokens/s | 60 tokens/s (1 client) | 3.00 |  |",
+    "| m, 2000 tokens again: first token | 2 | 150 ms | 1,000 ms | 6.67 | must 10 % of the first time: **below** |",
+    "| m, next token beside a prompt of 16384 tokens, p99 | 2 | 149 ms | 20 ms | 0.13 | must 150 ms: reached |",
+    "| m, prompt of 16384 tokens beside 4 streams | 2 | 300 tokens/s | 600 tokens/s | 0.50 | must 60 % of the prompt alone: **below** |",
+    "| m, /health beside a prompt of 16384 tokens, slowest | 2 | 51 ms | 1 ms | 0.02 | must 50 ms: **below** |",
+    "| m, overload 10x: answered | 2 | 9 requests/s | 10 requests/s | 0.90 | must 0 % of requests failed otherwise than by 429: **below** |",
+    "| m, overload 10x: recovery | 2 | 4 s | 0.1 s | 0.03 | must 5 s: reached |",
+    "| m, 4 clients | 32 | 1 | 812 / 903 / 1,234 | 20.1 / 25 / 31 | 180 | 720 | 1.41 |",
+    "| m, overload 10x (9 % answered, 90 % sent away) | 32 | 1 | 812 / 903 / 1,234 | 20.1 / 25 / 31 | 180 | 720 | 1.41 |",
+  ]) {
+    expect(text.split("\n")).toContain(line);
+  }
+  expect(text).toContain(
+    "- **serve m, 2000 tokens again: first token** (2 threads): 15 % of the first time, must be 10 %.",
+  );
+});
+
 test("verdicts tell apart what reaches both bounds, one and none", () => {
   const row = (value: number): BenchRow => ({
     ...{

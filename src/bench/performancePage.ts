@@ -13,6 +13,7 @@ const headings: Readonly<Record<BenchName, string>> = {
   javascript: "JavaScript's share",
   quantization: "What fewer bits cost",
   load: "Opening a checkpoint",
+  serve: "Serving",
   tokenizer: "Encoding",
   kernels: "Kernels",
 };
@@ -21,8 +22,16 @@ const headings: Readonly<Record<BenchName, string>> = {
 const introductions: Readonly<Partial<Record<BenchName, string>>> = {
   javascript:
     "Wall clock less the time inside kernels, in percent of the wall clock; the floor is as many empty calls into the addon. One thread; with more, the kernels' part shrinks and the milliseconds of JavaScript stay.",
+  serve:
+    "`fathom serve` as its clients meet it, over HTTP, in a process of its own; prompts are token ids, answers are streamed and greedy. Each figure stands beside another of the same run: the same work without a server, one client alone, or the same without what disturbs it.",
   quantization:
     "Held-out text read token by token, as generation reads it, with fewer bits for weights or cache against bf16 for both. Activations are bf16.",
+};
+
+/** Benches whose tables are not as the others. */
+const tables: Readonly<Partial<Record<BenchName, (rows: readonly BenchRow[]) => string>>> = {
+  quantization: quantizationTable,
+  serve: servingTables,
 };
 
 /** @param notes Markdown that a person wrote, or "" */
@@ -31,7 +40,7 @@ export function performancePage(results: readonly StoredResult[], plots: readonl
   const sections = (Object.keys(headings) as BenchName[]).flatMap((bench) => {
     const rows = ordered.flatMap((result) => result.rows.filter((row) => row.bench === bench));
     if (rows.length === 0) return [];
-    const table = bench === "quantization" ? quantizationTable(rows) : tableOf(rows);
+    const table = tables[bench]?.(rows) ?? tableOf(rows);
     return [[`## ${headings[bench]}`, introductions[bench], table].filter(Boolean).join("\n\n")];
   });
   const drawings = plots.map(({ name, title }) => `![${title}](${basename(plotFile(name))})`);
@@ -113,6 +122,35 @@ function quantizationTable(rows: readonly BenchRow[]): string {
   return `${digits(tokens)} tokens are predicted.\n\n${markdown([head, ...lines])}`;
 }
 
+/** Rows beside figures of the same run, then the loads that they come of. */
+function servingTables(rows: readonly BenchRow[]): string {
+  const lines = rows.map((row) => [
+    row.case,
+    String(row.threads),
+    `${digits(row.figure)} ${row.unit}`,
+    `${digits(row.floor)} ${row.unit}${row.floorName === undefined ? "" : ` (${row.floorName})`}`,
+    row.ratio.toFixed(2),
+    targetsOf(row).map(targetText).join("; "),
+  ]);
+  const table = markdown([["case", "threads", "figure", "beside", "ratio", "target"], ...lines]);
+  const loads = rows.filter(({ at }) => at?.requestsPerSecond !== undefined);
+  if (loads.length === 0) return table;
+  const head = [
+    ...["load", "requests", "failed", "first token, ms: median / p90 / p99", "next token, ms: median / p90 / p99"],
+    ...["output tokens/s", "input tokens/s", "requests/s"],
+  ];
+  const numbers = loads.map(({ case: name, at = {} }) => {
+    const of = (key: string): string => (at[key] === undefined ? "" : digits(at[key]));
+    const quantiles = (key: string): string => ["Median", "P90", "P99"].map((part) => of(key + part)).join(" / ");
+    const rates = [of("outputTokensPerSecond"), of("inputTokensPerSecond"), of("requestsPerSecond")];
+    const shares =
+      at.share429 === undefined ? "" : ` (${percent(at.share200 ?? 0)} answered, ${percent(at.share429)} sent away)`;
+    const load = name.replace(/: [^:]*$/, "");
+    return [load + shares, of("requests"), of("failed"), quantiles("firstMs"), quantiles("gapMs"), ...rates];
+  });
+  return `${table}\n\n${markdown([head, ...numbers])}`;
+}
+
 const states = { all: "reached", notAim: "aim not reached", below: "**below**" } as const;
 
 function targetText(target: Target): string {
@@ -171,6 +209,7 @@ function gapText(row: BenchRow, target: Target, floors: StoredResult["floors"]):
 function secondsOf({ unit, figure, flops, bytes }: BenchRow): number | null {
   switch (unit) {
     case "tokens/s":
+    case "requests/s":
       return 1 / figure;
     case "GFLOP/s":
       return flops === undefined ? null : flops / figure / 1e9;
@@ -178,6 +217,8 @@ function secondsOf({ unit, figure, flops, bytes }: BenchRow): number | null {
       return bytes === undefined ? null : bytes / figure / 1e9;
     case "s":
       return figure;
+    case "ms":
+      return figure / 1000;
     case "MB/s":
     case "MiB":
     case "%":

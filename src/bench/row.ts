@@ -11,12 +11,13 @@ export type BenchName =
   | "javascript"
   | "quantization"
   | "load"
+  | "serve"
   | "tokenizer"
   | "kernels";
 
 /** Rates, of which more is better, then costs, of which less is. */
-export type RateUnit = "tokens/s" | "GFLOP/s" | "GB/s" | "MB/s";
-export type CostUnit = "s" | "MiB" | "%" | "perplexity";
+export type RateUnit = "tokens/s" | "requests/s" | "GFLOP/s" | "GB/s" | "MB/s";
+export type CostUnit = "s" | "ms" | "MiB" | "%" | "perplexity";
 
 export interface BenchRow {
   readonly bench: BenchName;
@@ -27,6 +28,8 @@ export interface BenchRow {
   readonly unit: RateUnit | CostUnit;
   /** The best that this machine allows by its arithmetic and memory, in the same unit. */
   readonly floor: number;
+  /** What `floor` is where it is no limit of the machine but a figure of the same run to compare with. */
+  readonly floorName?: string;
   /** Share of the floor reached. */
   readonly ratio: number;
   readonly threads: number;
@@ -54,9 +57,15 @@ export type PeerRuns =
   | null;
 
 export type RowFacts = Pick<BenchRow, "bench" | "case" | "threads"> &
-  Pick<Partial<BenchRow>, "flops" | "bytes" | "per" | "readBytes" | "at">;
+  Pick<Partial<BenchRow>, "flops" | "bytes" | "per" | "readBytes" | "at" | "floorName">;
 
-const scales: Readonly<Record<RateUnit, number>> = { "tokens/s": 1, "GFLOP/s": 1e9, "GB/s": 1e9, "MB/s": 1e6 };
+const scales: Readonly<Record<RateUnit, number>> = {
+  "tokens/s": 1,
+  "requests/s": 1,
+  "GFLOP/s": 1e9,
+  "GB/s": 1e9,
+  "MB/s": 1e6,
+};
 
 /**
  * A rate from times.

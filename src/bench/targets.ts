@@ -38,6 +38,8 @@ export function targetsOf(row: BenchRow): Target[] {
       return [];
     case "tokenizer":
       return at.threads === 1 ? [rate("MB/s", figure, 10, 30)] : [];
+    case "serve":
+      return servingTargets(row);
     case "load":
       // Asked of a checkpoint too large to hold twice.
       if (unit === "tokens/s")
@@ -66,6 +68,18 @@ export function targetsOf(row: BenchRow): Target[] {
     default:
       return bench satisfies never;
   }
+}
+
+/** The server's, by what its case names. */
+function servingTargets({ case: name, ratio, figure, floor, at = {} }: BenchRow): Target[] {
+  const most = (what: string, value: number, must: number): Target => ({ what, value, must, aim: null, isCost: true });
+  if (/, (prefill|decode) of \d+ tokens/.test(name)) return [rate("of the same in process", ratio, 0.95, null)];
+  if (/ again: first token$/.test(name)) return [most("of the first time", figure / floor, 0.1)];
+  if (/ beside \d+ streams$/.test(name)) return [rate("of the prompt alone", ratio, 0.6, null)];
+  if (/, next token beside a prompt of \d+ tokens, p99$/.test(name)) return [most("ms", figure, 150)];
+  if (/, \/health beside a prompt /.test(name)) return [most("ms", figure, 50)];
+  if (/: recovery$/.test(name)) return [most("s", figure, 5)];
+  return / answered$/.test(name) ? [most("of requests failed otherwise than by 429", at.shareOther ?? 0, 0)] : [];
 }
 
 function rate(what: string, value: number, must: number | null, aim: number | null): Target {

@@ -6,6 +6,7 @@ import { allCommand, reportCommand } from "./benchAll.js";
 import { loadCommand, quantizationCommand, tokenizerCommand } from "./benchFiles.js";
 import { decodeCommand, prefillCommand } from "./benchInference.js";
 import { benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
+import { serveBenchCommand } from "./benchServe.js";
 import { act, integerOption, integersOption, type Outcome, say, threadsOption } from "./output.js";
 import { useThreads } from "./threads.js";
 
@@ -20,6 +21,7 @@ export function benchCommand(): Command {
     .addCommand(quantizationCommand())
     .addCommand(tokenizerCommand())
     .addCommand(loadCommand())
+    .addCommand(serveBenchCommand())
     .addCommand(allCommand())
     .addCommand(reportCommand())
     .addHelpText(

@@ -40,23 +40,34 @@ function commandWords(words: readonly string[]): string {
 
 export function rowTable(rows: readonly BenchRow[]): string {
   const hasPeers = rows.some(({ peerName }) => peerName !== undefined);
-  const head = ["case", "threads", "figure", "floor", "of the floor", ...(hasPeers ? ["peer", "ratio", ""] : [])];
+  // Figures beside another figure of the run name it.
+  const isBeside = rows.some(({ floorName }) => floorName !== undefined);
+  const head = [
+    "case",
+    "threads",
+    "figure",
+    isBeside ? "floor or figure beside it" : "floor",
+    "of the floor",
+    ...(hasPeers ? ["peer", "ratio", ""] : []),
+  ];
   return table([
     head,
-    ...rows.map(({ bench, case: name, threads, figure, floor, unit, ratio, peer, peerRatio, peerName = "" }) => [
-      `${bench} ${name}`,
-      threads,
-      `${short(figure)} ${unit}`,
-      `${short(floor)} ${unit}`,
-      `${(100 * ratio).toFixed(0)} %`,
-      ...(hasPeers
-        ? [
-            peer === undefined ? "" : `${short(peer)} ${unit}`,
-            peerRatio === undefined ? "" : peerRatio.toFixed(2),
-            peerName,
-          ]
-        : []),
-    ]),
+    ...rows.map(
+      ({ bench, case: name, threads, figure, floor, floorName, unit, ratio, peer, peerRatio, peerName = "" }) => [
+        `${bench} ${name}`,
+        threads,
+        `${short(figure)} ${unit}`,
+        `${short(floor)} ${unit}${floorName === undefined ? "" : ` (${floorName})`}`,
+        `${(100 * ratio).toFixed(0)} %`,
+        ...(hasPeers
+          ? [
+              peer === undefined ? "" : `${short(peer)} ${unit}`,
+              peerRatio === undefined ? "" : peerRatio.toFixed(2),
+              peerName,
+            ]
+          : []),
+      ],
+    ),
   ]);
 }
 

@@ -27,13 +27,13 @@ test("bench all runs every bench, stores what it prints, and bench report makes 
   const rows = all.rows as readonly Row[];
   expect(all.failures).toEqual([]);
   expect(new Set(rows.map(({ bench }) => bench))).toEqual(
-    new Set(["kernels", "train", "prefill", "decode", "javascript", "tokenizer", "load"]),
+    new Set(["kernels", "train", "prefill", "decode", "javascript", "tokenizer", "load", "serve"]),
   );
   for (const row of rows) {
     const { figure, floor, ratio, unit } = row;
     expect(figure, row.case).toBeGreaterThan(0);
     expect(floor, row.case).toBeGreaterThan(0);
-    expect(ratio, row.case).toBeCloseTo(["s", "MiB", "%"].includes(unit) ? floor / figure : figure / floor, 6);
+    expect(ratio, row.case).toBeCloseTo(["s", "ms", "MiB", "%"].includes(unit) ? floor / figure : figure / floor, 6);
   }
   const stored = readdirSync(results).flatMap(
     (name) => (JSON.parse(readFileSync(join(results, name), "utf8")) as { rows: Row[] }).rows,
@@ -113,6 +113,17 @@ test("wrong flags cost one line", async () => {
     [1, "train --preset small --length 64 --peer", /leave out --length, --batch and --experts/],
     [1, "load --model a --out b", /give --model or --out, not both/],
     [1, "load --model /no/such/model", /no/],
+    [2, "serve --scenario singel", /expected some of single, loads, prefix, long, overload/],
+    [2, "serve --concurrency 1,0", /expected whole numbers from 1 to 65536, separated by commas/],
+    [2, "serve --prompt-tokens 9-3", /expected a whole number from 1 to 1048576, or a range such as 128-512/],
+    [2, "serve --prefix-share 1.5", /expected a number from 0 to 1\./],
+    [1, "serve --prefix-share 0.5", /--prefix-share needs a --shared-prefix from 1 to 511/],
+    [1, "serve --url localhost:1", /--url: expected an address such as http:\/\/127.0.0.1:8000, got localhost:1/],
+    [1, "serve --url http://127.0.0.1:9 --scenario single", /give --model beside --url/],
+    [1, "serve --url http://127.0.0.1:9", /http:\/\/127.0.0.1:9 does not answer/],
+    [1, "serve --out a --model b", /give --out, --model or --url, not both/],
+    [1, "serve --rate 2 --scenario long", /--rate is a load: add loads to --scenario/],
+    [1, "serve --model /no/such/model", /no such directory/],
     [1, "report --results /no/such/folder", /no results/],
   ];
   for (const [expected, words, text] of failures) {

@@ -1,0 +1,49 @@
+/** The same checkpoint in this process, with nothing between the model and whoever counts the seconds: what a server is held against. */
+import { loadWeights, quantizedTo, readConfig, storedAs } from "../../checkpoint/modelFiles.js";
+import { singleCommunicator } from "../../distributed/single.js";
+import { decode, prefill } from "../../generate/generate.js";
+import { LatentCache } from "../../generate/latentCache.js";
+import { argMax } from "../../generate/sampler.js";
+import { DeepseekV3 } from "../../model/deepseekV3.js";
+import type { ComputeDtype, QuantDtype } from "../../tensor/dtype.js";
+
+export interface InProcessTimes {
+  /** From the prompt to the first token. */
+  readonly firstSeconds: number;
+  /** From each token to the next, a mean. */
+  readonly nextSeconds: number;
+}
+
+export interface InProcess {
+  /** Writes `tokens` greedily, two at least, whatever the end-of-text token says. */
+  run(prompt: readonly number[], tokens: number): Promise<InProcessTimes>;
+  free(): void;
+}
+
+export interface InProcessOptions {
+  /** Default: the checkpoint's own. */
+  readonly dtype?: ComputeDtype | undefined;
+  /** Default: as the files hold them. */
+  readonly weights?: QuantDtype | undefined;
+}
+
+/** Opens a checkpoint as `fathom serve` does, its weights mapped. @throws RangeError for files that do not fit together */
+export function openInProcess(directory: string, { dtype, weights }: InProcessOptions): InProcess {
+  const config = readConfig(directory);
+  const arithmetic = dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
+  const storage = weights ? quantizedTo(weights) : storedAs(directory, config);
+  const model = new DeepseekV3(config, arithmetic, singleCommunicator(), storage);
+  loadWeights(model, directory, undefined, "mapped");
+  return {
+    run: async (prompt, tokens) => {
+      using cache = new LatentCache(model, prompt.length + tokens);
+      const begun = performance.now();
+      let id = argMax(await prefill(model, cache, prompt));
+      const first = performance.now();
+      for (let i = 1; i < tokens; i++) id = argMax(await decode(model, cache, id));
+      const nextSeconds = (performance.now() - first) / 1000 / (tokens - 1);
+      return { firstSeconds: (first - begun) / 1000, nextSeconds };
+    },
+    free: () => model.free(),
+  };
+}
