@@ -1,10 +1,7 @@
 /** The same checkpoint in this process, with nothing between the model and whoever counts the seconds: what a server is held against. */
-import { loadWeights, quantizedTo, readConfig, storedAs } from "../../checkpoint/modelFiles.js";
-import { singleCommunicator } from "../../distributed/single.js";
-import { decode, prefill } from "../../generate/generate.js";
-import { LatentCache } from "../../generate/latentCache.js";
+import { openCheckpoint } from "../../checkpoint/openCheckpoint.js";
+import { decode, prefill, SequenceCache } from "../../generate/forward.js";
 import { argMax } from "../../generate/sampler.js";
-import { DeepseekV3 } from "../../model/deepseekV3.js";
 import type { ComputeDtype, QuantDtype } from "../../tensor/dtype.js";
 
 export interface InProcessTimes {
@@ -28,15 +25,11 @@ export interface InProcessOptions {
 }
 
 /** Opens a checkpoint as `fathom serve` does, its weights mapped. @throws RangeError for files that do not fit together */
-export function openInProcess(directory: string, { dtype, weights }: InProcessOptions): InProcess {
-  const config = readConfig(directory);
-  const arithmetic = dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
-  const storage = weights ? quantizedTo(weights) : storedAs(directory, config);
-  const model = new DeepseekV3(config, arithmetic, singleCommunicator(), storage);
-  loadWeights(model, directory, undefined, "mapped");
+export function openInProcess(directory: string, options: InProcessOptions): InProcess {
+  const { model } = openCheckpoint(directory, options);
   return {
     run: async (prompt, tokens) => {
-      using cache = new LatentCache(model, prompt.length + tokens);
+      using cache = new SequenceCache(model, prompt.length + tokens);
       const begun = performance.now();
       let id = argMax(await prefill(model, cache, prompt));
       const first = performance.now();
