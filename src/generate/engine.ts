@@ -40,8 +40,10 @@ export interface EngineOptions {
 }
 
 const usualPassTokens = 1024;
-/** Time for a prompt between two steps of the running choices, by the time of such a step: a prompt keeps some two thirds of its speed. */
-const promptShare = 1.8;
+/** The same while choices run: no piece of a pass shall hold them up for long. */
+const passTokensBeside = 768;
+/** Time for a prompt between two steps of the running choices, by the time of such a step: a prompt keeps three fifths of its speed. */
+const promptShare = 1.55;
 
 export class Engine implements Disposable {
   readonly maxPositions: number;
@@ -59,7 +61,9 @@ export class Engine implements Disposable {
   readonly #moeIndex: ReadonlyMap<number, number>;
   #nextId = 0;
   #decodedAt = 0;
+  /** Of late, a running mean. */
   #decodeMs = 0;
+  #pausedAt = 0;
   #draftMs = 0;
   readonly #counts = { promptTokens: 0, completionTokens: 0, steps: 0 };
   readonly #speculation = { drafts: 0, draftTokens: 0, acceptedTokens: [] as number[] };
@@ -193,7 +197,8 @@ export class Engine implements Disposable {
 
   /** The budget of a pass in fair shares: what short prompts leave, long ones get, in whole pages unless a prompt ends. */
   #share(): { readonly work: PromptWork; readonly count: number }[] {
-    let room = this.#options.passTokens ?? usualPassTokens;
+    const isBeside = this.#schedule.running.size > 0;
+    let room = this.#options.passTokens ?? (isBeside ? passTokensBeside : usualPassTokens);
     const works = [...this.#schedule.reading].sort((a, b) => a.left - b.left);
     const shares: { work: PromptWork; count: number }[] = [];
     for (const [i, work] of works.entries()) {
@@ -292,7 +297,11 @@ export class Engine implements Disposable {
 
   /** A step of the running choices while prompts are read, if they have waited long enough. */
   async #decodeBetween(): Promise<void> {
-    if (performance.now() - this.#decodedAt < promptShare * this.#decodeMs) return;
+    const now = performance.now();
+    const piece = now - Math.max(this.#pausedAt, this.#decodedAt);
+    this.#pausedAt = now;
+    // The next piece is likely to take as long: too early by half of it is as good as too late by half.
+    if (now - this.#decodedAt + piece / 2 < promptShare * this.#decodeMs) return;
     this.#schedule.sweepChoices();
     if (this.#schedule.running.size > 0) await this.#decode();
   }
@@ -323,7 +332,7 @@ export class Engine implements Disposable {
     }
     await this.#draft(tape, hidden, written.confirmed);
     this.#decodedAt = performance.now();
-    this.#decodeMs = this.#decodedAt - begun;
+    this.#decodeMs += (this.#decodedAt - begun - this.#decodeMs) / (this.#decodeMs === 0 ? 1 : 4);
   }
 
   /** The tokens that follow from a pass, choice by choice, and how far the cache holds. */

@@ -90,7 +90,9 @@ export class Block {
       if (!(this.mlp instanceof MoE)) return this.dense(tape, this.mlp, attended, context.kind);
       const dispatched = await this.dispatch(tape, this.mlp, attended, context.kind, droppingOf(context));
       onDispatched?.(this.layer, dispatched);
+      if (context.kind === "prefill") await context.cache?.pause?.();
       const { y, shared } = this.experts(tape, this.mlp, attended, dispatched, context.kind);
+      if (context.kind === "prefill") await context.cache?.pause?.();
       return this.combine(tape, this.mlp, attended, dispatched, y, shared);
     });
   }

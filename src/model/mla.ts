@@ -219,8 +219,8 @@ export class MultiHeadLatentAttention {
   }
 }
 
-/** Operations between two pauses: some 50 ms on two cores. */
-const operationsPerPiece = 1e10;
+/** Operations between two pauses: some 30 ms on two cores. */
+const operationsPerPiece = 6e9;
 /** Rows that the kernels take as one; see attention_tiles.h. */
 const tileRows = 64;
 
