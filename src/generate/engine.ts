@@ -227,9 +227,15 @@ export class Engine implements Disposable {
       if (shares.every(({ work }) => work.job.isAborted)) throw new NobodyWaits();
       await this.#decodeBetween();
     };
+    const ends = runningSums(runs.map(({ count }) => count));
+    // Nothing follows from the other rows, unless they are asked for.
+    const lastRows = ends.flatMap((end, i) => (shares[i]?.work.left === shares[i]?.count ? [end - 1] : []));
+    const needsAll =
+      this.#drafter !== null || shares.some(({ work: { job } }) => job.request.trace || job.promptLogprobs);
     using pass = await prefillRuns(this.#model, this.#cache, runs, {
       onDispatched: (layer, dispatched) => this.#watch(layer, dispatched, experts),
       pause,
+      wanted: needsAll ? null : lastRows.length > 0 ? lastRows : [0],
     });
     this.#counts.steps++;
     const { tape, hidden } = pass;
@@ -244,10 +250,9 @@ export class Engine implements Disposable {
       this.#counts.promptTokens += count;
       row += count;
       this.#schedule.publish(work);
-      if (work.left === 0) ended.push({ work, row: row - 1 });
+      if (work.left === 0) ended.push({ work, row: needsAll ? row - 1 : ended.length });
     }
     if (this.#drafter) {
-      const ends = runningSums(runs.map(({ count }) => count));
       const prompts = runs.flatMap((run, i) => {
         const prompt = shares[i]?.work.job.request.prompt ?? run.ids;
         const count = Math.min(run.count, prompt.length - 1 - run.start);

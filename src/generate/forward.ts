@@ -14,7 +14,7 @@ import { pagesFor } from "./pages.js";
 /** What a pass leaves; its tensors live until it is disposed. */
 export interface Pass extends Disposable {
   readonly tape: Tape;
-  /** Of every row. */
+  /** Of every row, or of those that are wanted. */
   readonly hidden: Hidden;
 }
 
@@ -32,6 +32,8 @@ export interface PassOptions {
   readonly onDispatched?: OnDispatched | null;
   /** See PrefillCache; called between layers too. */
   readonly pause?: (() => Promise<void>) | null;
+  /** Rows of prompts whose final states are wanted, at least one. Default: all. */
+  readonly wanted?: readonly number[] | null;
 }
 
 /** Context and embedding input of prompts, for the model or an MTP module. */
@@ -67,12 +69,12 @@ export async function prefillRuns(
   model: DeepseekV3,
   cache: LatentCache,
   runs: readonly PromptRun[],
-  { onDispatched = null, pause = null }: PassOptions = {},
+  { onDispatched = null, pause = null, wanted = null }: PassOptions = {},
 ): Promise<Pass> {
   return passOf(model, async (tape) => {
     using inputs = promptContext(model, cache, tape, runs, pause);
     const positions = Math.max(...runs.map(({ start, count }) => start + count));
-    return await model.hidden(tape, inputs.ids, inputs.context, positions, onDispatched, pause); // The inputs live as long.
+    return await model.hidden(tape, inputs.ids, inputs.context, positions, onDispatched, pause, wanted); // The inputs live as long.
   });
 }
 
@@ -129,10 +131,9 @@ export async function prefill(
 ): Promise<Float32Array> {
   const ids = Int32Array.from(prompt);
   const run = { ids, start: 0, count: ids.length, pages: cache.pages };
-  using pass = await prefillRuns(model, cache.latents, [run]);
+  using pass = await prefillRuns(model, cache.latents, [run], { wanted: [ids.length - 1] });
   cache.length = ids.length;
-  const last = pass.hidden.normed.rowsFrom(ids.length - 1, 1);
-  return model.logits(pass.tape, last, "decode").floats().slice();
+  return model.logits(pass.tape, pass.hidden.normed, "decode").floats().slice();
 }
 
 /** One more token. @returns [vocab] logits after it */

@@ -116,7 +116,7 @@ export interface EngineStats {
     readonly acceptedTokens: readonly number[];
   };
   readonly finished: Readonly<Record<FinishReason, number>>;
-  /** Tokens each expert got, by MoE layer in layer order. */
+  /** Tokens each expert got, by MoE layer in layer order; the last layer's get only those prompt tokens that something follows from. */
   readonly expertLoad: readonly (readonly number[])[];
   readonly residentBytes: number;
 }

@@ -4,7 +4,7 @@
  * one after the other. A dense layer has an empty dispatch and combine.
  */
 import type { Communicator } from "../distributed/communicator.js";
-import { add } from "../tensor/ops/elementwise.js";
+import { add, gatherRows } from "../tensor/ops/elementwise.js";
 import type { LatentCacheView, LatentRows } from "../tensor/ops/latentAttention.js";
 import type { RowKind } from "../tensor/ops/products.js";
 import { addRmsNorm, rmsNorm } from "../tensor/ops/rmsNorm.js";
@@ -73,7 +73,8 @@ export class Block {
   /**
    * @param h [T, hiddenSize], the residual stream
    * @param onDispatched sees each MoE layer's routing: counts, balance losses, reports
-   * @returns [T, hiddenSize], new
+   * @param wanted rows to return, of a prefill through a cache; null: all
+   * @returns [T or wanted, hiddenSize], new
    */
   async forward(
     tape: Tape,
@@ -81,11 +82,12 @@ export class Block {
     context: AttentionContext,
     tables: RopeTables,
     onDispatched: ((layer: number, dispatched: Dispatched) => void) | null,
+    wanted: readonly number[] | null = null,
   ): Promise<Tensor> {
     return tape.scopedAsync(async () => {
       const attended =
         context.kind === "prefill" && context.cache
-          ? await this.#extend(tape, h, context.cache, context.batch, tables)
+          ? await this.#extend(tape, h, context.cache, context.batch, tables, wanted)
           : this.attention(tape, h, context, tables);
       if (!(this.mlp instanceof MoE)) return this.dense(tape, this.mlp, attended, context.kind);
       const dispatched = await this.dispatch(tape, this.mlp, attended, context.kind, droppingOf(context));
@@ -161,10 +163,18 @@ export class Block {
   }
 
   /** Phase 1 through a latent cache, with pauses. */
-  async #extend(tape: Tape, h: Tensor, cache: PrefillCache, batch: Batch, tables: RopeTables): Promise<Attended> {
+  async #extend(
+    tape: Tape,
+    h: Tensor,
+    cache: PrefillCache,
+    batch: Batch,
+    tables: RopeTables,
+    wanted: readonly number[] | null,
+  ): Promise<Attended> {
     const normed = rmsNorm(tape, h, this.inputLayernorm, this.#eps);
     const attention = await latentAttention(this.selfAttn).extend(tape, normed.y, batch, tables, this.layer, cache);
-    const attended = addRmsNorm(tape, h, attention, this.postAttentionLayernorm, this.#eps);
+    const of = (rows: Tensor): Tensor => (wanted ? gatherRows(tape, rows, wanted) : rows);
+    const attended = addRmsNorm(tape, of(h), of(attention), this.postAttentionLayernorm, this.#eps);
     await cache.pause?.();
     return { h: attended.sum, normed: attended };
   }

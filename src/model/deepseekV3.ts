@@ -53,7 +53,7 @@ export interface BatchLosses {
 
 /** Final states of a forward pass. */
 export interface Hidden {
-  /** [T, hiddenSize] before model.norm */
+  /** [T, hiddenSize] before model.norm; with `wanted` those rows alone, here and below */
   readonly raw: Tensor;
   /** [T, hiddenSize] after model.norm: input of the head */
   readonly normed: Tensor;
@@ -128,6 +128,7 @@ export class DeepseekV3 {
   /**
    * Embedding, blocks and final norm.
    * @param ids [T] int32 @param positions number of positions the tables must cover @param pause called after each layer
+   * @param wanted rows whose states are returned, of a prefill through a cache: the last layer's experts then compute no others; null: all
    */
   async hidden(
     tape: Tape,
@@ -136,11 +137,13 @@ export class DeepseekV3 {
     positions: number,
     onDispatched: OnDispatched | null = null,
     pause: (() => Promise<void>) | null = null,
+    wanted: readonly number[] | null = null,
   ): Promise<Hidden> {
     const tables = this.tables(positions);
     let h = embedding(tape, ids, this.embedTokens, this.dtype);
     for (const block of this.layers) {
-      const next = await block.forward(tape, h, context, tables, onDispatched);
+      const isLast = block === this.layers.at(-1);
+      const next = await block.forward(tape, h, context, tables, onDispatched, isLast ? wanted : null);
       if (!tape.hasGrad) h.free();
       h = next;
       if (pause) await pause();
