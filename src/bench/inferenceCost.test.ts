@@ -31,11 +31,12 @@ test("sixteen tokens that draw 4 of 32 experts evenly meet about 28 of them", ()
   expect(expectedExperts({ nRoutedExperts: 0, numExpertsPerTok: 0 }, 16)).toBe(0);
 });
 
-test("a prompt is charged the head once and half the attention square", () => {
+test("a prompt is charged the head and the last experts once, and half the attention square", () => {
   const one = prefillCost(config, model.parameters, 1);
   const two = prefillCost(config, model.parameters, 2);
-  const head = config.vocabSize * config.hiddenSize;
-  expect(two.productFlops - 2 * head).toBe(2 * (one.productFlops - 2 * head));
+  // Head, then of the last layer the router and 4 + 1 experts of 3 x 1024 x 512.
+  const once = 2 * (32768 * 1024 + 32 * 1024 + 5 * 3 * 1024 * 512);
+  expect(two.productFlops - once).toBe(2 * (one.productFlops - once));
   // 16 layers, 16 heads of 64 + 32 and 64, one position for the first token and two for the second.
   expect(one.attentionFlops).toBe(2 * 16 * 16 * (96 + 64));
   expect(two.attentionFlops).toBe(3 * one.attentionFlops);

@@ -46,14 +46,15 @@ export function decodeCost(
   };
 }
 
-/** A prompt of `tokens` in one pass; logits of its last token alone. */
+/** A prompt of `tokens` in one pass; the last layer's feed-forward part and logits of its last token alone. */
 export function prefillCost(config: ModelConfig, parameters: readonly Parameter[], tokens: number): PassCost {
   const { numAttentionHeads: heads, qkNopeHeadDim: n, qkRopeHeadDim: r, vHeadDim: v, numHiddenLayers: layers } = config;
-  const { head } = parameterCounts(config);
+  const { head, layers: counts } = parameterCounts(config);
+  const last = counts.at(-1)?.matmulFeedForward ?? 0;
   const experts = expectedExperts(config, tokens);
   return {
     weightBytes: touchedBytes(config, parameters, tokens, experts),
-    productFlops: 2 * (tokens * matmulParameters(config, false) + head),
+    productFlops: 2 * (tokens * (matmulParameters(config, false) - last) + last + head),
     cacheBytes: 0,
     attentionFlops: 2 * layers * heads * (n + r + v) * ((tokens * (tokens + 1)) / 2),
   };

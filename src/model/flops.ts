@@ -27,6 +27,8 @@ export interface LayerCounts {
   readonly activated: number;
   /** Multiplied per token: activated matrices, without norms and biases. */
   readonly matmul: number;
+  /** Of these, the feed-forward part's. */
+  readonly matmulFeedForward: number;
 }
 
 export function parameterCounts(config: ModelConfig): ParameterCounts {
@@ -61,6 +63,7 @@ function layerCounts(config: ModelConfig, layer: number): LayerCounts {
       total,
       activated: total,
       matmul: attention.matmul + feedForward,
+      matmulFeedForward: feedForward,
     };
   }
   const router = e * d;
@@ -75,6 +78,7 @@ function layerCounts(config: ModelConfig, layer: number): LayerCounts {
     total: attention.total + norms + feedForward,
     activated: attention.total + norms + active + bias,
     matmul: attention.matmul + active,
+    matmulFeedForward: active,
   };
 }
 
