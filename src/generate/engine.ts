@@ -283,6 +283,8 @@ export class Engine implements Disposable {
         text: "",
         promptTokens: prompt.length,
         cachedTokens: work.cached,
+        queuedMs: work.admittedAt - job.createdAt,
+        promptMs: performance.now() - work.admittedAt,
         logprobs: job.promptLogprobs,
       });
       if (maxTokens === 0) {

@@ -14,6 +14,7 @@ export class Job {
   readonly promptLogprobs: (PositionLogprobs | null)[] | null;
   readonly emit: (event: GenerationEvent) => void;
   isAborted = false;
+  readonly createdAt = performance.now();
 
   constructor(id: number, settings: ChoiceSettings, emit: (event: GenerationEvent) => void) {
     const { request } = settings;
@@ -42,6 +43,7 @@ export class PromptWork {
   done = 0;
   /** Of these, found in the cache. */
   cached = 0;
+  admittedAt = 0;
 
   constructor(job: Job, resumed: Choice | null) {
     this.job = job;

@@ -63,6 +63,9 @@ export type GenerationEvent =
       readonly promptTokens: number;
       /** Of these, taken from the prefix cache. */
       readonly cachedTokens: number;
+      /** From the request to the beginning of its prompt's first pass, and from there to this event. */
+      readonly queuedMs: number;
+      readonly promptMs: number;
       /** Position by position; null for the first token, which nothing predicts. Only if asked for. */
       readonly logprobs: readonly (PositionLogprobs | null)[] | null;
     }

@@ -78,6 +78,7 @@ export class Schedule {
       work.pages = [...found, ...taken];
       work.done = found.length * pageSize;
       work.cached = work.done;
+      work.admittedAt = performance.now();
       this.counts.prefixQueries += work.job.request.prompt.length;
       this.counts.prefixHits += work.cached;
       for (const key of work.job.keys.slice(found.length)) inWork.add(key);

@@ -172,6 +172,20 @@ export const metrics = {
     sglang: "time_per_output_token_seconds",
     buckets: interTokenSeconds,
   },
+  queued: {
+    kind: "histogram",
+    help: "From a request to the beginning of its prompt",
+    own: "request_queue_time_seconds",
+    vllm: "request_queue_time_seconds",
+    buckets: phaseSeconds,
+  },
+  prefill: {
+    kind: "histogram",
+    help: "From the beginning of a prompt to its end",
+    own: "request_prefill_time_seconds",
+    vllm: "request_prefill_time_seconds",
+    buckets: phaseSeconds,
+  },
   wholeRequest: {
     kind: "histogram",
     help: "From arrival to the last token",

@@ -101,6 +101,8 @@ export class RunningRequest {
             this.#promptTokens += event.promptTokens;
             this.#cachedTokens += event.cachedTokens;
             metrics.observe("requestPromptTokens", id, event.promptTokens);
+            metrics.observe("queued", id, event.queuedMs / 1000);
+            metrics.observe("prefill", id, event.promptMs / 1000);
             break;
           case "token": {
             if (this.#firstToken === null) {

@@ -46,7 +46,15 @@ export class PacedModel implements Model {
       if (isLong) this.#numLong--;
     }
     try {
-      yield { type: "prompt", text: "", promptTokens, cachedTokens: this.#cached(request.prompt), logprobs: null };
+      yield {
+        type: "prompt",
+        text: "",
+        promptTokens,
+        cachedTokens: this.#cached(request.prompt),
+        queuedMs: 0,
+        promptMs: 0,
+        logprobs: null,
+      };
       const { maxTokens = 1 } = request;
       for (let i = 0; i < maxTokens; i++) {
         if (i > 0) await wait(this.#numLong > 0 ? besideTokenMs : tokenMs);

@@ -76,6 +76,8 @@ export class ScriptedModel implements Model {
       await this.#wait(this.#script.promptMs ?? 0, signal);
       yield {
         type: "prompt",
+        queuedMs: 0,
+        promptMs: 0,
         text: "",
         promptTokens: request.prompt.length,
         cachedTokens: this.#script.cachedTokens ?? 0,
