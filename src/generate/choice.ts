@@ -16,6 +16,8 @@ export interface ChoiceSettings {
   readonly constraint: Constraint | null;
   /** Ids below this have a token. */
   readonly usableIds: number;
+  /** Of these, the ones that have none: a published vocabulary may have holes. */
+  readonly holes: readonly number[];
   readonly stopIds: ReadonlySet<number>;
 }
 
@@ -43,7 +45,7 @@ export class Choice {
 
   constructor(index: number, settings: ChoiceSettings) {
     const { request, tokenizer, constraint } = settings;
-    const seed = (request.sampling.seed + index) % Number.MAX_SAFE_INTEGER;
+    const seed = sumOfSeeds(request.sampling.seed, index);
     this.index = index;
     this.#settings = settings;
     this.#sampling = { ...request.sampling, seed };
@@ -78,9 +80,11 @@ export class Choice {
     isDraft: (id: number) => boolean,
     experts: TokenTrace["experts"] | null,
   ): GenerationEvent[] {
-    const { request, constraint, usableIds, stopIds } = this.#settings;
+    const { request, constraint, usableIds, holes, stopIds } = this.#settings;
     const mayStop = this.ids.length >= request.minTokens;
-    const reader = request.logprobs === null ? null : logprobsOf(logits, usableIds, request.logprobs);
+    for (const id of holes) logits[id] = Number.NEGATIVE_INFINITY;
+    // A copy: the logits are changed before it is known whose probability is asked for.
+    const reader = request.logprobs === null ? null : logprobsOf(logits.slice(), usableIds, request.logprobs);
     this.#counts?.apply(logits, this.#sampling);
     const ends = mayStop ? [...stopIds] : [];
     if (!mayStop) for (const id of stopIds) logits[id] = Number.NEGATIVE_INFINITY;
@@ -112,4 +116,10 @@ export class Choice {
     this.isFinished = true;
     return { type: "finish", choice: this.index, text, reason, stoppedBy, completionTokens: this.ids.length, error };
   }
+}
+
+/** Seeds are below 2^53 and go on from 0 beyond. */
+function sumOfSeeds(seed: number, index: number): number {
+  const left = Number.MAX_SAFE_INTEGER - seed;
+  return index <= left ? seed + index : index - left - 1;
 }

@@ -56,6 +56,7 @@ export class Engine implements Disposable {
   readonly #drafter: Drafter | null;
   readonly #depth: DraftDepth;
   readonly #usableIds: number;
+  readonly #holes: readonly number[];
   readonly #jobs = new Map<number, Job>();
   readonly #expertLoad: Float64Array[];
   readonly #moeIndex: ReadonlyMap<number, number>;
@@ -82,6 +83,7 @@ export class Engine implements Disposable {
     this.#cache = new LatentCache(model, pages, options.cacheDtype, isDrafting);
     this.#schedule = new Schedule(pages, options.maxBatch, (to, from) => this.#cache.copyPage(to, from));
     this.#usableIds = Math.min(tokenizer?.vocabSize ?? config.vocabSize, config.vocabSize);
+    this.#holes = holesOf(tokenizer, this.#usableIds);
     this.#grammars = new Grammars(tokenizer);
     this.#drafter = isDrafting ? new Drafter(model, this.#cache, this.#usableIds) : null;
     this.#depth = new DraftDepth(isDrafting ? options.speculation : 0);
@@ -118,6 +120,7 @@ export class Engine implements Disposable {
         tokenizer: this.#tokenizer,
         constraint: checked.grammar ? this.#grammars.constraint(checked.grammar) : null,
         usableIds: this.#usableIds,
+        holes: this.#holes,
         stopIds: new Set([...checked.stopIds, ...(checked.ignoreEos || eos === null ? [] : [eos])]),
       },
       (event) => {
@@ -187,24 +190,31 @@ export class Engine implements Disposable {
       await work();
     } catch (error) {
       if (error instanceof NobodyWaits) return;
-      const message = error instanceof Error ? error.message : String(error);
       const { reading, running } = this.#schedule;
-      for (const job of [...reading.map(({ job }) => job), ...running.values()]) this.#end(job, "error", message);
+      for (const job of [...reading.map(({ job }) => job), ...running.values()]) {
+        this.#end(job, "error", messageOf(error));
+      }
     }
   }
 
   // ---- Prompts -------------------------------------------------------------------------------------------------------------
 
-  /** The budget of a pass in fair shares: what short prompts leave, long ones get, in whole pages unless a prompt ends. */
+  /**
+   * The budget of a pass in fair shares: what short prompts leave, long ones get, in whole pages unless a prompt ends. Who came first is in
+   * every pass, however many short ones come later.
+   */
   #share(): { readonly work: PromptWork; readonly count: number }[] {
     const isBeside = this.#schedule.running.size > 0;
     let room = this.#options.passTokens ?? (isBeside ? passTokensBeside : usualPassTokens);
+    const [eldest] = this.#schedule.reading;
     const works = [...this.#schedule.reading].sort((a, b) => a.left - b.left);
+    let kept = pageSize;
     const shares: { work: PromptWork; count: number }[] = [];
     for (const [i, work] of works.entries()) {
       const fair = Math.max(1, Math.floor(room / (works.length - i) / pageSize)) * pageSize;
       const count = Math.min(work.left, fair);
-      if (count > room && shares.length > 0) break;
+      if (work === eldest) kept = 0;
+      else if (count > room - kept) continue;
       shares.push({ work, count });
       room -= count;
     }
@@ -293,6 +303,7 @@ export class Engine implements Disposable {
       }
       const logits = this.#model.logits(tape, hidden.normed.rowsFrom(row, 1), "decode").floats();
       for (const choice of job.choices) {
+        if (choice.isFinished) continue;
         this.#write(choice, job, logits.slice(), null, job.request.trace ? experts.of(row) : null);
         if (!choice.isFinished) begun.push({ choice, row, count: 1, position: prompt.length - 1 });
       }
@@ -387,6 +398,7 @@ export class Engine implements Disposable {
     return { confirmed, tokens };
   }
 
+  /** A choice that cannot go on, as one whose grammar grows too large, ends its own request and no other. */
   #write(
     choice: Choice,
     job: Job,
@@ -395,7 +407,11 @@ export class Engine implements Disposable {
     experts: readonly (readonly number[])[] | null,
   ): void {
     const before = choice.ids.length;
-    for (const event of choice.next(logits, (id) => id === draft, experts)) job.emit(event);
+    try {
+      for (const event of choice.next(logits, (id) => id === draft, experts)) job.emit(event);
+    } catch (error) {
+      this.#end(job, "error", messageOf(error));
+    }
     this.#counts.completionTokens += choice.ids.length - before;
   }
 
@@ -442,6 +458,16 @@ export class Engine implements Disposable {
     for (const expert of chosen) load[expert] = (load[expert] ?? 0) + 1;
     experts.see(chosen, routing.experts.columns);
   }
+}
+
+/** Ids below `usable` that have no token. */
+function holesOf(tokenizer: Tokenizer | null, usable: number): number[] {
+  if (!tokenizer) return [];
+  return Array.from({ length: usable }, (_, id) => id).filter((id) => !tokenizer.hasToken(id));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Every request of a pass was given up. */

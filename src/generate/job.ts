@@ -37,7 +37,7 @@ export class PromptWork {
   readonly job: Job;
   /** The choice that is taken up again; null: the first time, for all. */
   readonly resumed: Choice | null;
-  /** All that the prompt needs, once the work is admitted. */
+  /** All that `positions` need, once the work is admitted. */
   pages: number[] = [];
   /** Positions that the cache holds. */
   done = 0;
@@ -52,6 +52,11 @@ export class PromptWork {
 
   get left(): number {
     return this.job.request.prompt.length - this.done;
+  }
+
+  /** That need pages from the start: the prompt, and what a choice that lost its pages has to replay. */
+  get positions(): number {
+    return this.resumed?.length ?? this.job.request.prompt.length;
   }
 
   /** Choices that will run when the prompt is read. */

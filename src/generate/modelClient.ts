@@ -42,11 +42,11 @@ export class ModelClient implements Model {
     this.#requests.set(id, queue);
     this.#left.set(id, n);
     this.#link.keepAlive(true);
-    this.#link.send({ type: "add", id, request: { ...request, prompt } });
     const abort = (): void => this.#link.send({ type: "abort", id });
-    signal?.addEventListener("abort", abort, { once: true });
-    if (signal?.aborted) abort();
     try {
+      this.#link.send({ type: "add", id, request: { ...request, prompt } });
+      signal?.addEventListener("abort", abort, { once: true });
+      if (signal?.aborted) abort();
       yield* queue;
     } finally {
       signal?.removeEventListener("abort", abort);

@@ -74,9 +74,9 @@ export class PagePool {
     for (const page of pages) this.#references[page] = (this.#references[page] ?? 0) + 1;
   }
 
-  /** One reference less to each. */
+  /** One reference less to each. The last page counts as unused longest: without those before it nobody finds it. */
   release(pages: readonly number[]): void {
-    for (const page of pages) {
+    for (const page of pages.toReversed()) {
       const left = (this.#references[page] ?? 0) - 1;
       if (left < 0) throw new Error(`internal: page ${page} of the cache is released twice`);
       this.#references[page] = left;

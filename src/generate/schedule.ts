@@ -1,6 +1,7 @@
 /**
  * Who runs, who waits, and who holds which pages of the cache. Requests are let in by priority and age while there are places and pages; a
- * running choice that finds no page takes those of the least entitled one, whose prompt is then read anew when there is room.
+ * running choice that finds no page takes those of the least entitled one, whose prompt is then read anew when there is room for all that
+ * it had: with less, two that need each other's pages would take them by turns and neither get on.
  */
 import type { Choice } from "./choice.js";
 import { type Job, PromptWork } from "./job.js";
@@ -66,7 +67,7 @@ export class Schedule {
         i++;
         continue;
       }
-      const needed = pagesFor(work.job.request.prompt.length) - found.length;
+      const needed = pagesFor(work.positions) - found.length;
       // Each running choice may soon want a page more.
       const hasRoom = isAlone || needed + this.running.size <= this.pool.available;
       const taken = hasRoom ? this.pool.take(needed) : null;
