@@ -40,7 +40,13 @@ async function start(key: string | null): Promise<{ server: ServerType; base: st
   const app = new Hono();
   const shape = { moeLayers: 3, experts: 16, expertsPerToken: 4 };
   const stand = standIn(app, { models: ["quickstart"], text, tokenMs: 4, ...shape, key });
-  const info = { config: loadPreset("tiny"), weights: "bfloat16", cache: "bfloat16", maxPositions: 256 };
+  const info = {
+    config: loadPreset("tiny"),
+    weights: "bfloat16",
+    cache: "bfloat16",
+    maxPositions: 256,
+    isForChats: true,
+  };
   addPage(app, { models: () => info, runsFolder: join(folder, "runs"), webFolder: builtWebFolder() });
   const started = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" });
   await new Promise((resolve) => started.once("listening", resolve));
