@@ -14,7 +14,8 @@ import { join } from "node:path";
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
-import { endAll, fathom, fathomJson, type Running, smallConfig, start } from "./command.js";
+import { endAll, fathom, fathomJson, smallConfig } from "./command.js";
+import { found, serve } from "./serving.js";
 
 /** `fathom serve` as a process, on a random model of 50,000 parameters: its start, its answers, new checkpoints, and its end. */
 let folder = "";
@@ -31,34 +32,6 @@ beforeAll(async () => {
   return () => rmSync(folder, { recursive: true, force: true });
 });
 afterEach(() => endAll());
-
-interface Served {
-  readonly running: Running;
-  readonly url: string;
-  readonly log: () => string;
-}
-
-/** Starts a server on a free port and waits until it listens. */
-async function serve(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Served> {
-  const running = start(["serve", ...args, "--port", "0", "--threads", "1", "--json"], { env });
-  let text = "";
-  running.child.stderr?.on("data", (part: string) => {
-    text += part;
-  });
-  const url = await found(() => /listening on (http:\S+)/.exec(text)?.[1] ?? null, running);
-  return { running, url, log: () => text };
-}
-
-/** Waits for what `look` finds. */
-async function found<T>(look: () => T | null | Promise<T | null>, { child }: Running): Promise<T> {
-  for (let i = 0; i < 1500; i++) {
-    const value = await look();
-    if (value !== null) return value;
-    if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error("waited for 30 seconds in vain");
-}
 
 async function complete(url: string, body: object): Promise<Response> {
   return fetch(`${url}/v1/completions`, {
@@ -86,7 +59,7 @@ test("serve answers, drains on SIGTERM while a stream runs, and exits with 0", a
 });
 
 test("serve asks for a key, and tells what is wrong before it listens", async () => {
-  const { url, running } = await serve([model], { FATHOM_API_KEY: "key-of-the-test" });
+  const { url, running } = await serve([model], { env: { FATHOM_API_KEY: "key-of-the-test" } });
   expect((await fetch(`${url}/v1/models`)).status).toBe(401);
   expect((await fetch(`${url}/health`)).status).toBe(200);
   const headers = { authorization: "Bearer key-of-the-test" };

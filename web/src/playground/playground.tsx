@@ -33,7 +33,8 @@ export function Playground({ session }: { readonly session: Session }): JSX.Elem
             <legend class="hidden">Mode</legend>
             {modes.map(([mode, name, hint]) => (
               <label key={mode} title={hint}>
-                <input type="radio" name="mode" checked={session.mode === mode} onChange={() => session.choose(mode)} />
+                {/* A click on the mode that is chosen already is a choice too; arrow keys click as well. */}
+                <input type="radio" name="mode" checked={session.mode === mode} onClick={() => session.choose(mode)} />
                 <span>{name}</span>
               </label>
             ))}
