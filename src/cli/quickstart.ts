@@ -204,8 +204,24 @@ async function finish(run: string, result: TrainResult, seconds: number): Promis
     ],
     ["time in all", duration(seconds)],
     ["report", report],
-    ["try it", `npx fathom generate --model ${run} --prompt "export function "`],
   ]);
   const isInterrupted = result.reason === "stopped";
-  return { result: { ...result, seconds, compressors, report }, text, isInterrupted };
+  return { result: { ...result, seconds, compressors, report }, text: `${text}\n\n${howToTalk(run)}`, isInterrupted };
+}
+
+/**
+ * The ways to the model that has just been trained. It has read source files and no conversations, so that the first is one to complete.
+ *
+ * @param run the run's directory, as it was given
+ */
+export function howToTalk(run: string): string {
+  const path = /^[\w./~-]+$/.test(run) ? run : `'${run.replaceAll("'", "'\\''")}'`;
+  return table([
+    ["Talk to it:", ""],
+    ["  complete a text", `npx fathom generate --model ${path} --prompt "export function "`],
+    ["  in the terminal", `npx fathom chat ${path}`],
+    ["  in the browser", `npx fathom serve ${path}, then http://127.0.0.1:8000`],
+    ["  over OpenAI's API", "the same, at http://127.0.0.1:8000/v1"],
+    ["  in your program", `node examples/library.mjs ${path}, five lines to copy`],
+  ]);
 }

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command, Option } from "commander";
+import type { Model } from "../generate/request.js";
 import type { FathomServer } from "../serve/server.js";
 import type { MetricsNames, ServerSettings } from "../serve/settings.js";
 import { type EngineFlags, engineOptions, openEngine } from "./engine.js";
@@ -97,6 +98,11 @@ async function serve(names: readonly string[], flags: Flags): Promise<Outcome> {
   const { FathomServer } = await import("../serve/server.js");
   const { modelId } = await import("../serve/servedModels.js");
   const { builtWebFolder, pageRoutes } = await import("../serve/pageRoutes.js");
+  const { readRunRecord } = await import("../train/runFiles.js");
+  // A tokenizer made here has a chat template from the first day on, and a run that only pretrained has never seen a turn.
+  const isForChats = ({ info, tokenizer }: Model): boolean =>
+    typeof tokenizer?.chatTemplate === "string" &&
+    !["pretrain", "extend"].includes(readRunRecord(dirname(dirname(resolve(info.directory))))?.stage ?? "");
   const aliases = flags.alias ?? [];
   if (aliases.length > names.length) {
     throw new RangeError(`serve: ${aliases.length} names (--alias) for ${names.length} models`);
@@ -119,7 +125,10 @@ async function serve(names: readonly string[], flags: Flags): Promise<Outcome> {
     version: versionOfPackage(),
     page: ({ models: served }) =>
       pageRoutes({
-        models: (id) => served.all.find((model) => model.id === id)?.current?.model.info ?? null,
+        models: (id) => {
+          const model = served.all.find((one) => one.id === id)?.current?.model;
+          return model ? { ...model.info, isForChats: isForChats(model) } : null;
+        },
         runsFolder: flags.runs ?? runsFolderOf(models.map(({ path }) => path)),
         webFolder: builtWebFolder(),
       }),

@@ -3,7 +3,13 @@ import { loadPreset } from "../model/presets.js";
 import { modelCard } from "./modelCard.js";
 
 const card = (preset: string) =>
-  modelCard(preset, { config: loadPreset(preset), weights: "bfloat16", cache: "bfloat16", maxPositions: 4096 });
+  modelCard(preset, {
+    config: loadPreset(preset),
+    weights: "bfloat16",
+    cache: "bfloat16",
+    maxPositions: 4096,
+    isForChats: true,
+  });
 
 test("DeepSeek-V3's card has the published figures", () => {
   const { parameters, blocks, moeLayers, cacheSchemes } = card("deepseek-v3");
@@ -35,7 +41,7 @@ test.each(["deepseek-v3", "deepseek-v2-lite", "moonlight-16b-a3b", "tiny", "smal
 
 test("a baseline's own attention stands with its own heads", () => {
   const config = { ...loadPreset("deepseek-v3"), attention: "gqa" as const, numKeyValueHeads: 16, headDim: 128 };
-  const { cacheSchemes } = modelCard("x", { config, weights: "", cache: "", maxPositions: 1 });
+  const { cacheSchemes } = modelCard("x", { config, weights: "", cache: "", maxPositions: 1, isForChats: true });
   expect(cacheSchemes.map(({ scheme, valuesPerLayer, isOwn }) => [scheme, valuesPerLayer, isOwn])).toEqual([
     ["GQA", 2 * 16 * 128, true],
     ["MHA", 2 * 128 * 128, false],

@@ -12,6 +12,8 @@ export interface ModelCard {
   readonly weights: string;
   readonly cache: string;
   readonly maxPositions: number;
+  /** Whether turns of conversations are what it was trained on; else it goes on with text. */
+  readonly isForChats: boolean;
   readonly sizes: ModelSizes;
   readonly parameters: {
     /** Without MTP modules, as the report counts. */
@@ -89,17 +91,17 @@ export interface CacheScheme {
   readonly isOwn: boolean;
 }
 
+/** What a card is made of. */
+export type CardedModel = Omit<ModelInfo, "directory"> & Pick<ModelCard, "isForChats">;
+
 /** As large models with grouped queries have it: 8 heads of keys and values, or half of the heads where those are fewer than 16. */
 const usualKeyValueHeads = 8;
 
-export function modelCard(
-  id: string,
-  { config, weights, cache, maxPositions }: Omit<ModelInfo, "directory">,
-): ModelCard {
+export function modelCard(id: string, { config, weights, cache, maxPositions, isForChats }: CardedModel): ModelCard {
   const { total, activated, mtp, mtpActivated } = parameterCounts(config);
   const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => layer);
   return {
-    ...{ id, weights, cache, maxPositions },
+    ...{ id, weights, cache, maxPositions, isForChats },
     sizes: sizesOf(config),
     parameters: { total, activated, mtp, mtpActivated, parts: partsOf(config) },
     blocks: blocksOf(config),

@@ -33,7 +33,13 @@ beforeAll(() => {
   writeFileSync(join(web, "assets", "index-BxbRltWt.js"), "1");
   writeFileSync(join(folder, "secret.txt"), "secret");
   app = new Hono();
-  const info = { config: loadPreset("deepseek-v3"), weights: "bfloat16", cache: "bfloat16", maxPositions: 4096 };
+  const info = {
+    config: loadPreset("deepseek-v3"),
+    weights: "bfloat16",
+    cache: "bfloat16",
+    maxPositions: 4096,
+    isForChats: true,
+  };
   addPage(app, {
     models: (id) => (id === "org/v3" ? info : null),
     runsFolder: join(folder, "runs"),

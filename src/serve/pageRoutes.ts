@@ -8,15 +8,14 @@ import { dirname, extname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Context, Hono } from "hono";
 import { streamSSE } from "hono/streaming";
-import type { ModelInfo } from "../generate/request.js";
 import type { PageRoutes } from "./app.js";
-import { modelCard } from "./modelCard.js";
+import { type CardedModel, modelCard } from "./modelCard.js";
 import type { Strides } from "./runEvents.js";
 import { Runs } from "./runs.js";
 
 export interface PageOptions {
   /** The model of an id as it is loaded now; null if there is none of that id. */
-  readonly models: (id: string) => Pick<ModelInfo, "config" | "weights" | "cache" | "maxPositions"> | null;
+  readonly models: (id: string) => CardedModel | null;
   /** Folder whose folders are runs; it may be missing. null = no runs are shown. */
   readonly runsFolder: string | null;
   readonly webFolder: string;

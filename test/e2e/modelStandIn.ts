@@ -84,11 +84,12 @@ export function standIn(app: Hono, options: StandInOptions): StandIn {
         const usage = { prompt_tokens: 48, completion_tokens: pieces.length, total_tokens: 48 + pieces.length };
         await send([], {
           usage: { ...usage, prompt_cache_hit_tokens: 32, prompt_cache_miss_tokens: 16 },
-          fathom: { timings: { tokensPerSecond: 118.4 } },
+          fathom: { tokensPerSecond: 118.4 },
         });
         await stream.writeSSE({ data: "[DONE]" });
       });
     };
+  app.post("/tokenize", (c) => c.json({ count: 48, max_model_len: 4096, tokens: [], token_strs: null }));
   app.post("/v1/chat/completions", answer(true));
   app.post("/v1/completions", answer(false));
   return state;

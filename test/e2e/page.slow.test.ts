@@ -1,18 +1,18 @@
 /**
- * The web page as a reader uses it: built, served with its policy, opened in a browser without a window, against a model that a scripted stream
- * stands in for and a run that grows on disk. Needs chromium (or chromium-browser, google-chrome) on the PATH.
+ * The web page as a reader uses it: built, served with its policy, opened in a browser without a window, against a run that grows on disk and a
+ * scripted stream, for what no model writes on demand: hostile text, a slow answer, chosen figures. pageServed.slow.test.ts has the real one.
  */
-import { spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { type ServerType, serve } from "@hono/node-server";
 import { Hono } from "hono";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { loadPreset } from "../../src/model/presets.js";
 import { addPage, builtWebFolder } from "../../src/serve/pageRoutes.js";
+import { buildPage, launchBrowser, openPage } from "./browser.js";
 import { type StandIn, standIn } from "./modelStandIn.js";
 
 /** Would take the page over, were it not shown as text; then Markdown, and enough words to be stopped in. */
@@ -27,20 +27,17 @@ let model: StandIn;
 let guarded: { readonly server: ServerType; readonly base: string };
 const said: string[] = [];
 
-function findBrowser(): string {
-  for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
-    for (const place of (process.env.PATH ?? "").split(delimiter)) {
-      if (place !== "" && existsSync(join(place, name))) return join(place, name);
-    }
-  }
-  throw new Error("no chromium, chromium-browser or google-chrome on the PATH; install one: apt-get install chromium");
-}
-
 async function start(key: string | null): Promise<{ server: ServerType; base: string; model: StandIn }> {
   const app = new Hono();
   const shape = { moeLayers: 3, experts: 16, expertsPerToken: 4 };
   const stand = standIn(app, { models: ["quickstart"], text, tokenMs: 4, ...shape, key });
-  const info = { config: loadPreset("tiny"), weights: "bfloat16", cache: "bfloat16", maxPositions: 256 };
+  const info = {
+    config: loadPreset("tiny"),
+    weights: "bfloat16",
+    cache: "bfloat16",
+    maxPositions: 256,
+    isForChats: true,
+  };
   addPage(app, { models: () => info, runsFolder: join(folder, "runs"), webFolder: builtWebFolder() });
   const started = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" });
   await new Promise((resolve) => started.once("listening", resolve));
@@ -79,14 +76,13 @@ function writeRun(name: string, steps: number): void {
 }
 
 beforeAll(async () => {
-  const built = spawnSync(process.execPath, ["-e", `import("./scripts/setup.mjs").then((setup) => setup.ensureWeb())`]);
-  if (built.status !== 0) throw new Error(`the page does not build: ${built.stderr}`);
+  buildPage();
   folder = mkdtempSync(join(tmpdir(), "fathom-page-"));
   writeRun("first", 20);
   writeRun("second", 10);
   ({ server, base, model } = await start(null));
   guarded = await start("secret-key");
-  browser = await chromium.launch({ executablePath: findBrowser(), args: ["--no-sandbox"] });
+  browser = await launchBrowser();
 });
 
 afterAll(async () => {
@@ -100,14 +96,8 @@ afterEach(async () => {
   expect(said.splice(0)).toEqual([]);
 });
 
-/** A fresh page; whatever its console says fails the test, violations of the policy among it. */
-async function open(address: string, width = 1200): Promise<Page> {
-  const page = await (await browser.newContext({ viewport: { width, height: 800 } })).newPage();
-  page.on("console", (message) => said.push(message.text()));
-  page.on("pageerror", (error) => said.push(error.message));
-  await page.goto(address);
-  return page;
-}
+/** A fresh page; whatever its console says fails the test. */
+const open = (address: string, width?: number): Promise<Page> => openPage(browser, address, said, width);
 
 /** Run in the page. */
 const nameOfFocus = `(() => {
@@ -145,7 +135,7 @@ test("a message is answered token by token, stopped, and asked again", async () 
       max_tokens: 30,
       temperature: 0.7,
       stream: true,
-      fathom: { trace: true },
+      fathom: { trace: true, top: 8 },
       stream_options: { include_usage: true },
     },
   });

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, expect, test } from "vitest";
-import { endAll, fathom } from "./command.js";
+import { endAll, fathom, fathomJson, root, runProgram } from "./command.js";
 import { found, serve, writeSmallModel } from "./served.js";
 
 /** `fathom serve` as a process: its start, its answers, new checkpoints, and its end. */
@@ -49,6 +49,53 @@ test("serve answers, drains on SIGTERM while a stream runs, and exits with 0", a
   expect(code, stderr).toBe(0);
   expect(json).toMatchObject({ url, models: [{ id: "mine" }] });
   expect(stderr).not.toContain("Hi");
+});
+
+test("the examples, a gap and a chat work with the model that is served, and SIGTERM ends it with 0", async () => {
+  const { running, url } = await serve([model]);
+  const gap = { prompt: "f(", suffix: ")", max_tokens: 6, ignore_eos: true };
+  const filled = (await (await complete(url, gap)).json()) as { choices: { text: string }[]; usage: object };
+  // Begin, start, two bytes, hole, one byte, end.
+  expect(filled.usage).toMatchObject({ prompt_tokens: 7, completion_tokens: 6 });
+  const plain = (await (await complete(url, { ...gap, suffix: null })).json()) as typeof filled;
+  expect(plain.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 6 });
+  const example = async (name: string, ...args: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await runProgram(process.execPath, [join(root, "examples", name), ...args]);
+    expect(code, stderr).toBe(0);
+    return stdout;
+  };
+  expect(await example("openai.mjs", `${url}/v1`, "Who?")).toMatch(/\d+ tokens from small\n$/);
+  expect(await example("fim.mjs", `${url}/v1`)).toMatch(/^export function add\([\s\S]*\n\}\n$/);
+  running.child.kill("SIGTERM");
+  expect((await running.done).code).toBe(0);
+  // The same weights in another process, greedy: what the library writes is what the server would have written.
+  const text = await example("library.mjs", model);
+  const generate = [
+    "generate",
+    "--model",
+    model,
+    "--prompt",
+    "export function ",
+    "--max-tokens",
+    "64",
+    "--temperature",
+    "0",
+  ];
+  expect(text).toBe(`${(await fathomJson(generate)).text}\n`);
+});
+
+test("chat answers one question as JSON", async () => {
+  const args = ["chat", model, "--prompt", "Who are you?", "--max-tokens", "5", "--temperature", "0"];
+  const asked = await fathomJson(args);
+  expect(asked).toMatchObject({
+    model,
+    messages: [
+      { role: "user", content: "Who are you?" },
+      { role: "assistant", content: expect.any(String) },
+    ],
+    settings: { temperature: 0, maxTokens: 5 },
+  });
+  expect(await fathomJson(args)).toEqual(asked);
 });
 
 test("serve asks for a key, and tells what is wrong before it listens", async () => {

@@ -27,7 +27,7 @@ test("a traced chat answer gathers text, tokens, usage and the server's timings"
   answer.add({
     choices: [],
     usage: { prompt_tokens: 10, completion_tokens: 2, prompt_cache_hit_tokens: 8 },
-    fathom: { timings: { tokensPerSecond: 50 } },
+    fathom: { tokensPerSecond: 50 },
   });
   expect(answer.text).toBe("a b");
   expect(answer.tokens.map(({ text, isDrafted }) => [text, isDrafted])).toEqual([

@@ -57,17 +57,13 @@ export class Answer {
     this.reasoning += reasoning;
     if (typeof choice.finish_reason === "string") this.finishReason = choice.finish_reason;
     const fathom = isObject(choice.fathom) ? choice.fathom : {};
-    this.#time(fathom);
     if (Array.isArray(fathom.tokens)) this.tokens.push(...fathom.tokens.filter(isObject).map(tracedToken));
     else if (isObject(choice.logprobs)) this.tokens.push(...tokensOfLogprobs(choice.logprobs));
     else if (text + reasoning !== "") this.tokens.push({ ...plain, text: text + reasoning });
   }
 
   #time(fathom: Record<string, unknown>): void {
-    if (!isObject(fathom.timings)) return;
-    const entries = Object.entries(fathom.timings).filter(
-      (entry): entry is [string, number] => typeof entry[1] === "number",
-    );
+    const entries = Object.entries(fathom).filter((entry): entry is [string, number] => typeof entry[1] === "number");
     this.timings = Object.fromEntries(entries);
   }
 }

@@ -103,7 +103,7 @@ const finishes: Readonly<Record<string, string>> = {
 
 /** Speed and counts; each is left out until it is known. */
 function Figures({ generation }: { readonly generation: Generation }): JSX.Element {
-  const { answer, tokensPerSecond, firstTokenMs, draftedShare, numTokens, status, seed } = generation;
+  const { answer, tokensPerSecond, firstTokenMs, draftedShare, numTokens, status, seed, isShortOfRoom } = generation;
   const { usage, finishReason } = answer;
   const figures: (readonly [value: string, name: string])[] = [];
   if (tokensPerSecond !== null) figures.push([tokensPerSecond.toFixed(1), "tokens/s"]);
@@ -115,7 +115,12 @@ function Figures({ generation }: { readonly generation: Generation }): JSX.Eleme
   if (draftedShare !== null && draftedShare > 0)
     figures.push([`${Math.round(100 * draftedShare)} %`, "drafted by MTP"]);
   if (!generation.isRunning) figures.push([String(seed), "seed"]);
-  const ended = status === "stopped" ? "stopped" : finishReason === null ? null : (finishes[finishReason] ?? null);
+  const ended =
+    status === "stopped"
+      ? "stopped"
+      : finishReason === "length" && isShortOfRoom
+        ? "no positions left"
+        : (finishes[finishReason ?? ""] ?? null);
   return (
     <ul class="figures">
       {figures.map(([value, name]) => (

@@ -2,7 +2,8 @@
 import { openStream } from "../api.js";
 import { readEvents } from "../sse.js";
 import { Answer } from "./answer.js";
-import type { WireRequest } from "./settings.js";
+import { roomFor, withinRoom } from "./room.js";
+import type { Asked, WireRequest } from "./settings.js";
 
 export type GenerationStatus = "waiting" | "writing" | "done" | "stopped" | "failed";
 
@@ -12,8 +13,10 @@ export class Generation {
   readonly seed: number;
   status: GenerationStatus = "waiting";
   error: string | null = null;
+  /** Whether the end of the model's positions comes before max tokens. */
+  isShortOfRoom = false;
   readonly #abort = new AbortController();
-  readonly #startedMs = performance.now();
+  #startedMs = performance.now();
   #firstMs: number | null = null;
   #lastMs = 0;
   /** Tokens of the first chunk that had any: their time is that of the prompt. */
@@ -57,8 +60,12 @@ export class Generation {
   }
 
   /** @param onChange after every chunk and at the end; never rejects */
-  async run({ path, body }: WireRequest, onChange: () => void): Promise<void> {
+  async run(asked: Asked, wanted: WireRequest, onChange: () => void): Promise<void> {
     try {
+      const request = withinRoom(wanted, await roomFor(asked, wanted, this.#abort.signal));
+      this.isShortOfRoom = request !== wanted;
+      const { path, body } = request;
+      this.#startedMs = performance.now();
       const stream = await openStream(path, body, this.#abort.signal);
       for await (const { data } of readEvents(stream)) {
         if (data === "[DONE]") break;

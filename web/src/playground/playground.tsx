@@ -20,6 +20,9 @@ export function Playground({ session }: { readonly session: Session }): JSX.Elem
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   useEffect(() => session.subscribe(() => redraw(undefined)), [session]);
   const card = useCard(session.model);
+  useEffect(() => {
+    if (card) session.suggest(card.isForChats ? "chat" : "completion");
+  }, [card, session]);
   const { open } = session;
   return (
     <div class={`playground${open ? " has-open" : ""}`}>
@@ -30,12 +33,8 @@ export function Playground({ session }: { readonly session: Session }): JSX.Elem
             <legend class="hidden">Mode</legend>
             {modes.map(([mode, name, hint]) => (
               <label key={mode} title={hint}>
-                <input
-                  type="radio"
-                  name="mode"
-                  checked={session.mode === mode}
-                  onChange={() => session.change({ mode, open: null, problem: null })}
-                />
+                {/* A click on the mode that is chosen already is a choice too; arrow keys click as well. */}
+                <input type="radio" name="mode" checked={session.mode === mode} onClick={() => session.choose(mode)} />
                 <span>{name}</span>
               </label>
             ))}
@@ -56,7 +55,11 @@ export function Playground({ session }: { readonly session: Session }): JSX.Elem
           </fieldset>
         </div>
         {session.view === "tokens" && session.current && <Legend />}
-        {session.mode === "chat" ? <Chat session={session} /> : <TextPage session={session} />}
+        {session.mode === "chat" ? (
+          <Chat session={session} isForChats={card?.isForChats ?? true} />
+        ) : (
+          <TextPage session={session} />
+        )}
         <Announcer session={session} />
       </div>
       <aside class="side">
@@ -69,14 +72,14 @@ export function Playground({ session }: { readonly session: Session }): JSX.Elem
   );
 }
 
-function Chat({ session }: { readonly session: Session }): JSX.Element {
+function Chat({ session, isForChats }: { readonly session: Session; readonly isForChats: boolean }): JSX.Element {
   const { turns, chatInput, problem } = session;
   const isRunning = session.current?.isRunning ?? false;
   useFollowEnd(turns.at(-1)?.generation.answer.tokens.length ?? 0, turns.length);
   return (
     <>
       <section class="turns" aria-label="Conversation">
-        {turns.length === 0 && <Empty model={session.model} />}
+        {turns.length === 0 && <Empty model={session.model} isForChats={isForChats} />}
         {turns.map(({ user, generation }, i) => (
           <article key={i} class="turn">
             <p class="said">
@@ -148,7 +151,7 @@ function Legend(): JSX.Element {
   );
 }
 
-function Empty({ model }: { readonly model: string | null }): JSX.Element {
+function Empty({ model, isForChats }: { readonly model: string | null; readonly isForChats: boolean }): JSX.Element {
   return (
     <div class="empty-stage">
       <p class="empty-title">{model === null ? "No model yet" : `Talk to ${model}`}</p>
@@ -156,6 +159,7 @@ function Empty({ model }: { readonly model: string | null }): JSX.Element {
         Every token it writes can be opened: what else it might have been, which experts it went through, and whether
         the model's own draft was right.
       </p>
+      {!isForChats && <p>It was trained to go on with text and not on conversations: expect no answers.</p>}
     </div>
   );
 }

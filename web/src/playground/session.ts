@@ -18,6 +18,7 @@ const settingsName = "fathom-settings";
 
 export class Session {
   mode: Mode = "chat";
+  #isModeChosen = false;
   settings: Settings = storedSettings();
   /** Tokens that can be opened, or the text as it is meant. */
   view: "tokens" | "text" = "tokens";
@@ -44,6 +45,17 @@ export class Session {
   change(values: Partial<Session>): void {
     Object.assign(this, values);
     this.#notify();
+  }
+
+  /** What the reader wants to do; what they were about to do elsewhere stays. */
+  choose(mode: Mode): void {
+    this.#isModeChosen = true;
+    this.change({ mode, open: null, problem: null });
+  }
+
+  /** Where to begin with a model, as long as the reader has not said where. */
+  suggest(mode: Mode): void {
+    if (!this.#isModeChosen && this.turns.length === 0 && this.chatInput === "") this.change({ mode });
   }
 
   set(values: Partial<Settings>): void {
@@ -146,7 +158,7 @@ export class Session {
     try {
       const request = requestOf(asked, this.model, this.settings, seed);
       const generation = new Generation(this.model, seed);
-      void generation.run(request, () => this.#notify());
+      void generation.run(asked, request, () => this.#notify());
       this.problem = null;
       return generation;
     } catch (error) {

@@ -17,7 +17,7 @@ test("a chat request leaves out what changes nothing", () => {
       n: 1,
       stream: true,
       stream_options: { include_usage: true },
-      fathom: { trace: true },
+      fathom: { trace: true, top: alternatives },
     },
   });
 });

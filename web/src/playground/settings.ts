@@ -81,7 +81,7 @@ export function requestOf(asked: Asked, model: string, settings: Settings, seed:
       n: 1,
       stream: true,
       stream_options: { include_usage: true },
-      fathom: { trace: true },
+      fathom: { trace: true, top: alternatives },
     },
   };
 }
