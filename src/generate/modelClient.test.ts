@@ -41,7 +41,15 @@ class Engine implements EngineLink {
   }
 }
 
-const prompt: GenerationEvent = { type: "prompt", text: "", promptTokens: 1, cachedTokens: 0, logprobs: null };
+const prompt: GenerationEvent = {
+  type: "prompt",
+  text: "",
+  promptTokens: 1,
+  cachedTokens: 0,
+  queuedMs: 0,
+  promptMs: 0,
+  logprobs: null,
+};
 const token = (choice = 0): GenerationEvent => {
   return { type: "token", choice, id: 5, text: "x", logprobs: null, trace: null };
 };
