@@ -80,6 +80,12 @@ export function ensureWeb() {
 }
 
 export function ensureBuilt() {
+  // A package that npm has installed lacks the addon alone.
+  if (!existsSync(join(root, "src"))) {
+    ensureNode();
+    ensureNative();
+    return;
+  }
   ensurePackages();
   ensureNative();
   ensureTypeScript();

@@ -54,7 +54,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
   const wish = await askAboutOldRun(run, flags);
   if (wish === "leave") {
     const { recordedResult } = await import("../train/runFiles.js");
-    return { result: { ...recordedResult(run, "pretrain"), reason: "left as it is" }, text: "" };
+    return { result: { ...recordedResult(run, "pretrain"), reason: "left as it is" }, text: howToTalk(run) };
   }
   const begun = performance.now();
   const minutes = flags.minutes ?? 8;
@@ -214,7 +214,7 @@ async function finish(run: string, result: TrainResult, seconds: number): Promis
  *
  * @param run the run's directory, as it was given
  */
-export function howToTalk(run: string): string {
+function howToTalk(run: string): string {
   const path = /^[\w./~-]+$/.test(run) ? run : `'${run.replaceAll("'", "'\\''")}'`;
   return table([
     ["Talk to it:", ""],

@@ -151,7 +151,7 @@ export const metrics = {
   },
   expertImbalance: {
     kind: "gauge",
-    help: "Tokens of the busiest expert over the mean, by MoE layer",
+    help: "Tokens of the busiest expert over the mean, by layer",
     own: "expert_load_max_over_mean",
     labels: ["layer"],
   },

@@ -99,15 +99,20 @@ const usualKeyValueHeads = 8;
 
 export function modelCard(id: string, { config, weights, cache, maxPositions, isForChats }: CardedModel): ModelCard {
   const { total, activated, mtp, mtpActivated } = parameterCounts(config);
-  const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => layer);
   return {
     ...{ id, weights, cache, maxPositions, isForChats },
     sizes: sizesOf(config),
     parameters: { total, activated, mtp, mtpActivated, parts: partsOf(config) },
     blocks: blocksOf(config),
-    moeLayers: layers.filter((layer) => isMoeLayer(config, layer)),
+    moeLayers: moeLayers(config),
     cacheSchemes: schemesOf(config),
   };
+}
+
+/** Layers with experts, MTP modules not counted. */
+export function moeLayers(config: ModelConfig): number[] {
+  const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => layer);
+  return layers.filter((layer) => isMoeLayer(config, layer));
 }
 
 function sizesOf(c: ModelConfig): ModelSizes {

@@ -119,7 +119,7 @@ test("metrics have own names, or those of other servers", async () => {
   expect(text).toContain('fathom_generation_tokens_total{model="scripted"} 3');
   expect(text).toContain('fathom_spec_decode_num_accepted_tokens_per_pos_total{position="1",model="scripted"} 5');
   expect(text).toContain('fathom_completions_finished_total{finished_reason="stop",model="scripted"} 1');
-  expect(text).toContain('fathom_expert_load_max_over_mean{layer="0",model="scripted"} 1.5');
+  expect(text).toContain('fathom_expert_load_max_over_mean{layer="1",model="scripted"} 1.5');
   expect(text).toContain('fathom_http_requests_total{handler="/v1/completions",method="POST",status="200"} 1');
   expect(text).toContain('fathom_time_to_first_token_seconds_count{model="scripted"} 1');
   expect(text).toContain("fathom_event_loop_lag_seconds");

@@ -1,8 +1,9 @@
 /** The server's counters, gauges and histograms as Prometheus text. What the engines count is asked of them when somebody looks. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { EngineStats } from "../generate/request.js";
+import type { EngineStats, Model } from "../generate/request.js";
 import { type MetricInfo, type MetricKey, metricName, metrics } from "./metricNames.js";
+import { moeLayers } from "./modelCard.js";
 import type { ServedModels } from "./servedModels.js";
 import type { MetricsNames } from "./settings.js";
 
@@ -70,7 +71,7 @@ export class ServerMetrics {
   }
 
   async text(models: ServedModels): Promise<string> {
-    await Promise.all(models.all.map(({ id, current }) => current && this.#read(id, current.model.stats())));
+    await Promise.all(models.all.map(({ id, current }) => current && this.#read(id, current.model)));
     const lag = this.#loop.percentile(99);
     this.#loopLag.set(Number.isFinite(lag) ? lag / 1e9 : 0);
     this.#loop.reset();
@@ -82,10 +83,10 @@ export class ServerMetrics {
     this.#loop.disable();
   }
 
-  async #read(model: string, asked: Promise<EngineStats>): Promise<void> {
+  async #read(model: string, opened: Model): Promise<void> {
     const last = this.#last.get(model);
     const stats = await Promise.race([
-      asked.catch(() => null),
+      opened.stats().catch(() => null),
       new Promise<null>((resolve) => setTimeout(() => resolve(null), statsWaitMs).unref()),
     ]);
     if (!stats) return;
@@ -120,9 +121,10 @@ export class ServerMetrics {
     for (const [i, count] of speculation.acceptedTokens.entries()) {
       set("acceptedPerPosition", count, { position: String(i) });
     }
+    const layers = moeLayers(opened.info.config);
     for (const [i, load] of stats.expertLoad.entries()) {
       const sum = load.reduce((total, count) => total + count, 0);
-      if (sum > 0) set("expertImbalance", (Math.max(...load) * load.length) / sum, { layer: String(i) });
+      if (sum > 0) set("expertImbalance", (Math.max(...load) * load.length) / sum, { layer: String(layers[i]) });
     }
     set("residentBytes", stats.residentBytes);
   }

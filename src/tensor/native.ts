@@ -688,6 +688,9 @@ export interface Native {
   peakUpdate(p: Address, m: Address, v: Address, g: Address, n: number): void;
 }
 
+/** The repository, or the package where npm has put it. */
+const packageFolder = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
 let loaded: Native | null = null;
 
 /**
@@ -698,7 +701,7 @@ export function native(): Native {
   if (loaded) return loaded;
   const path = addonPath();
   if (!existsSync(path)) {
-    const advice = "run `npm run build`, which needs a C++ compiler (g++ or clang++)";
+    const advice = `run \`npm run build\` in ${packageFolder}, which needs a C++ compiler (g++ or clang++)`;
     const error = new Error(`the native addon is not built (${path} is missing): ${advice}`);
     throw Object.assign(error, { code: "FATHOM_NOT_BUILT" });
   }
@@ -727,5 +730,5 @@ export function hasFastBfloat16(): boolean {
 /** Where the build script puts the addon; FATHOM_NATIVE names another one (the sanitizer build in tests). */
 function addonPath(): string {
   if (process.env.FATHOM_NATIVE) return process.env.FATHOM_NATIVE;
-  return join(dirname(fileURLToPath(import.meta.url)), "..", "..", "build", "native", "fathom.node");
+  return join(packageFolder, "build", "native", "fathom.node");
 }

@@ -93,6 +93,16 @@ test("quickstart tells what a run that is there came to, and leaves it as it is"
     seconds: positive,
   });
   expect(readFileSync(join(run, "metrics.jsonl"), "utf8")).toBe(before);
+  // For people it ends with the ways to talk to the model, each a command that is there.
+  const { stdout } = await fathom(["quickstart", "--out", run]);
+  for (const way of [
+    `fathom generate --model ${run} `,
+    `fathom chat ${run}`,
+    `fathom serve ${run}`,
+    `library.mjs ${run}`,
+  ])
+    expect(stdout).toContain(way);
+  expect(stdout).toContain("http://127.0.0.1:8000/v1");
 });
 
 test("the losses of V2 are trained with by config and flags", async () => {

@@ -85,6 +85,10 @@ test("a base model is met with a completion, whose tokens open and which takes n
   expect(await inspector(page).locator(".experts-layer").allInnerTexts()).toEqual(["layer 1"]);
   expect(await inspector(page).locator(".experts-ids").textContent()).toMatch(/^[0-3] [0-3]$/);
   expect(await inspector(page).textContent()).toMatch(/Written by the model itself|Drafted by MTP, accepted/);
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByText("Copied").waitFor();
+  expect(await page.evaluate("navigator.clipboard.readText()")).toMatch(/^[ab]{431}$/);
   await page.getByRole("button", { name: "Regenerate" }).click();
   await expect.poll(figures, { timeout: 30_000 }).toContain("64 of 81 prompt tokens cached");
 });
