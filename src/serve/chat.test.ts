@@ -300,3 +300,14 @@ test("a template's refusal and an engine's failure are told apart", async () => 
   expect(failing.model.running).toBe(0);
   expect(failing.context.models.all[0]?.admission.inFlight).toBe(0);
 });
+
+test("a grammar that turns out too large is the request's mistake", async () => {
+  const failure = "the grammar is too large: matching needs more than 50000 states";
+  const { post, model } = await testApp({ write: () => "abc", failure });
+  const response = await post(chat, ask({ guided_regex: "[ab]*" }));
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({
+    error: { param: "guided_regex", message: `guided_regex: ${failure}` },
+  });
+  expect(model.running).toBe(0);
+});

@@ -116,6 +116,8 @@ export class RunningRequest {
             break;
           }
           case "finish":
+            // What a grammar takes shows only while it is followed, and it is the request's all the same.
+            if (event.error?.startsWith("the grammar is too large")) throw new RangeError(event.error);
             if (event.reason === "error") {
               throw new ApiError(500, "server_error", "the engine failed on this request; the server's log says more", {
                 code: "engine_error",

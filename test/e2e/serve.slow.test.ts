@@ -147,3 +147,40 @@ test("serve takes a run's newer checkpoint and leaves a damaged one", async () =
   expect((await running.done).code).toBe(0);
   expect(existsSync(join(run, "checkpoints", "step-00000001"))).toBe(true);
 });
+
+test("a model whose files are removed, or replaced by damaged ones, goes on serving and says so; good ones are taken", async () => {
+  const own = join(folder, "own");
+  const put = (seed: number, spoil: boolean): void => {
+    const next = join(folder, `next-${seed}`);
+    writeSmallModel(next, seed);
+    if (spoil) writeFileSync(join(next, "model.safetensors"), "damaged");
+    rmSync(own, { recursive: true, force: true });
+    renameSync(next, own);
+  };
+  put(5, false);
+  const { url, running } = await serve([own]);
+  const text = async (): Promise<string> => {
+    const response = await complete(url, { max_tokens: 12, ignore_eos: true });
+    expect(response.status).toBe(200);
+    const { choices } = (await response.json()) as { choices: { text: string }[] };
+    return choices[0]?.text ?? "";
+  };
+  const failure = async (): Promise<string | null> => {
+    const { models } = (await (await fetch(`${url}/props`)).json()) as { models: { not_reloaded: string | null }[] };
+    return models[0]?.not_reloaded ?? null;
+  };
+  const first = await text();
+  rmSync(own, { recursive: true });
+  const removed = await found(failure, running);
+  expect(removed).toContain("own");
+  expect(await text()).toBe(first);
+  put(6, true);
+  expect(await found(async () => ((await failure()) === removed ? null : failure()), running)).toContain("safetensors");
+  expect(await text()).toBe(first);
+  put(7, false);
+  await found(async () => ((await failure()) === null ? true : null), running);
+  const second = await found(async () => ((await text()) === first ? null : text()), running);
+  expect(second).not.toBe(first);
+  running.child.kill("SIGTERM");
+  expect((await running.done).code).toBe(0);
+});

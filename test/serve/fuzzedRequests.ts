@@ -136,6 +136,79 @@ export function fuzzedRequests(model: string): fc.Arbitrary<FuzzedRequest> {
   );
 }
 
+/** Half of the time there, or as often as the weight says against one. */
+const maybe = <T>(value: fc.Arbitrary<T>, weight = 1): fc.Arbitrary<T | undefined> =>
+  fc.oneof({ weight, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
+
+const forms = fc.oneof(
+  fc
+    .constantFrom("[ab]{2,9}", "(x|yy)*z", "\\d+(\\.\\d+)?", ".*", "\u20ac+", "a?")
+    .map((guided_regex) => ({ guided_regex })),
+  fc.array(fc.string({ minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 }).map((texts) => ({
+    guided_choice: texts,
+  })),
+  fc.constantFrom<object>(
+    { response_format: { type: "json_object" } },
+    { guided_json: { type: "object", properties: { a: { type: "integer" }, b: { enum: ["x", null, 1.5] } } } },
+    { guided_json: { type: "array", items: { type: "string", maxLength: 3 }, maxItems: 3 } },
+  ),
+);
+
+const atTheEdge = fc.record({
+  max_tokens: fc.integer({ min: 1, max: 40 }),
+  temperature: fc.constantFrom(0, 1e-9, 0.7, 2),
+  top_p: fc.constantFrom(1, 0.9, 1e-9),
+  top_k: fc.constantFrom(-1, 0, 1, 40, 2 ** 31),
+  min_p: fc.constantFrom(0, 0.05, 1),
+  repetition_penalty: fc.constantFrom(1, 1e-6, 1.2, 100),
+  frequency_penalty: fc.constantFrom(0, -2, 2),
+  presence_penalty: fc.constantFrom(0, -2, 2),
+  logit_bias: maybe(
+    fc.dictionary(fc.oneof(fc.nat(1200), fc.constant(999_999_999)).map(String), fc.constantFrom(-100, 0.5, 100)),
+  ),
+  seed: fc.constantFrom(0, 1, 2 ** 53 - 1, 2 ** 53 - 2),
+  n: fc.constantFrom(1, 1, 2, 3, 20),
+  stop: maybe(fc.array(fc.string({ minLength: 1, maxLength: 3 }), { maxLength: 3 })),
+  stop_token_ids: maybe(fc.array(fc.nat(258), { maxLength: 4 })),
+  min_tokens: fc.constantFrom(0, 0, 3, 50),
+  ignore_eos: fc.boolean(),
+  priority: fc.integer({ min: -1000, max: 1000 }),
+  cache_salt: maybe(fc.constantFrom("", "tenant", "\ud800")),
+  stream: fc.boolean(),
+});
+
+/** Requests that are right, with values at the edges of what may be asked: these reach the engine. */
+export function rightRequests(model: string): fc.Arbitrary<FuzzedRequest> {
+  const long = fc.integer({ min: 1, max: 300 }).map((length) => "the same beginning ".repeat(20).slice(0, length));
+  const text = fc.oneof(fc.string({ unit: "binary", maxLength: 30 }), long);
+  const completion = fc.record({
+    prompt: fc.oneof(
+      text,
+      fc.array(fc.nat(258), { minLength: 1, maxLength: 200 }),
+      fc.array(text, { minLength: 1, maxLength: 3 }),
+    ),
+    echo: fc.boolean(),
+    logprobs: maybe(fc.nat(20)),
+    max_tokens: fc.integer({ min: 0, max: 40 }),
+  });
+  const chat = fc.record({
+    messages: text.map((content) => [{ role: "user", content }]),
+    logprobs: fc.boolean(),
+  });
+  const bodyOf = (own: fc.Arbitrary<object>): fc.Arbitrary<string> =>
+    fc
+      .tuple(atTheEdge, own, maybe(forms, 2))
+      .map(([edge, fields, form]) => JSON.stringify({ model, ...edge, ...fields, ...form }));
+  return fc.oneof(
+    fc.record({
+      path: fc.constant("/v1/completions"),
+      body: bodyOf(completion),
+      type: fc.constant("application/json"),
+    }),
+    fc.record({ path: fc.constant("/v1/chat/completions"), body: bodyOf(chat), type: fc.constant("application/json") }),
+  );
+}
+
 /** 2xx or 4xx, a whole stream or JSON, errors in the API's form. */
 export function checkAnswer(status: number, type: string, text: string): void {
   expect(status, text).toBeLessThan(500);
