@@ -126,17 +126,20 @@ interface Record {
 /** Chooses the depth of drafts by what each brought: see above. */
 export class DraftDepth {
   readonly #most: number;
+  readonly #isFixed: boolean;
   /** By the number of choices in a step, in powers of two, then by depth. */
   readonly #records = new Map<number, Record[]>();
   #step = 0;
 
-  constructor(most: number) {
+  /** @param isFixed always draft `most` */
+  constructor(most: number, isFixed = false) {
     this.#most = most;
+    this.#isFixed = isFixed;
   }
 
   /** For a step of so many choices. */
   choose(choices: number): number {
-    if (this.#most === 0) return 0;
+    if (this.#isFixed || this.#most === 0) return this.#most;
     const records = this.#of(choices);
     const untried = records.findIndex(({ steps }) => steps < trials);
     if (untried >= 0) return untried;
@@ -153,7 +156,7 @@ export class DraftDepth {
 
   /** @param tokens written by a step of that depth, in all choices */
   observe(choices: number, depth: number, tokens: number, seconds: number): void {
-    if (this.#most === 0 || seconds <= 0) return;
+    if (this.#isFixed || this.#most === 0 || seconds <= 0) return;
     const record = this.#of(choices)[depth];
     if (!record) return;
     this.#step++;

@@ -33,6 +33,8 @@ export interface EngineOptions {
   readonly cacheDtype?: CacheDtype | undefined;
   /** Most drafts of a step and choice, 0 to 4; without effect for a model without MTP modules. */
   readonly speculation: number;
+  /** Draft as many as that in each step, not as many as pay. Default false. */
+  readonly isDepthFixed?: boolean;
   /** Most prompt tokens of a pass. Default 1024. */
   readonly passTokens?: number;
   /** Lets messages in between pieces of work. */
@@ -84,7 +86,7 @@ export class Engine implements Disposable {
     this.#usableIds = Math.min(tokenizer?.vocabSize ?? config.vocabSize, config.vocabSize);
     this.#grammars = new Grammars(tokenizer);
     this.#drafter = isDrafting ? new Drafter(model, this.#cache, this.#usableIds) : null;
-    this.#depth = new DraftDepth(isDrafting ? options.speculation : 0);
+    this.#depth = new DraftDepth(isDrafting ? options.speculation : 0, options.isDepthFixed);
     const moe = model.moeLayers.filter(({ layer }) => layer < config.numHiddenLayers);
     this.#moeIndex = new Map(moe.map(({ layer }, i) => [layer, i]));
     this.#expertLoad = moe.map(() => new Float64Array(config.nRoutedExperts));
