@@ -38,14 +38,14 @@ interface Mode {
 }
 
 const deepest = 4;
-const plain: Mode = { name: "without drafts", depth: 0, isDepthFixed: true, isFresh: false };
 const modes: readonly Mode[] = [
-  plain,
+  { name: "without drafts", depth: 0, isDepthFixed: true, isFresh: false },
   ...Array.from({ length: deepest }, (_, i) => ({
     ...{ name: `${i + 1} ${i === 0 ? "draft" : "drafts"} a step`, depth: i + 1 },
     ...{ isDepthFixed: true, isFresh: false },
   })),
   { name: "as many as pay", depth: deepest, isDepthFixed: false, isFresh: false },
+  { name: "without drafts, each text by a new engine", depth: 0, isDepthFixed: true, isFresh: true },
   { name: "as many as pay, each text by a new engine", depth: deepest, isDepthFixed: false, isFresh: true },
 ];
 
@@ -83,13 +83,11 @@ export async function benchSpeculation(
     name: `speculation ${label}`,
     rounds,
     say,
-    ours: async () => {
-      for (const writer of writers) writer.beginRound();
-      return writeAll();
-    },
+    ours: writeAll,
   });
-  const plainSeconds = median(writers[0]?.seconds ?? []);
-  const rows = writers.map((writer) => rowOf(model, writer, plainSeconds, options));
+  const plainOf = ({ mode: { isFresh } }: Writer): Writer | undefined =>
+    writers.find(({ mode }) => mode.depth === 0 && mode.isFresh === isFresh);
+  const rows = writers.map((writer) => rowOf(model, writer, plainOf(writer) ?? writer, options));
   for (const writer of writers) await writer.close();
   return { rows };
 }
@@ -97,7 +95,7 @@ export async function benchSpeculation(
 /** Writes texts in one mode, and counts. */
 class Writer {
   readonly mode: Mode;
-  /** Of each round. */
+  /** Of each text, round by round. */
   seconds: number[] = [];
   /** Passes through the model, without those that read prompts; and the tokens that they wrote. */
   passes = 0;
@@ -120,10 +118,6 @@ class Writer {
     this.passes = this.decoded = this.drafts = 0;
   }
 
-  beginRound(): void {
-    this.seconds.push(0);
-  }
-
   async write(prompt: Int32Array, maxTokens: number): Promise<readonly number[]> {
     if (this.mode.isFresh) await this.close();
     this.#model ??= this.#open();
@@ -136,7 +130,7 @@ class Writer {
     }
     const seconds = (performance.now() - begun) / 1000;
     const after = await model.stats();
-    this.seconds.push((this.seconds.pop() ?? 0) + seconds);
+    this.seconds.push(seconds);
     // One pass read the prompt and gave the first token.
     this.passes += after.steps - before.steps - 1;
     this.decoded += ids.length - 1;
@@ -170,7 +164,7 @@ export function checkSame(written: readonly (readonly number[])[], text: number)
 function rowOf(
   { config, parameters, dtype }: DeepseekV3,
   writer: Writer,
-  plainSeconds: number,
+  plain: Writer,
   { label, isTrained, prompts, tokens, threads }: SpeculationOptions,
 ): BenchRow {
   const { mode, seconds, passes, decoded, drafts, accepted } = writer;
@@ -183,6 +177,8 @@ function rowOf(
     length,
     bytesPerCacheValue: bytesPerElement[dtype],
   });
+  // Each text against the same one of the same round: a slow moment of the machine meets both.
+  const timesPlain = median(seconds.map((time, i) => (plain.seconds[i] ?? Number.NaN) / time));
   const timesByBytes = isDepthFixed ? (tokensPerPass * bytes.plain) / (bytes.verify + bytes.drafts) : 1;
   return rateRow(
     {
@@ -194,7 +190,8 @@ function rowOf(
         isTrained: isTrained ? 1 : 0,
         ...(isDepthFixed ? { depth } : {}),
         tokensPerPass,
-        timesPlain: plainSeconds / median(seconds),
+        draftedShare: drafts / passes,
+        timesPlain,
         ...(isDepthFixed ? { verifyCost: bytes.verify / bytes.plain, draftCost: bytes.drafts / bytes.plain } : {}),
         // How often the draft of a position held, where each step drafted it.
         ...(isDepthFixed
@@ -203,8 +200,8 @@ function rowOf(
       },
     },
     "tokens/s",
-    prompts.length * tokens,
+    tokens,
     seconds,
-    plainSeconds / timesByBytes,
+    (median(seconds) * timesPlain) / timesByBytes,
   );
 }

@@ -65,6 +65,9 @@ export class Engine implements Disposable {
   #decodedAt = 0;
   /** Of late, a running mean. */
   #decodeMs = 0;
+  /** Between the step before and this one, if both decode: what tells events and lets messages in. */
+  #betweenMs = 0;
+  #wasDecoding = false;
   #pausedAt = 0;
   #draftMs = 0;
   readonly #counts = { promptTokens: 0, completionTokens: 0, steps: 0 };
@@ -143,8 +146,11 @@ export class Engine implements Disposable {
     const { reading, running } = this.#schedule;
     this.#sweep();
     this.#schedule.admit();
+    const isDecoding = reading.length === 0 && running.size > 0;
+    this.#betweenMs = isDecoding && this.#wasDecoding ? performance.now() - this.#decodedAt : 0;
+    this.#wasDecoding = isDecoding;
     if (reading.length > 0) await this.#guarded(() => this.#read());
-    else if (running.size > 0) await this.#guarded(() => this.#decode());
+    else if (isDecoding) await this.#guarded(() => this.#decode());
     this.#sweep();
     return !this.isIdle;
   }
@@ -329,7 +335,7 @@ export class Engine implements Disposable {
     if (spans.every(({ count }) => count === 1)) {
       const most = Math.max(...spans.map(({ drafts }) => drafts.length));
       // Drafts belong to the step that they are for.
-      const ms = performance.now() - begun + this.#draftMs;
+      const ms = performance.now() - begun + this.#draftMs + this.#betweenMs;
       this.#depth.observe(spans.length, most, written.tokens, ms / 1000);
     }
     await this.#draft(tape, hidden, written.confirmed);
