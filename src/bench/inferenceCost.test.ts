@@ -2,7 +2,14 @@ import { expect, test } from "vitest";
 import { singleCommunicator } from "../distributed/single.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import { loadPreset } from "../model/presets.js";
-import { decodeCost, decodeFloorSeconds, expectedExperts, prefillCost, prefillFloorSeconds } from "./inferenceCost.js";
+import {
+  decodeCost,
+  decodeFloorSeconds,
+  expectedExperts,
+  prefillCost,
+  prefillFloorSeconds,
+  speculationBytes,
+} from "./inferenceCost.js";
 
 // Zeroed weights that nobody touches are address space alone.
 const config = loadPreset("bench-0.9b");
@@ -29,6 +36,24 @@ test("sixteen tokens that draw 4 of 32 experts evenly meet about 28 of them", ()
   expect(expectedExperts(config, 1)).toBeCloseTo(4, 10);
   expect(expectedExperts(config, 16)).toBeCloseTo(28.22, 2);
   expect(expectedExperts({ nRoutedExperts: 0, numExpertsPerTok: 0 }, 16)).toBe(0);
+});
+
+test("verifying meets the experts of all its rows, and each draft reads the module and the head", () => {
+  const small = { ...loadPreset("small"), numNextnPredictLayers: 1 };
+  const { parameters } = new DeepseekV3(small, "bfloat16", singleCommunicator());
+  const at = (depth: number, tokensPerStep = 1) =>
+    speculationBytes(small, parameters, { depth, tokensPerStep, length: 0, bytesPerCacheValue: 2 });
+  const { plain, verify, drafts } = at(1);
+  // Two rows meet 16 (1 - (3/4)^2) = 7 experts where one meets 4: 3 more in 5 layers, each 3 x 128 x 256; and a row of the embedding.
+  expect(verify - plain).toBeCloseTo(2 * (5 * 3 * 3 * 128 * 256 + 256), 0);
+  // The head is 4096 x 256, eh_proj 256 x 512; the module's experts are those of one row, 4 and the shared one;
+  // its attention is 256 x 128, 128 x 8 x 48, 256 x 80, 64 x 8 x 64 and 256 x 256. The rest are router and norms.
+  const certain = 2 * (4096 * 256 + 256 * 512 + 5 * 3 * 128 * 256 + 200_704);
+  expect(drafts).toBeGreaterThan(certain);
+  expect(drafts).toBeLessThan(1.01 * certain);
+  expect(at(3).drafts).toBeCloseTo(3 * drafts, 0);
+  expect(at(1, 2).drafts - drafts).toBeCloseTo(2 * (3 * 3 * 128 * 256 + 256), 0);
+  expect(at(0)).toEqual({ plain, verify: plain, drafts: 0 });
 });
 
 test("a prompt is charged the head and the last experts once, and half the attention square", () => {

@@ -9,7 +9,7 @@ import type { ModelConfig } from "../model/config.js";
 import { cacheValuesPerLayer, parameterCounts } from "../model/flops.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Floors } from "../train/floors.js";
-import { weightBytes } from "./weights.js";
+import { layerOf, weightBytes } from "./weights.js";
 
 export interface PassCost {
   readonly weightBytes: number;
@@ -43,6 +43,49 @@ export function decodeCost(
     cacheBytes: batch * length * layers * cacheValuesPerLayer(config) * bytesPerCacheValue,
     // Scores over C + R, then the sum over C.
     attentionFlops: 2 * batch * length * layers * heads * (2 * c + r),
+  };
+}
+
+export interface SpeculationShape {
+  /** Drafts of each step. */
+  readonly depth: number;
+  /** Tokens that a step writes, a mean: so many positions the MTP module reads before its first draft. */
+  readonly tokensPerStep: number;
+  /** Positions each new token sees, its own included. */
+  readonly length: number;
+  readonly bytesPerCacheValue: number;
+}
+
+/** Bytes of a step of one sequence. */
+export interface SpeculationBytes {
+  /** Without drafts. */
+  readonly plain: number;
+  /** With the rows of the drafts beside the last token's. */
+  readonly verify: number;
+  /** Of the MTP module, and of the head for each draft. */
+  readonly drafts: number;
+}
+
+/** What a step with drafts reads. Rows of one sequence read its cache once, and draw their experts evenly. */
+export function speculationBytes(
+  config: ModelConfig,
+  parameters: readonly Parameter[],
+  { depth, tokensPerStep, length, bytesPerCacheValue }: SpeculationShape,
+): SpeculationBytes {
+  const { numHiddenLayers } = config;
+  const main = parameters.filter((parameter) => layerOf(parameter) < numHiddenLayers);
+  const shared = ["model.embed_tokens.weight", "lm_head.weight"];
+  const module = parameters.filter(
+    (parameter) => layerOf(parameter) === numHiddenLayers || shared.includes(parameter.name),
+  );
+  const bytesOf = (read: readonly Parameter[], rows: number, layers: number): number =>
+    touchedBytes(config, read, rows, expectedExperts(config, rows)) +
+    length * layers * cacheValuesPerLayer(config) * bytesPerCacheValue;
+  const draft = (rows: number): number => bytesOf(module, rows, 1);
+  return {
+    plain: bytesOf(main, 1, numHiddenLayers),
+    verify: bytesOf(main, 1 + depth, numHiddenLayers),
+    drafts: depth === 0 ? 0 : draft(tokensPerStep) + (depth - 1) * draft(1),
   };
 }
 

@@ -12,6 +12,7 @@ const headings: Readonly<Record<BenchName, string>> = {
   decode: "Decoding",
   javascript: "JavaScript's share",
   quantization: "What fewer bits cost",
+  speculation: "Speculative decoding",
   load: "Opening a checkpoint",
   serve: "Serving",
   tokenizer: "Encoding",
@@ -26,11 +27,14 @@ const introductions: Readonly<Partial<Record<BenchName, string>>> = {
     "`fathom serve` as its clients meet it, over HTTP, in a process of its own; prompts are token ids, answers are streamed and greedy. Each figure stands beside another of the same run: the same work without a server, one client alone, or the same without what disturbs it.",
   quantization:
     "Held-out text read token by token, as generation reads it, with fewer bits for weights or cache against bf16 for both. Activations are bf16.",
+  speculation:
+    "One greedy stream whose next tokens an MTP module drafts, against the same without drafts; what is written is the same to the last token. By bytes: tokens a pass over what verifying and drafting read, in plain steps; verifying meets the experts of all its rows, and each draft reads the module and the head.",
 };
 
 /** Benches whose tables are not as the others. */
 const tables: Readonly<Partial<Record<BenchName, (rows: readonly BenchRow[]) => string>>> = {
   quantization: quantizationTable,
+  speculation: speculationTable,
   serve: servingTables,
 };
 
@@ -120,6 +124,29 @@ function quantizationTable(rows: readonly BenchRow[]): string {
   const head = ["case", "perplexity", "against bf16", "KL, nats a token", "same likeliest token", "weights"];
   const tokens = rows[0]?.at?.tokens ?? 0;
   return `${digits(tokens)} tokens are predicted.\n\n${markdown([head, ...lines])}`;
+}
+
+function speculationTable(rows: readonly BenchRow[]): string {
+  const lines = rows.map((row) => {
+    const { figure, ratio, at = {} } = row;
+    const held = [1, 2, 3, 4].flatMap((position) => {
+      const share = at[`accepted${position}`];
+      return share === undefined ? [] : [percent(share)];
+    });
+    const { verifyCost = 1, draftCost = 0, timesPlain = 1, tokensPerPass = 1 } = at;
+    const byBytes = (at.depth ?? 0) === 0 ? [] : [verifyCost, draftCost, timesPlain / ratio, ratio];
+    return [
+      ...[row.case, String(row.threads), tokensPerPass.toFixed(2), held.join(", ")],
+      ...[`${digits(figure)} tokens/s`, timesPlain.toFixed(2)],
+      ...[0, 1, 2, 3].map((i) => byBytes[i]?.toFixed(2) ?? ""),
+      targetsOf(row).map(targetText).join("; "),
+    ];
+  });
+  const head = [
+    ...["case", "threads", "tokens a pass", "drafts that held, by position", "figure", "against none"],
+    ...["verify", "draft", "by bytes", "share of that", "target"],
+  ];
+  return markdown([head, ...lines]);
 }
 
 /** Rows beside figures of the same run, then the loads that they come of. */

@@ -12,7 +12,7 @@ import type { QuantDtype } from "../tensor/dtype.js";
 import type { CacheDtype } from "../tensor/ops/latentAttention.js";
 import { measureSection, type Say, timed } from "./rounds.js";
 import { type BenchRow, costRow } from "./row.js";
-import { formatNames, weightBytes } from "./weights.js";
+import { formatNames, layerOf, weightBytes } from "./weights.js";
 
 export interface QuantizationOptions {
   /** What the rows call the model. */
@@ -88,7 +88,7 @@ async function readAll(variant: Variant, { directory, texts }: QuantizationOptio
     // The last token predicts nothing that is known.
     for (const id of ids.subarray(0, -1)) logProbabilities.push(logSoftmax(await decode(model, cache, id)));
   }
-  const main = model.parameters.filter(({ name }) => layerOf(name) < config.numHiddenLayers);
+  const main = model.parameters.filter((parameter) => layerOf(parameter) < config.numHiddenLayers);
   const weightMiB = main.reduce((sum, parameter) => sum + weightBytes(parameter), 0) / 2 ** 20;
   model.free();
   return { logProbabilities, weightMiB };
@@ -98,11 +98,6 @@ function storageOf({ weights, hasQuantizedHead }: Variant): StorageOf | undefine
   if (weights === null) return undefined;
   const storage = quantizedTo(weights);
   return (name, shape) => (name === "lm_head.weight" && !hasQuantizedHead ? null : storage(name, shape));
-}
-
-/** Modules for multi-token prediction are layers beyond the model's. */
-function layerOf(name: string): number {
-  return Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);
 }
 
 function logSoftmax(logits: Float32Array): Float32Array {

@@ -10,6 +10,7 @@ export type BenchName =
   | "decode"
   | "javascript"
   | "quantization"
+  | "speculation"
   | "load"
   | "serve"
   | "tokenizer"

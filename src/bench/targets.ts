@@ -36,6 +36,8 @@ export function targetsOf(row: BenchRow): Target[] {
       return row.per === "step" ? [{ what: "% of a step", value: figure, must: 2, aim: null, isCost: true }] : [];
     case "quantization":
       return [];
+    case "speculation":
+      return speculationTargets(row);
     case "tokenizer":
       return at.threads === 1 ? [rate("MB/s", figure, 10, 30)] : [];
     case "serve":
@@ -68,6 +70,14 @@ export function targetsOf(row: BenchRow): Target[] {
     default:
       return bench satisfies never;
   }
+}
+
+/** Every depth by what it reads, the deepest of a trained model by its tokens too, and what picks the depth by doing without. */
+function speculationTargets({ ratio, at = {} }: BenchRow): Target[] {
+  if (at.depth === undefined) return [rate("of the speed without drafts", ratio, 0.97, null)];
+  if (at.depth === 0) return [];
+  const tokens = at.isTrained === 1 && at.depth === 4 ? [rate("tokens a pass", at.tokensPerPass ?? 0, 1.5, null)] : [];
+  return [...tokens, rate("of the speed by bytes", ratio, 0.9, null)];
 }
 
 /** The server's, by what its case names. */

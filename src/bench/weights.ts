@@ -84,6 +84,11 @@ export function quantizeInto(
   native().quantizeRows(to, scalesAt, from, rows, columns, group, quantFormat(data.dtype), 0);
 }
 
+/** Layer of a parameter, -1 outside layers; modules for multi-token prediction are layers beyond the model's. */
+export function layerOf({ name }: Pick<Parameter, "name">): number {
+  return Number(/^model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);
+}
+
 /** Bytes of a parameter in memory, scales included. */
 export function weightBytes({ data, scales }: Parameter): number {
   return data.size * bytesPerElement[data.dtype] + (scales ? scales.values.size * 4 : 0);

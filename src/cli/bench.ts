@@ -7,6 +7,7 @@ import { loadCommand, quantizationCommand, tokenizerCommand } from "./benchFiles
 import { decodeCommand, prefillCommand } from "./benchInference.js";
 import { benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
 import { serveBenchCommand } from "./benchServe.js";
+import { speculationCommand } from "./benchSpeculation.js";
 import { act, integerOption, integersOption, type Outcome, say, threadsOption } from "./output.js";
 import { useThreads } from "./threads.js";
 
@@ -19,6 +20,7 @@ export function benchCommand(): Command {
     .addCommand(decodeCommand())
     .addCommand(javascriptCommand())
     .addCommand(quantizationCommand())
+    .addCommand(speculationCommand())
     .addCommand(tokenizerCommand())
     .addCommand(loadCommand())
     .addCommand(serveBenchCommand())

@@ -33,6 +33,8 @@ export interface EngineOptions {
   readonly cacheDtype?: CacheDtype | undefined;
   /** Most drafts of a step and choice, 0 to 4; without effect for a model without MTP modules. */
   readonly speculation: number;
+  /** Draft as many as that in each step, not as many as pay. Default false. */
+  readonly isDepthFixed?: boolean;
   /** Most prompt tokens of a pass. Default 1024. */
   readonly passTokens?: number;
   /** Lets messages in between pieces of work. */
@@ -64,6 +66,9 @@ export class Engine implements Disposable {
   #decodedAt = 0;
   /** Of late, a running mean. */
   #decodeMs = 0;
+  /** Between the step before and this one, if both decode: what tells events and lets messages in. */
+  #betweenMs = 0;
+  #wasDecoding = false;
   #pausedAt = 0;
   #draftMs = 0;
   readonly #counts = { promptTokens: 0, completionTokens: 0, steps: 0 };
@@ -86,7 +91,7 @@ export class Engine implements Disposable {
     this.#holes = holesOf(tokenizer, this.#usableIds);
     this.#grammars = new Grammars(tokenizer);
     this.#drafter = isDrafting ? new Drafter(model, this.#cache, this.#usableIds) : null;
-    this.#depth = new DraftDepth(isDrafting ? options.speculation : 0);
+    this.#depth = new DraftDepth(isDrafting ? options.speculation : 0, options.isDepthFixed);
     const moe = model.moeLayers.filter(({ layer }) => layer < config.numHiddenLayers);
     this.#moeIndex = new Map(moe.map(({ layer }, i) => [layer, i]));
     this.#expertLoad = moe.map(() => new Float64Array(config.nRoutedExperts));
@@ -144,8 +149,11 @@ export class Engine implements Disposable {
     const { reading, running } = this.#schedule;
     this.#sweep();
     this.#schedule.admit();
+    const isDecoding = reading.length === 0 && running.size > 0;
+    this.#betweenMs = isDecoding && this.#wasDecoding ? performance.now() - this.#decodedAt : 0;
+    this.#wasDecoding = isDecoding;
     if (reading.length > 0) await this.#guarded(() => this.#read());
-    else if (running.size > 0) await this.#guarded(() => this.#decode());
+    else if (isDecoding) await this.#guarded(() => this.#decode());
     this.#sweep();
     return !this.isIdle;
   }
@@ -345,7 +353,7 @@ export class Engine implements Disposable {
     if (spans.every(({ count }) => count === 1)) {
       const most = Math.max(...spans.map(({ drafts }) => drafts.length));
       // Drafts belong to the step that they are for.
-      const ms = performance.now() - begun + this.#draftMs;
+      const ms = performance.now() - begun + this.#draftMs + this.#betweenMs;
       this.#depth.observe(spans.length, most, written.tokens, ms / 1000);
     }
     await this.#draft(tape, hidden, written.confirmed);

@@ -150,10 +150,14 @@ describe.each([
       sampling: { temperature, seed: i, topK: 20, repetitionPenalty: temperature > 0 ? 1.1 : 1 },
     }));
     const plain = await fresh(model, sampled, options);
-    for (const speculation of [1, 4]) {
-      const drafted = await fresh(model, sampled, { ...options, speculation });
+    for (const [speculation, isDepthFixed] of [
+      [1, true],
+      [4, true],
+      [4, false],
+    ] as const) {
+      const drafted = await fresh(model, sampled, { ...options, speculation, isDepthFixed });
       expect(drafted.answers.map(bits)).toEqual(plain.answers.map(bits));
-      expect(drafted.stats.speculation.drafts).toBeGreaterThan(10);
+      expect(drafted.stats.speculation.drafts).toBeGreaterThan(isDepthFixed ? 10 : 0);
     }
   });
 });
@@ -163,11 +167,25 @@ test("drafts hold now and then, and a step then writes several tokens", async ()
   const model = smallModel(config);
   model.norm.data.fill(0);
   model.mtp[0]!.sharedHeadNorm.data.fill(0);
-  const { answers: told, stats } = await fresh(model, [{ prompt: [3, 4], maxTokens: 60 }], { speculation: 3 });
+  const { answers: told, stats } = await fresh(model, [{ prompt: [3, 4], maxTokens: 60 }], {
+    speculation: 3,
+    isDepthFixed: true,
+  });
   expect(told[0]!.ids.length).toBe(60);
   expect(stats.speculation.acceptedTokens.length).toBe(3);
   expect(stats.steps).toBeLessThan(45);
   model.free();
+});
+
+test("a fixed depth drafts in each step, and writes the same", async () => {
+  const request = { prompt: prompt(40, 3), maxTokens: 30 };
+  const plain = await fresh(exact, [request]);
+  const { answers: told, stats } = await fresh(exact, [request], { speculation: 2, isDepthFixed: true });
+  expect(told.map(bits)).toEqual(plain.answers.map(bits));
+  const { drafts, draftTokens } = stats.speculation;
+  // One pass read the prompt; each other one verified two drafts.
+  expect(drafts).toBe(stats.steps - 1);
+  expect(draftTokens).toBe(2 * drafts);
 });
 
 test("choices of one request are what requests with their seeds would get", async () => {
