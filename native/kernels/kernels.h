@@ -1,6 +1,6 @@
 // The kernels: what each computes, its shapes and what it overwrites. Every function exists once per instruction set, in
 // namespace fathom::FATHOM_ISA; kernels.def lists them for the table that the addon dispatches through, and
-// src/tensor/native.ts mirrors the list in TypeScript. Kernels take pointers and sizes and know nothing of Node.
+// src/tensor/kernels/ mirrors the list in TypeScript. Kernels take pointers and sizes and know nothing of Node.
 //
 // Conventions: row-major; outputs first, then inputs, then sizes; gradients are d + name; `T` in a comment is the storage type
 // given by a Dtype argument (f32 or bf16), arithmetic is f32. Work is split over outputs and sums run in fixed blocks: no
