@@ -64,7 +64,7 @@ test("a template that never ends is stopped, and the next request is served", as
 });
 
 test("on a machine so busy that the server stands still a template has more time", async () => {
-  const busy = byteTokenizer("{% for a in range(100000) %}{% endfor %}{{ messages[0].content }}");
+  const busy = byteTokenizer("{% for a in range(30000) %}{% endfor %}{{ messages[0].content }}");
   const patient = new Maker(busy, { ...settings, templateMs: 60_000 });
   await patient.chatText(hello); // the thread is there
   const begun = performance.now();
