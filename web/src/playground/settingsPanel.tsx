@@ -143,16 +143,12 @@ function Slider({ field, session }: { readonly field: NumberField; readonly sess
   return (
     <div class="slider" title={hint}>
       <label for={`set-${key}`}>{name}</label>
-      <input
+      <NumberInput
         id={`set-${key}`}
-        type="number"
         {...{ min, step }}
-        value={value}
+        value={String(value)}
         aria-describedby={`hint-${key}`}
-        onChange={(event) => {
-          set(event.currentTarget.value);
-          event.currentTarget.value = String(session.settings[key]);
-        }}
+        onNumber={set}
       />
       <input
         type="range"
@@ -169,21 +165,47 @@ function Slider({ field, session }: { readonly field: NumberField; readonly sess
   );
 }
 
+interface NumberInputProps {
+  readonly id: string;
+  readonly class?: string;
+  readonly min: number;
+  readonly step: number;
+  readonly placeholder?: string;
+  readonly value: string;
+  readonly "aria-describedby"?: string;
+  readonly onNumber: (text: string) => void;
+}
+
+/** A number counts when it is finished; until then the page may be drawn anew, as it is for every token, and what is being typed stays. */
+function NumberInput({ value, onNumber, ...more }: NumberInputProps): JSX.Element {
+  const [typed, setTyped] = useState<string | null>(null);
+  return (
+    <input
+      {...more}
+      type="number"
+      value={typed ?? value}
+      onInput={(event) => setTyped(event.currentTarget.value)}
+      onChange={(event) => {
+        onNumber(event.currentTarget.value);
+        setTyped(null);
+      }}
+    />
+  );
+}
+
 function Seed({ session }: { readonly session: Session }): JSX.Element {
   const { seed } = session.settings;
   return (
     <div class="slider" title="The same seed writes the same text">
       <label for="set-seed">Seed</label>
-      <input
+      <NumberInput
         id="set-seed"
         class="wide"
-        type="number"
         min={0}
         step={1}
         placeholder="random"
-        value={seed ?? ""}
-        onChange={(event) => {
-          const text = event.currentTarget.value;
+        value={String(seed ?? "")}
+        onNumber={(text) => {
           const given = Math.round(Number(text));
           session.set({ seed: text === "" || !Number.isSafeInteger(given) || given < 0 ? null : given });
         }}
