@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DraftDepth } from "./drafter.js";
+import { DraftDepth } from "./draftDepth.js";
 import { Random } from "./sampler.js";
 
 interface World {
