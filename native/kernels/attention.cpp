@@ -110,8 +110,8 @@ struct Forward {
 }  // namespace
 
 void attention_forward(void* o, float* lse, const void* q, const void* kv, const void* k_rope, const int32_t* seq_offsets,
-                       const int32_t* key_offsets, int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv,
-                       int64_t k_rope_stride, float scale, int32_t type) {
+                       const int32_t* key_offsets, int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn,
+                       int64_t dr, int64_t dv, int64_t k_rope_stride, float scale, int32_t type) {
   constexpr int64_t step = kQueryTile * kBlockTiles;
   std::vector<QueryBlock> blocks;
   for (int64_t s = 0; s < sequences; s++)

@@ -157,8 +157,8 @@ void rope(void* x, const float* cos, const float* sin, const int32_t* positions,
 // are the last of them. A row's bits depend on where it stands, not on how much came before in other calls, if the rows without queries
 // are a multiple of 64 (a tile of keys).
 void attention_forward(void* o, float* lse, const void* q, const void* kv, const void* k_rope, const int32_t* seq_offsets,
-                       const int32_t* key_offsets, int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn, int64_t dr, int64_t dv,
-                       int64_t k_rope_stride, float scale, int32_t type);
+                       const int32_t* key_offsets, int64_t sequences, int64_t rows, int64_t heads, int64_t kv_heads, int64_t dn,
+                       int64_t dr, int64_t dv, int64_t k_rope_stride, float scale, int32_t type);
 // Overwrites dq, dkv (shapes of q, kv) and dk_rope (row stride dk_rope_stride); dkv and dk_rope sum over heads in fixed order.
 void attention_backward(void* dq, void* dkv, void* dk_rope, const void* d_o, const void* q, const void* kv, const void* k_rope,
                         const void* o, const float* lse, const int32_t* seq_offsets, int64_t sequences, int64_t rows,
@@ -179,7 +179,8 @@ void write_latents(void* cache, const void* latent, const void* k_rope, const in
 // Back again: latent[r] and k_rope[r] from entry slots[r].
 void read_latents(void* latent, void* k_rope, const void* cache, const int32_t* slots, int64_t rows, int64_t c, int64_t dr, int32_t type,
                   int32_t cache_type);
-// As write_latents from a row of kv_a_proj_with_mqa, z [rows, c + dr]: its latent normed (rms_norm_forward with weight [c]), its key part rotated.
+// As write_latents from a row of kv_a_proj_with_mqa, z [rows, c + dr]: its latent normed (rms_norm_forward with weight [c]), its key part
+// rotated.
 void append_latents(void* cache, const void* z, const float* weight, const float* cos, const float* sin, const int32_t* positions,
                     const int32_t* slots, int64_t rows, int64_t c, int64_t dr, float eps, int32_t type, int32_t cache_type);
 // Absorbed MLA over a paged latent cache: pages of page_size entries; row r reads the first lengths[r] positions through block_table

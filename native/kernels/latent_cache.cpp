@@ -1,5 +1,5 @@
-// What is written to a latent cache and read back. See kernels.h and latent_entry.h. Latents are rounded to the type of the activations before they are
-// stored, so decoding stores what a prefill of the same rows would.
+// What is written to a latent cache and read back. See kernels.h and latent_entry.h. Latents are rounded to the type of the activations before
+// they are stored, so decoding stores what a prefill of the same rows would.
 #include "../parallel.h"
 #include "latent_entry.h"
 #include "rms_norm_row.h"

@@ -12,14 +12,21 @@ import type { EngineMessage } from "./engineProtocol.js";
 import { openTokenizer } from "./openTokenizer.js";
 import { type CachePrecision, cacheDtypes, quantDtypes, type WeightPrecision } from "./precision.js";
 
-/** How a model is opened; see `LoadOptions`. */
+/** How a model is opened. */
 export interface EngineSettings {
+  /** Threads of the arithmetic, for all models of the process. Default: as many as the machine runs at once. */
   readonly threads?: number;
+  /** Type of the arithmetic. Default: the checkpoint's own. */
   readonly dtype?: ComputeDtype;
+  /** Precision of the matrices in memory. Default: FP8 where the files hold that, else the arithmetic's. */
   readonly weights?: WeightPrecision;
+  /** How the latent cache keeps a token. Default: in the type of the arithmetic. */
   readonly cache?: CachePrecision;
+  /** Choices that are written at once; more wait. Default 64. */
   readonly maxBatch?: number;
+  /** Tokens that the cache has room for, over all requests. Default: what a quarter of the free memory holds, at most maxBatch full contexts. */
   readonly cacheTokens?: number;
+  /** Most tokens that MTP modules draft ahead; 0 = none. Default 4; without effect for a model without modules. */
   readonly speculation?: number;
 }
 
@@ -28,8 +35,8 @@ export interface WorkerData {
   readonly settings: EngineSettings;
 }
 
-export const defaultMaxBatch = 64;
-export const defaultSpeculation = 4;
+const defaultMaxBatch = 64;
+const defaultSpeculation = 4;
 
 /** @throws RangeError for files that do not fit together, or settings out of range */
 export function hostCheckpoint(

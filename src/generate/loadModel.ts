@@ -9,7 +9,6 @@ import { localModel } from "../checkpoint/hubModel.js";
 import { readConfig } from "../checkpoint/modelFiles.js";
 import { resolveModelDirectory } from "../checkpoint/runDirectory.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
-import type { ComputeDtype } from "../tensor/dtype.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { Engine, type EngineOptions } from "./engine.js";
 import { EngineHost } from "./engineHost.js";
@@ -18,25 +17,10 @@ import { type EngineSettings, hostCheckpoint } from "./hostCheckpoint.js";
 import { LanguageModel } from "./languageModel.js";
 import { type EngineLink, ModelClient } from "./modelClient.js";
 import { openTokenizer } from "./openTokenizer.js";
-import type { CachePrecision, WeightPrecision } from "./precision.js";
 import type { ModelInfo } from "./request.js";
 
-export interface LoadOptions extends EngineSettings {
-  /** Threads of the arithmetic, for all models of the process. Default: as many as the machine runs at once. */
-  readonly threads?: number;
-  /** Type of the arithmetic. Default: the checkpoint's own. */
-  readonly dtype?: ComputeDtype;
-  /** Precision of the matrices in memory. Default: FP8 where the files hold that, else the arithmetic's. */
-  readonly weights?: WeightPrecision;
-  /** How the latent cache keeps a token. Default: in the type of the arithmetic. */
-  readonly cache?: CachePrecision;
-  /** Choices that are written at once; more wait. Default 64. */
-  readonly maxBatch?: number;
-  /** Tokens that the cache has room for, over all requests. Default: what a quarter of the free memory holds, at most maxBatch full contexts. */
-  readonly cacheTokens?: number;
-  /** Most tokens that MTP modules draft ahead; 0 = none. Default 4; without effect for a model without modules. */
-  readonly speculation?: number;
-}
+/** All may be left out. */
+export type LoadOptions = EngineSettings;
 
 const ranges = {
   threads: [1, 1024],
