@@ -177,7 +177,9 @@ test("a load without an end runs until it is stopped, and health is watched mean
   expect(records.filter(({ failure }) => failure === "stopped")[0]?.pieceMs.length).toBeGreaterThan(0);
   const looks = await watching;
   expect(looks.length).toBeGreaterThan(10);
-  expect(looks.length).toBeLessThanOrEqual(36);
+  // Never sooner than asked for, but for the millisecond that a timer's clock is coarse by.
+  const gaps = looks.slice(1).map(({ atMs }, i) => atMs - (looks[i]?.atMs ?? 0));
+  expect(Math.min(...gaps)).toBeGreaterThan(8.5);
   expect(new Set(looks.map(({ status }) => status))).toEqual(new Set([200]));
   await wait(30);
   expect(left).toBe(2);

@@ -105,7 +105,7 @@ function newAgent(url: string): Agent {
   return url.startsWith("https:") ? new HttpsAgent(options) : new Agent(options);
 }
 
-/** Waits, less if it is stopped. */
+/** Waits, less if it is stopped. Timers drop parts of a millisecond, so it is rounded up. */
 async function pause(ms: number, stop: AbortSignal): Promise<void> {
-  if (ms > 0 && !stop.aborted) await sleep(ms, undefined, { signal: stop }).catch(() => {});
+  if (ms > 0 && !stop.aborted) await sleep(Math.ceil(ms), undefined, { signal: stop }).catch(() => {});
 }
