@@ -2,7 +2,7 @@
  * What `pretrain`, `extend` and `quickstart` do around the training loop: lock the run directory, find or train the tokenizer, prepare the
  * data, join the other processes, and report.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import {
@@ -74,8 +74,6 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
   const isFirst = world.rank === 0;
   const hadNothing = isFirst && (!existsSync(job.run) || readdirSync(job.run).length === 0);
   const hadFolder = existsSync(job.run);
-  if (isFirst) mkdirSync(job.run, { recursive: true });
-  const unlock = isFirst ? lockRun(job.run) : () => {};
   const stop = new AbortController();
   let isTraining = false;
   const onSignal = (): void => {
@@ -83,7 +81,9 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
     stop.abort(new Interrupted(`${job.run}: interrupted while the data was prepared; nothing was trained`));
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  let unlock: (() => void) | null = null;
   try {
+    if (isFirst) unlock = lockRun(job.run);
     await world.barrier(); // Nobody looks before the first has the lock.
     const record = readRunRecord(job.run);
     const resumeFrom = job.resume ? await agreedCheckpoint(world, job.run) : null;
@@ -136,15 +136,15 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
     for (;;) {
       const { value, done } = await events.next();
       if (done) {
-        unlock();
+        unlock?.();
         await world.close();
         return isFirst ? ofWholeRun(value, recordedResult(job.run, stage)) : value;
       }
       if (isFirst) job.onEvent(value);
     }
   } catch (error) {
-    unlock();
-    if (hadNothing && !existsSync(join(job.run, runFile))) removeAll(job.run, hadFolder);
+    unlock?.();
+    if (unlock && hadNothing && !existsSync(join(job.run, runFile))) removeAll(job.run, hadFolder);
     // The other processes would wait for this one: they are ended with it, after it has said why.
     if (world.size > 1) {
       say(`fathom: rank ${world.rank}: ${error instanceof Error ? error.message : String(error)}`);

@@ -127,10 +127,15 @@ test("a completion is stopped, a chat is asked twice, and a gap is filled", asyn
   const page = await openPlayground();
   await page.getByLabel("Text to go on from").fill("a");
   await writeLetters(page, 480);
+  // The model writes as fast as it likes: over a slow line there is time to stop it.
+  const line = await page.context().newCDPSession(page);
+  const slow = { offline: false, latency: 0, downloadThroughput: 30_000, uploadThroughput: -1 };
+  await line.send("Network.emulateNetworkConditions", slow);
   await page.getByRole("button", { name: "Complete" }).click();
   await page.locator(".tokens [data-i='20']").waitFor();
   await page.getByRole("button", { name: "Stop" }).click();
   await page.getByText("stopped", { exact: true }).waitFor();
+  await line.send("Network.emulateNetworkConditions", { ...slow, downloadThroughput: -1 });
   expect(await page.locator(".tokens [data-i]").count()).toBeLessThan(480);
   await writeLetters(page, 40);
   await page.getByRole("radio", { name: "Chat" }).check();

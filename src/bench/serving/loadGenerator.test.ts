@@ -49,6 +49,7 @@ async function stream(body: Body, response: ServerResponse, delays: { firstMs: n
   response.writeHead(200, { "content-type": "text/event-stream" });
   for (let i = 0; i < body.max_tokens; i++) {
     await wait(i === 0 ? delays.firstMs : delays.gapMs);
+    if (response.destroyed) return;
     response.write(chunk(` "text":"é${i}`));
   }
   const usage = { completion_tokens: body.max_tokens, prompt_tokens_details: { cached_tokens: 2 } };
@@ -157,32 +158,32 @@ test("a server that is not there costs a record each, not an exception", async (
 });
 
 test("a load without an end runs until it is stopped, and health is watched meanwhile", async () => {
+  const endless = { ...plan, arrival: { kind: "closed", clients: 2 }, requests: null } as const;
+  let turn = 0;
   let left = 0;
   const target = await serving(async (body, response) => {
+    const mayEnd = turn++ < 4;
     response.on("close", () => {
       if (!response.writableFinished) left++;
     });
-    await stream(body, response, { firstMs: 5, gapMs: 5 });
+    await stream(mayEnd ? body : { ...body, max_tokens: 100_000 }, response, { firstMs: 5, gapMs: 5 });
   });
   const stop = new AbortController();
-  const endless = { ...plan, arrival: { kind: "closed", clients: 2 }, requests: null } as const;
   const running = generateLoad(target, { ...endless, outputTokens: { least: 20, most: 20 } }, stop.signal);
   const watching = watchHealth(target, 10, stop.signal);
-  await wait(350);
+  await expect.poll(() => turn, { timeout: 20_000 }).toBe(6);
+  await wait(150);
   stop.abort();
   const records: RequestRecord[] = await running;
   const { outcomes } = summarize(records);
-  expect(outcomes["200"]).toBeGreaterThanOrEqual(2);
-  expect(outcomes.stopped).toBe(2);
-  expect(records.filter(({ failure }) => failure === "stopped")[0]?.pieceMs.length).toBeGreaterThan(0);
+  expect(outcomes).toEqual({ "200": 4, stopped: 2 });
   const looks = await watching;
-  expect(looks.length).toBeGreaterThan(10);
+  expect(looks.length).toBeGreaterThan(1);
   // Never sooner than asked for, but for the millisecond that a timer's clock is coarse by.
   const gaps = looks.slice(1).map(({ atMs }, i) => atMs - (looks[i]?.atMs ?? 0));
   expect(Math.min(...gaps)).toBeGreaterThan(8.5);
   expect(new Set(looks.map(({ status }) => status))).toEqual(new Set([200]));
-  await wait(30);
-  expect(left).toBe(2);
+  await expect.poll(() => left, { timeout: 20_000 }).toBe(2);
 });
 
 test("a stream is read the same however it is cut", () => {
