@@ -242,10 +242,12 @@ void embedding_backward(float* dtable, const void* dy, const int32_t* ids, int64
                         int32_t type);
 
 // ---- cross_entropy.cpp ------------------------------------------------------------------------------------------------
-// losses[r] = log sum exp(logits[r]) - logits[r, targets[r]]; target -1: loss 0, no gradient. If gradient: logits are overwritten by
-// (softmax - onehot) * grad_scale. correct[r] (null allowed) = 1 if the target is the arg max (lowest index on ties).
-void cross_entropy(float* losses, int32_t* correct, void* logits, const int32_t* targets, int64_t rows, int64_t vocab,
-                   int32_t gradient, float grad_scale, int32_t type);
+// losses[r] = log sum exp(z) - z[target], z = logits[r] * inverse_temperature; target -1: loss 0, entropy 0, no gradient. If gradient:
+// logits are overwritten by (softmax(z) - onehot) * inverse_temperature * grad_scale * row_scales[r] (null: 1 each); else left alone, or
+// z if there is a temperature. correct[r] (null allowed) = 1 if the target is the arg max (lowest index on ties); entropies[r] (null
+// allowed) = -sum p log p in nats.
+void cross_entropy(float* losses, int32_t* correct, float* entropies, void* logits, const int32_t* targets, const float* row_scales,
+                   int64_t rows, int64_t vocab, int32_t gradient, float grad_scale, float inverse_temperature, int32_t type);
 
 // ---- adamw.cpp --------------------------------------------------------------------------------------------------------
 // One AdamW step (Loshchilov & Hutter 2019) on n values: g = grad * grad_scale; m, v moments; p = p * (1 - lr * wd) - lr * mhat /

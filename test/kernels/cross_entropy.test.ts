@@ -21,24 +21,39 @@ function naiveLoss(logits: ArrayLike<number>, target: number): number {
   return Math.log(total) + largest - logits[target]!;
 }
 
-function run(logits: ArrayLike<number>, targets: ArrayLike<number>, type: DtypeCode, gradScale: number | null = null) {
+interface Scaling {
+  readonly temperature?: number;
+  readonly rowScales?: readonly number[];
+}
+
+function run(
+  logits: ArrayLike<number>,
+  targets: ArrayLike<number>,
+  type: DtypeCode,
+  gradScale: number | null = null,
+  { temperature = 1, rowScales }: Scaling = {},
+) {
   const rows = targets.length;
   const x = stored(logits, type);
   const losses = f32(new Float32Array(rows).fill(99));
   const correct = i32(new Int32Array(rows).fill(99));
+  const entropies = f32(new Float32Array(rows).fill(99));
   const vocab = rows > 0 ? logits.length / rows : 1;
   native().crossEntropy(
     losses.address,
     correct.address,
+    entropies.address,
     x.address,
     i32(targets).address,
+    rowScales ? f32(rowScales).address : null,
     rows,
     vocab,
     gradScale === null ? 0 : 1,
     gradScale ?? 0,
+    1 / temperature,
     type,
   );
-  return { losses: losses.values, correct: [...correct.values], logits: x.read() };
+  return { losses: losses.values, correct: [...correct.values], entropies: entropies.values, logits: x.read() };
 }
 
 describe("crossEntropy", () => {
@@ -59,6 +74,15 @@ describe("crossEntropy", () => {
       expect(correct).toEqual([0, 0, 0, 1]);
       expect([...logits.subarray(0, 9)]).toEqual(new Array<number>(9).fill(0));
       expect(logits[11]).toBeLessThan(0);
+    });
+  });
+
+  test("the entropy of (.7, .2, .1) is the specification's, of a certain row 0, of a row without a target 0", () => {
+    onEveryIsa((isa) => {
+      const row = [0.7, 0.2, 0.1].map(Math.log);
+      const certain = [0, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+      const { entropies } = run([...row, ...certain, ...row], [0, 0, -1], 0);
+      expectClose(entropies, [0.801819, 0, 0], 1e-6, 0, isa);
     });
   });
 
@@ -136,6 +160,42 @@ describe.each(types)("crossEntropy with storage type %i", (type) => {
     });
   });
 
+  test("temperature and row scales are those of the naive loss of the scaled logits", () => {
+    const [rows, vocab, temperature] = [4, 2100, 0.6];
+    const source = noise(54, rows * vocab, 3);
+    const targets = Array.from({ length: rows }, (_, r) => (r * 701) % vocab);
+    const rowScales = [1, -0.5, 0, 3];
+    onEveryIsa((isa) => {
+      const x = stored(source, type);
+      const got = run(source, targets, type, 0.37, { temperature, rowScales });
+      for (const [r, target] of targets.entries()) {
+        const at = Float64Array.from(x.rounded.subarray(r * vocab, (r + 1) * vocab));
+        const loss = (): number =>
+          naiveLoss(
+            at.map((v) => v / temperature),
+            target,
+          );
+        // bf16 rows are rounded once more when they are scaled.
+        const within = type === 0 ? 3e-6 : 2e-2;
+        expectClose([got.losses[r]!], [loss()], within, within, `loss ${isa}`);
+        const z = at.map((v) => v / temperature);
+        const log = naiveLoss(z, 0) + z[0]!;
+        const entropy = z.reduce((sum, v) => sum - Math.exp(v - log) * (v - log), 0);
+        expectClose([got.entropies[r]!], [entropy], within, within, `entropy ${isa}`);
+        const places = [...new Set([0, 2047, vocab - 1, target])];
+        const gradient = centralDifferences(
+          (v) => {
+            for (const [i, place] of places.entries()) at[place] = v[i]!;
+            return 0.37 * rowScales[r]! * loss();
+          },
+          places.map((place) => at[place]!),
+        );
+        const logits = places.map((place) => got.logits[r * vocab + place]!);
+        expectClose(logits, gradient, type === 0 ? 1e-6 : 4e-2, type === 0 ? 2e-5 : 2 ** -5, `gradient ${isa}`);
+      }
+    });
+  });
+
   test("a row alone equals the row in a batch, and threads do not change a bit", () => {
     const [rows, vocab] = [40, 1001];
     const source = noise(53, rows * vocab, 4);
@@ -156,7 +216,8 @@ describe.each(types)("crossEntropy with storage type %i", (type) => {
 
   test("the list of hits may be left out, and no rows are fine", () => {
     const losses = f32(1);
-    native().crossEntropy(losses.address, null, stored([0, 0], type).address, i32([1]).address, 1, 2, 0, 1, type);
+    const logits = stored([0, 0], type);
+    native().crossEntropy(losses.address, null, null, logits.address, i32([1]).address, null, 1, 2, 0, 1, 1, type);
     expectClose(losses.values, [Math.LN2], 0, 2e-7);
     expect(run([], [], type, 1).correct).toEqual([]);
   });

@@ -298,7 +298,21 @@ function rowKernels(r: Recorder): void {
       );
       for (const gradient of [0, 1]) {
         const logits = output(fresh(rows * dim, 5), nameOf(type), type ? 1e-3 : 1e-6, type ? 2 ** -7 : 1e-5);
-        r.record("crossEntropy", made(rows), madeInts(rows), logits, targets, rows, dim, gradient, 0.5, type);
+        const scales = gradient ? given(rows) : null;
+        const outputs = [made(rows), madeInts(rows), gradient ? made(rows) : null];
+        r.record(
+          "crossEntropy",
+          ...outputs,
+          logits,
+          targets,
+          scales,
+          rows,
+          dim,
+          gradient,
+          0.5,
+          gradient ? 0.8 : 1,
+          type,
+        );
       }
     }
   for (const n of sizes)
@@ -397,7 +411,7 @@ function strangeInput(r: Recorder): void {
     const ids = input(bad, "i32");
     r.record("embeddingForward", made(n * 9, type), given(27, type), ids, n, 9, 3, type, type);
     r.record("embeddingBackward", made(27), given(n * 9, type), ids, n, 9, 3, type);
-    r.record("crossEntropy", made(n), madeInts(n), made(n * 3, type), ids, n, 3, 1, 1, type);
+    r.record("crossEntropy", made(n), madeInts(n), made(n), made(n * 3, type), ids, null, n, 3, 1, 1, 1, type);
     const lost = input([-1, 1, 0, -1, -1, -1], "i32"); // the second of three rows has no expert at all
     const [x, y, w] = [given(27, type), given(18, type), given(6)];
     r.record("permuteBackward", made(27, type), y, lost, 3, 2, 9, 0, type);
@@ -424,7 +438,7 @@ function emptySizes(r: Recorder): void {
     r.record("rmsNormBackward", null, made(5), null, null, given(5), null, 0, 5, 5, 1, type);
     r.record("swigluForward", made(0, type), none, 0, 3, type);
     r.record("embeddingBackward", made(6), none, null, 0, 2, 3, type);
-    r.record("crossEntropy", made(0), null, made(0, type), null, 0, 3, 1, 1, type);
+    r.record("crossEntropy", made(0), null, null, made(0, type), null, null, 0, 3, 1, 1, 1, type);
     r.record("permuteForward", made(0, type), none, null, 0, 2, 3, type);
     r.record("combineForward", made(0, type), none, null, null, null, 0, 2, 3, type);
     r.record("gemm", made(0, type), none, none, 0, 3, 2, 2, 3, 3, 0, 0, 0, type, type, type);

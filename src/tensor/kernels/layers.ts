@@ -322,12 +322,15 @@ export interface LayerKernels {
   crossEntropy(
     losses: Address,
     correct: Address,
+    entropies: Address,
     logits: Address,
     targets: Address,
+    rowScales: Address,
     rows: number,
     vocab: number,
     gradient: Flag,
     gradScale: number,
+    inverseTemperature: number,
     type: DtypeCode,
   ): void;
   adamw(

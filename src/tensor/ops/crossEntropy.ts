@@ -12,6 +12,18 @@ export interface CrossEntropyResult {
   readonly losses: Tensor;
   /** [rows] int32: 1 where the target is the arg max */
   readonly correct: Tensor;
+  /** [rows] float32, -sum p log p in nats, 0 where the target is -1; null if it was not asked for */
+  readonly entropies: Tensor | null;
+}
+
+/** What a cross-entropy of post-training has beside that of pre-training. */
+export interface CrossEntropyOptions {
+  /** [rows] float32: further factor of each row's gradient, of any sign; default 1 each */
+  readonly rowScales?: Tensor | null;
+  /** Logits are divided by it; default 1. */
+  readonly temperature?: number;
+  /** Default false. */
+  readonly entropies?: boolean;
 }
 
 /** Rows a chunk: 4 MiB of float32 logits or so, so that a chunk stays in the cache between its three products. */
@@ -24,6 +36,7 @@ function chunkRows(vocab: number): number {
  * @param head [vocab, dim]
  * @param targets [rows] int32, -1 = no loss
  * @param gradScale d total / d loss of one row: loss weight / global token count
+ * @throws RangeError for sizes that differ, or a temperature that is not positive
  */
 export function linearCrossEntropy(
   tape: Tape,
@@ -31,6 +44,7 @@ export function linearCrossEntropy(
   head: Parameter,
   targets: Tensor,
   gradScale: number,
+  options: CrossEntropyOptions = {},
 ): CrossEntropyResult {
   const [vocab = 0, dim = 0] = head.shape;
   const { rows } = x;
@@ -39,7 +53,13 @@ export function linearCrossEntropy(
       `linearCrossEntropy: x [${x.shape.join(", ")}], ${targets.size} targets, head [${head.shape.join(", ")}]`,
     );
   }
+  const { rowScales = null, temperature = 1 } = options;
+  if (rowScales && rowScales.size !== rows) {
+    throw new RangeError(`linearCrossEntropy: ${rowScales.size} scales for ${rows} rows`);
+  }
+  if (!(temperature > 0)) throw new RangeError(`linearCrossEntropy: temperature must be positive, got ${temperature}`);
   const losses = tape.empty([rows], "float32");
+  const entropies = options.entropies ? tape.empty([rows], "float32") : null;
   const correct = tape.empty([rows], "int32");
   const { hasGrad } = tape;
   const dx = hasGrad ? tape.empty(x.shape, x.dtype) : null;
@@ -71,12 +91,15 @@ export function linearCrossEntropy(
     native().crossEntropy(
       losses.view(begin, [count]).address,
       correct.view(begin, [count]).address,
+      entropies?.view(begin, [count]).address ?? null,
       logits.address,
       target.address,
+      rowScales?.view(begin, [count]).address ?? null,
       count,
       vocab,
       dx ? 1 : 0,
       gradScale,
+      1 / temperature,
       0,
     );
     if (!dx) continue;
@@ -110,5 +133,5 @@ export function linearCrossEntropy(
   tape.record(() => {
     if (dx) tape.contribute(x, dx);
   });
-  return { losses, correct };
+  return { losses, correct, entropies };
 }
