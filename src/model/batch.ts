@@ -16,10 +16,21 @@ export interface Batch extends Disposable {
   readonly maxSequenceLength: number;
   /** [rows] int32, -1 = none; null without targets */
   readonly targets: Tensor | null;
+  /** [rows] float32: factor of the gradient of each row's loss; null = 1 each */
+  readonly scales: Tensor | null;
   /** For depth k = 1..D: the token k places on (-1 where the sequence has none) and its successor, the target. */
-  readonly mtp: readonly { readonly ids: Tensor; readonly targets: Tensor }[];
+  readonly mtp: readonly { readonly ids: Tensor; readonly targets: Tensor; readonly scales: Tensor | null }[];
   /** Rows with a target: main, then each depth. */
   readonly numTargets: readonly number[];
+}
+
+/** A record of post-training: its tokens, and which of them the model is taught to say. */
+export interface SupervisedSequence {
+  readonly ids: ArrayLike<number>;
+  /** Not 0: token i is a target. That of the first token counts for nothing: no row predicts it. */
+  readonly isTarget: ArrayLike<number>;
+  /** Factor of the gradient of token i's loss; default 1 each. */
+  readonly scales?: ArrayLike<number>;
 }
 
 /**
@@ -72,6 +83,33 @@ export function scoringBatch(arena: Arena, sequences: readonly ArrayLike<number>
   return assemble(arena, shifted(0), lengths, mtpDepth, shifted);
 }
 
+/**
+ * Records packed without seeing each other: positions and attention begin anew with each, and no target, of the main head or of an MTP
+ * depth, lies beyond a record's end. post-training.md 3.5.
+ */
+export function supervisedBatch(arena: Arena, sequences: readonly SupervisedSequence[], mtpDepth: number): Batch {
+  const each = <T>(ahead: number, read: (sequence: SupervisedSequence, at: number) => T, none: T): T[] =>
+    sequences.flatMap((sequence) =>
+      Array.from(sequence.ids, (_, i) => (i + ahead < sequence.ids.length ? read(sequence, i + ahead) : none)),
+    );
+  const shifted = (ahead: number): Int32Array => Int32Array.from(each(ahead, ({ ids }, at) => ids[at] ?? -1, -1));
+  const supervised = (ahead: number): Int32Array =>
+    Int32Array.from(each(ahead, ({ ids, isTarget }, at) => (isTarget[at] ? (ids[at] ?? -1) : -1), -1));
+  const scales = sequences.some((sequence) => sequence.scales)
+    ? (ahead: number): Float32Array =>
+        Float32Array.from(each(ahead, (sequence, at) => (sequence.scales ? (sequence.scales[at] ?? 0) : 1), 0))
+    : null;
+  const lengths = sequences.map(({ ids }) => ids.length);
+  return assemble(arena, shifted(0), lengths, mtpDepth, shifted, [], { supervised, scales });
+}
+
+/** What of a batch is supervised where not every token is. */
+interface Supervision {
+  /** Token `ahead` places after each row if it is a target, else -1. */
+  readonly supervised: (ahead: number) => Int32Array;
+  readonly scales: ((ahead: number) => Float32Array) | null;
+}
+
 function assemble(
   arena: Arena,
   ids: Int32Array,
@@ -79,6 +117,7 @@ function assemble(
   mtpDepth: number,
   shifted: ((ahead: number) => Int32Array) | null,
   starts: readonly number[] = [],
+  { supervised, scales }: Supervision = { supervised: shifted ?? (() => ids), scales: null },
 ): Batch {
   const positions = new Int32Array(ids.length);
   const offsets = new Int32Array(lengths.length + 1);
@@ -87,12 +126,18 @@ function assemble(
     for (let i = 0; i < length; i++) positions[row++] = (starts[s] ?? 0) + i;
     offsets[s + 1] = row;
   });
-  const targets = shifted?.(1) ?? null;
-  const mtpTargets = shifted ? Array.from({ length: mtpDepth }, (_, k) => shifted(k + 2)) : [];
+  const targets = shifted && supervised(1);
+  const mtpTargets = shifted ? Array.from({ length: mtpDepth }, (_, k) => supervised(k + 2)) : [];
   const counted = (values: Int32Array): number => values.reduce((sum, value) => sum + (value >= 0 ? 1 : 0), 0);
   const owned: Tensor[] = [];
   const own = (values: Int32Array): Tensor => {
     const tensor = Tensor.fromInts(arena, values);
+    owned.push(tensor);
+    return tensor;
+  };
+  const ownScales = (ahead: number): Tensor | null => {
+    if (!scales) return null;
+    const tensor = Tensor.fromFloats(arena, [ids.length], scales(ahead));
     owned.push(tensor);
     return tensor;
   };
@@ -103,7 +148,10 @@ function assemble(
     numSequences: lengths.length,
     maxSequenceLength: Math.max(0, ...lengths),
     targets: targets && own(targets),
-    mtp: shifted ? mtpTargets.map((values, k) => ({ ids: own(shifted(k + 1)), targets: own(values) })) : [],
+    scales: ownScales(1),
+    mtp: shifted
+      ? mtpTargets.map((values, k) => ({ ids: own(shifted(k + 1)), targets: own(values), scales: ownScales(k + 2) }))
+      : [],
     numTargets: targets ? [counted(targets), ...mtpTargets.map(counted)] : [],
     [Symbol.dispose](): void {
       for (const tensor of owned) tensor.free();

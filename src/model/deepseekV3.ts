@@ -27,7 +27,10 @@ import { type StorageOf, Weights } from "./weights.js";
 
 /** Factors that turn a batch's losses into the gradient of one training step. */
 export interface LossWeights {
-  /** Targets of the main head in the whole step, over micro-batches and ranks: the divisor T of every cross-entropy. */
+  /**
+   * The divisor T of every cross-entropy: targets of the main head in the whole step, over micro-batches and ranks; 1 where a batch's
+   * `scales` hold all of it.
+   */
   readonly globalTargets: number;
   readonly globalSequences: number;
   /** lambda of the MTP loss; divided by the number of depths */
@@ -35,11 +38,13 @@ export interface LossWeights {
   readonly balance: BalanceFactors;
   /** V2's token dropping: what a group of experts computes at most, 1 = the even share. Default: nothing is dropped. */
   readonly deviceCapacity?: number | null;
+  /** Logits are divided by it before the loss. Default 1. */
+  readonly temperature?: number;
 }
 
 /** Sums over the batch, so that they add up over micro-batches and ranks. */
 export interface BatchLosses {
-  /** Sum of cross-entropies in nats, main head */
+  /** Sum of cross-entropies in nats, main head, each times its scale where the batch has scales; the same below */
   readonly main: number;
   /** The same for each MTP depth. */
   readonly mtp: readonly number[];
@@ -49,6 +54,14 @@ export interface BatchLosses {
   readonly targets: readonly number[];
   /** Per MoE layer, in layer order, MTP layers last. */
   readonly routers: readonly { readonly layer: number; readonly report: RouterReport }[];
+}
+
+/** Of each row's target, 0 where it has none. */
+export interface TokenLogprobs {
+  /** [T] natural logarithms */
+  readonly logprobs: Float32Array;
+  /** [T] entropy of the row's distribution in nats */
+  readonly entropies: Float32Array;
 }
 
 /** Final states of a forward pass. */
@@ -180,8 +193,12 @@ export class DeepseekV3 {
     };
     const scaleOf = (depth: number): number =>
       depth === 0 ? 1 / weights.globalTargets : weights.mtp / this.mtp.length / weights.globalTargets;
-    const heads = await this.#heads(tape, batch, watch, scaleOf, weights.deviceCapacity ?? null);
-    const sums = heads.map(({ losses }) => losses.floats().reduce((sum, loss) => sum + loss, 0));
+    const { deviceCapacity = null, temperature = 1 } = weights;
+    const heads = await this.#heads(tape, batch, watch, scaleOf, { deviceCapacity, temperature });
+    const sums = heads.map(({ losses }, depth) => {
+      const scales = (depth === 0 ? batch.scales : batch.mtp[depth - 1]?.scales)?.floats();
+      return losses.floats().reduce((sum, loss, row) => sum + loss * (scales?.[row] ?? 1), 0);
+    });
     const [main = 0, ...mtp] = sums;
     const correct = heads.map((head) => head.correct.ints().reduce((sum, hit) => sum + hit, 0));
     return { main, mtp, correct, targets: batch.numTargets, routers };
@@ -193,8 +210,25 @@ export class DeepseekV3 {
    */
   async tokenLosses(batch: Batch, onDispatched: OnDispatched | null = null): Promise<Float32Array[]> {
     using tape = new Tape(this.arena, { hasGrad: false });
-    const heads = await this.#heads(tape, batch, onDispatched, () => 0, null);
+    const heads = await this.#heads(tape, batch, onDispatched, () => 0, { deviceCapacity: null, temperature: 1 });
     return heads.map(({ losses }) => losses.floats().slice());
+  }
+
+  /**
+   * What a policy says of a batch's targets, without gradients and without MTP.
+   * @param temperature logits are divided by it, as the sampler divides them
+   */
+  async tokenLogprobs(batch: Batch, temperature: number): Promise<TokenLogprobs> {
+    if (!batch.targets) throw new Error("internal: log-probabilities of a batch without targets");
+    using tape = new Tape(this.arena, { hasGrad: false });
+    const context: AttentionContext = { kind: "prefill", batch, cache: null };
+    const { normed } = await this.hidden(tape, batch.ids, context, batch.maxSequenceLength);
+    const options = { temperature, entropies: true };
+    const { losses, entropies } = linearCrossEntropy(tape, normed, this.lmHead, batch.targets, 0, options);
+    return {
+      logprobs: losses.floats().map((loss) => -loss),
+      entropies: entropies?.floats().slice() ?? new Float32Array(),
+    };
   }
 
   /** Losses of the main head and of each MTP depth. @param scaleOf factor of each one's gradient */
@@ -203,7 +237,7 @@ export class DeepseekV3 {
     batch: Batch,
     onDispatched: OnDispatched | null,
     scaleOf: (depth: number) => number,
-    deviceCapacity: number | null,
+    { deviceCapacity, temperature }: { readonly deviceCapacity: number | null; readonly temperature: number },
   ): Promise<CrossEntropyResult[]> {
     const { targets } = batch;
     if (!targets) throw new Error("internal: losses of a batch without targets");
@@ -211,7 +245,8 @@ export class DeepseekV3 {
     const length = batch.maxSequenceLength;
     const hidden = await this.hidden(tape, batch.ids, context, length, onDispatched);
     tape.beginSegment();
-    const heads = [linearCrossEntropy(tape, hidden.normed, this.lmHead, targets, scaleOf(0))];
+    const options = { temperature, rowScales: batch.scales };
+    const heads = [linearCrossEntropy(tape, hidden.normed, this.lmHead, targets, scaleOf(0), options)];
     let previous = this.config.mtpHiddenPostNorm ? hidden.normed : hidden.raw;
     for (const [k, module] of this.mtp.entries()) {
       const shifted = batch.mtp[k];
@@ -225,7 +260,8 @@ export class DeepseekV3 {
         this.tables(length),
         onDispatched,
       );
-      heads.push(linearCrossEntropy(tape, output.normed, this.lmHead, shifted.targets, scaleOf(k + 1)));
+      const ofDepth = { temperature, rowScales: shifted.scales };
+      heads.push(linearCrossEntropy(tape, output.normed, this.lmHead, shifted.targets, scaleOf(k + 1), ofDepth));
       previous = this.config.mtpHiddenPostNorm ? output.normed : output.hidden;
     }
     return heads;

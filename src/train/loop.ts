@@ -21,7 +21,7 @@ import {
 import { peakFlops } from "./floors.js";
 import { batchSizeAt, learningRateAt, type Schedule, scaledSchedule, valueAt } from "./schedule.js";
 import type { TrainSettings } from "./settings.js";
-import type { MicroBatch, StepSettings, Trainer } from "./trainer.js";
+import { type MicroBatch, rowsMicroBatch, type StepSettings, type Trainer } from "./trainer.js";
 
 /** Rows of the whole job's batches; every process takes its share of each. */
 export interface RowSource {
@@ -165,7 +165,7 @@ function microBatches(tokens: Int32Array, length: number, size: number): MicroBa
   const width = (length + 1) * size;
   const batches: MicroBatch[] = [];
   for (let begin = 0; begin < tokens.length; begin += width) {
-    batches.push({ tokens: tokens.subarray(begin, Math.min(tokens.length, begin + width)), length });
+    batches.push(rowsMicroBatch(tokens.subarray(begin, Math.min(tokens.length, begin + width)), length));
   }
   return batches;
 }

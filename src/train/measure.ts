@@ -11,7 +11,7 @@ import { initialize } from "../model/init.js";
 import { computeDtypeOf, type TrainPrecision } from "../tensor/dtype.js";
 import { defaultAdamw } from "./adamw.js";
 import { peakFlops } from "./floors.js";
-import { type StepResult, Trainer } from "./trainer.js";
+import { rowsMicroBatch, type StepResult, Trainer } from "./trainer.js";
 
 export interface MeasureOptions {
   readonly steps: number;
@@ -74,7 +74,7 @@ export function startTraining(config: ModelConfig, options: Omit<MeasureOptions,
       const tokens = randomTokens(batchSize * (length + 1), config.vocabSize, seed + steps++);
       const begun = performance.now();
       const factors = { learningRate: 3e-4, gamma: 0.001, alpha: 1e-4, lambda: 0.3 };
-      const result = await trainer.step([{ tokens, length }], factors);
+      const result = await trainer.step([rowsMicroBatch(tokens, length)], factors);
       return { seconds: (performance.now() - begun) / 1000, result };
     },
     free: () => model.free(),

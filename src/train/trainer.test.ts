@@ -4,7 +4,7 @@ import { parseModelConfig } from "../model/config.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import { initialize } from "../model/init.js";
 import { defaultAdamw } from "./adamw.js";
-import { type StepSettings, Trainer, type TrainerOptions } from "./trainer.js";
+import { rowsMicroBatch, type StepSettings, Trainer, type TrainerOptions } from "./trainer.js";
 
 const options: TrainerOptions = {
   adamw: defaultAdamw,
@@ -64,7 +64,7 @@ describe("Trainer", () => {
     const reserved: number[] = [];
     let loss = 0;
     for (let step = 0; step < 80; step++) {
-      ({ loss } = await trainer.step([{ tokens, length }], settings));
+      ({ loss } = await trainer.step([rowsMicroBatch(tokens, length)], settings));
       reserved.push(trainer.model.arena.reservedBytes);
     }
     expect(loss).toBeLessThan(0.3);
@@ -76,12 +76,9 @@ describe("Trainer", () => {
   test("two micro-batches make the step of one batch", async () => {
     const [once, twice] = [makeTrainer(), makeTrainer()];
     const half = tokens.length / 2;
-    const whole = await once.step([{ tokens, length }], settings);
+    const whole = await once.step([rowsMicroBatch(tokens, length)], settings);
     const parts = await twice.step(
-      [
-        { tokens: tokens.slice(0, half), length },
-        { tokens: tokens.slice(half), length },
-      ],
+      [rowsMicroBatch(tokens.slice(0, half), length), rowsMicroBatch(tokens.slice(half), length)],
       settings,
     );
     expect(parts.loss).toBeCloseTo(whole.loss, 6);
@@ -91,7 +88,7 @@ describe("Trainer", () => {
 
   test("moves the routing bias against the load, once a step", async () => {
     const trainer = makeTrainer();
-    const { layers } = await trainer.step([{ tokens, length }], { ...settings, gamma: 0.01 });
+    const { layers } = await trainer.step([rowsMicroBatch(tokens, length)], { ...settings, gamma: 0.01 });
     const bias = trainer.model.moeLayers[0]?.moe.gate.eScoreCorrectionBias?.data.floats() ?? new Float32Array();
     const counts = layers[0]?.counts ?? [];
     const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
@@ -109,12 +106,12 @@ describe("Trainer", () => {
     const skipping = makeTrainer({ onNonFinite: "skip" });
     const weights = poison(skipping);
     const before = weights.slice();
-    const result = await skipping.step([{ tokens, length }], settings);
+    const result = await skipping.step([rowsMicroBatch(tokens, length)], settings);
     expect(result.skipped.length).toBeGreaterThan(0);
     expect(weights).toEqual(before);
     const stopping = makeTrainer({ onNonFinite: "stop" });
     poison(stopping);
-    await expect(stopping.step([{ tokens, length }], settings)).rejects.toThrow(
+    await expect(stopping.step([rowsMicroBatch(tokens, length)], settings)).rejects.toThrow(
       /not finite: .*no parameter was changed/,
     );
   });
@@ -124,7 +121,7 @@ describe("Trainer", () => {
     const at = trainer.optimizer.shards.findIndex(({ parameter }) => parameter.name === "lm_head.weight");
     const [shard, average] = [trainer.optimizer.shards[at], trainer.ema?.averages[at]];
     const first = shard?.master.floats()[0] ?? Number.NaN;
-    await trainer.step([{ tokens, length }], settings);
+    await trainer.step([rowsMicroBatch(tokens, length)], settings);
     const second = shard?.master.floats()[0] ?? Number.NaN;
     expect(second).not.toBe(first);
     expect(average?.floats()[0]).toBeCloseTo((first + second) / 2, 6);

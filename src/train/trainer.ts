@@ -3,9 +3,10 @@
  * loads of the whole step. What is trained (pre-training rows, a longer context) is the caller's; a batch is rows of tokens.
  */
 import type { Communicator } from "../distributed/communicator.js";
-import { trainingBatch } from "../model/batch.js";
+import { type Batch, type SupervisedSequence, supervisedBatch, trainingBatch } from "../model/batch.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { BalanceFactors } from "../model/router.js";
+import type { Arena } from "../tensor/arena.js";
 import { Tape } from "../tensor/tape.js";
 import { AdamW, type AdamwOptions, type ReplicaGroups } from "./adamw.js";
 import { Ema } from "./ema.js";
@@ -36,12 +37,42 @@ export interface StepSettings {
   readonly gamma: number;
   readonly alpha: number;
   readonly lambda: number;
+  /** What the sum of the losses is divided by; null: the targets of the step. Default null. */
+  readonly divisor?: number | null;
+  /** Logits are divided by it before the loss. Default 1. */
+  readonly temperature?: number;
 }
 
-/** Rows of one micro-batch: [sequences, length + 1] token ids, negative = padding. */
+/** What goes through the model at once. */
 export interface MicroBatch {
-  readonly tokens: Int32Array;
-  readonly length: number;
+  /** Of the main head. */
+  readonly numTargets: number;
+  readonly numSequences: number;
+  /** @param mtpDepth modules to align for; a batch of fewer trains fewer */
+  readonly make: (arena: Arena, mtpDepth: number) => Batch;
+}
+
+/** @param tokens [sequences, length + 1] token ids, negative = padding */
+export function rowsMicroBatch(tokens: Int32Array, length: number): MicroBatch {
+  return {
+    numTargets: countTargets(tokens, length),
+    numSequences: tokens.length / (length + 1),
+    make: (arena, mtpDepth) => trainingBatch(arena, tokens, length, mtpDepth),
+  };
+}
+
+/** Records that do not see each other. @param trainsMtp false: the main head alone */
+export function supervisedMicroBatch(sequences: readonly SupervisedSequence[], trainsMtp: boolean): MicroBatch {
+  const targets = ({ ids, isTarget }: SupervisedSequence): number => {
+    let count = 0;
+    for (let i = 1; i < ids.length; i++) if (isTarget[i]) count++;
+    return count;
+  };
+  return {
+    numTargets: sequences.reduce((sum, sequence) => sum + targets(sequence), 0),
+    numSequences: sequences.length,
+    make: (arena, mtpDepth) => supervisedBatch(arena, sequences, trainsMtp ? mtpDepth : 0),
+  };
 }
 
 export interface LayerLoad {
@@ -54,7 +85,7 @@ export interface LayerLoad {
 }
 
 export interface StepResult {
-  /** Mean cross-entropy in nats of the main head over the whole step. */
+  /** Mean cross-entropy in nats of the main head over the whole step (or the sum of scaled ones over the divisor that was asked for). */
   readonly loss: number;
   /** Mean over the targets each MTP depth has. */
   readonly mtpLosses: readonly number[];
@@ -104,23 +135,24 @@ export class Trainer {
     const depths = model.mtp.length;
     const sums = new Float64Array(2 + 3 * depths + 2);
     const [mainAt, balanceAt, targetsAt, sequencesAt] = [0, 1, 2 + 3 * depths, 3 + 3 * depths];
-    for (const { tokens, length } of batches) {
-      sums[targetsAt] = (sums[targetsAt] ?? 0) + countTargets(tokens, length);
-      sums[sequencesAt] = (sums[sequencesAt] ?? 0) + tokens.length / (length + 1);
+    for (const { numTargets, numSequences } of batches) {
+      sums[targetsAt] = (sums[targetsAt] ?? 0) + numTargets;
+      sums[sequencesAt] = (sums[sequencesAt] ?? 0) + numSequences;
     }
     const totals = sums.slice(targetsAt);
     await this.#world.allReduce(totals, "sum");
     const [globalTargets = 0, globalSequences = 0] = totals;
     if (globalTargets === 0) throw new RangeError("training step: the batch has no token with a target");
+    const divisor = settings.divisor ?? globalTargets;
     this.#counts.reset();
-    await this.#gradients.over(batches, async ({ tokens, length }) => {
-      using batch = trainingBatch(model.arena, tokens, length, depths);
+    await this.#gradients.over(batches, async (micro) => {
+      using batch = micro.make(model.arena, depths);
       const before = model.arena.usedBytes;
       // FP8 keeps quantised inputs and computes the rest anew (report 3.3.3).
       using tape = new Tape(model.arena, { hasGrad: true, recompute: options.recompute || model.fp8 !== null });
       const begun = performance.now();
       const losses = await model.losses(tape, batch, {
-        globalTargets,
+        globalTargets: divisor,
         globalSequences,
         mtp: settings.lambda,
         balance: {
@@ -130,6 +162,7 @@ export class Trainer {
           counts: options.balanceCounts,
         },
         deviceCapacity: options.deviceCapacity,
+        ...(settings.temperature === undefined ? {} : { temperature: settings.temperature }),
       });
       forwardMs += performance.now() - begun;
       activationBytes = Math.max(activationBytes, model.arena.usedBytes - before);
@@ -153,7 +186,7 @@ export class Trainer {
     const ended = performance.now();
     const mean = (sum: number | undefined, count: number | undefined): number => (count ? (sum ?? 0) / count : 0);
     return {
-      loss: (sums[mainAt] ?? 0) / globalTargets,
+      loss: (sums[mainAt] ?? 0) / divisor,
       mtpLosses: Array.from({ length: depths }, (_, k) => mean(sums[2 + 3 * k], sums[4 + 3 * k])),
       mtpAccuracy: Array.from({ length: depths }, (_, k) => mean(sums[3 + 3 * k], sums[4 + 3 * k])),
       balanceLoss: (sums[balanceAt] ?? 0) / globalSequences,

@@ -11,7 +11,7 @@ import { type ComputeDtype, computeDtypeOf, type TrainPrecision } from "../../sr
 import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
 import { defaultSettings } from "../../src/train/settings.js";
-import { type StepResult, Trainer } from "../../src/train/trainer.js";
+import { rowsMicroBatch, type StepResult, Trainer } from "../../src/train/trainer.js";
 import { loadTrainingCheckpoint, saveTrainingCheckpoint } from "../../src/train/trainingCheckpoint.js";
 import { smallConfig, smallModel, tokenRows } from "../invariance/models.js";
 
@@ -39,7 +39,7 @@ function createTrainer(grid: ProcessGrid, dtype: TrainPrecision, momentDtype: Co
 
 function step(trainer: Trainer, index: number): Promise<StepResult> {
   const tokens = tokenRows(2, 12, config.vocabSize, 100 + index);
-  return trainer.step([{ tokens, length: 12 }], { learningRate: 0.01, gamma: 0.01, alpha: 1e-3, lambda: 0.3 });
+  return trainer.step([rowsMicroBatch(tokens, 12)], { learningRate: 0.01, gamma: 0.01, alpha: 1e-3, lambda: 0.3 });
 }
 
 /** Hashes of every array that the next step depends on. */

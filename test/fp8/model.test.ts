@@ -141,7 +141,7 @@ test("the linears that the report lists are FP8, and nothing else", () => {
 });
 
 test("weights are E4M3 of the masters, block by block, after every step", async () => {
-  const { Trainer } = await import("../../src/train/trainer.js");
+  const { rowsMicroBatch, Trainer } = await import("../../src/train/trainer.js");
   const { defaultSettings } = await import("../../src/train/settings.js");
   const config = smallConfig({ hidden_size: 150, moe_intermediate_size: 70 });
   const model = smallModel(config, 3, "bfloat16", defaultFp8);
@@ -150,7 +150,7 @@ test("weights are E4M3 of the masters, block by block, after every step", async 
   trainer.optimizer.adoptWeights();
   for (const step of [0, 1]) {
     const tokens = tokenRows(2, 12, config.vocabSize, step);
-    await trainer.step([{ tokens, length: 12 }], { learningRate: 0.01, gamma: 0.001, alpha: 1e-4, lambda: 0.3 });
+    await trainer.step([rowsMicroBatch(tokens, 12)], { learningRate: 0.01, gamma: 0.001, alpha: 1e-4, lambda: 0.3 });
     for (const { parameter, master } of trainer.optimizer.shards) {
       if (!parameter.fp8) continue;
       const { name, data, shape } = parameter;
@@ -293,7 +293,7 @@ test("a step in FP8 makes the same bits on 1, 2 and 3 threads", async () => {
 });
 
 test("a weight that is not finite stops the step by name", async () => {
-  const { Trainer } = await import("../../src/train/trainer.js");
+  const { rowsMicroBatch, Trainer } = await import("../../src/train/trainer.js");
   const { defaultSettings } = await import("../../src/train/settings.js");
   const config = smallConfig();
   const model = smallModel(config, 3, "bfloat16", defaultFp8);
@@ -305,6 +305,6 @@ test("a weight that is not finite stops the step by name", async () => {
   await trainer.optimizer.publishMasters();
   const tokens = tokenRows(2, 12, config.vocabSize);
   const settings = { learningRate: 0.01, gamma: 0, alpha: 0, lambda: 0.3 };
-  await expect(trainer.step([{ tokens, length: 12 }], settings)).rejects.toThrow("not finite: loss");
+  await expect(trainer.step([rowsMicroBatch(tokens, 12)], settings)).rejects.toThrow("not finite: loss");
   model.free();
 });

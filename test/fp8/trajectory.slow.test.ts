@@ -12,7 +12,7 @@ import { initialize } from "../../src/model/init.js";
 import { loadPreset } from "../../src/model/presets.js";
 import { native } from "../../src/tensor/native.js";
 import { defaultSettings } from "../../src/train/settings.js";
-import { Trainer } from "../../src/train/trainer.js";
+import { rowsMicroBatch, Trainer } from "../../src/train/trainer.js";
 
 const [seed, sequences, length, most] = [1, 16, 128, 0.0025];
 
@@ -61,7 +61,12 @@ async function smoothedLosses(steps: number, fp8: Fp8Options | null): Promise<nu
       tokens.set(ids.subarray(start, start + length + 1), s * (length + 1));
     }
     const learningRate = 3e-4 * Math.min(1, (step + 1) / 50);
-    const { loss } = await trainer.step([{ tokens, length }], { learningRate, gamma: 0.001, alpha: 1e-4, lambda: 0.3 });
+    const { loss } = await trainer.step([rowsMicroBatch(tokens, length)], {
+      learningRate,
+      gamma: 0.001,
+      alpha: 1e-4,
+      lambda: 0.3,
+    });
     smoothed.push(step === 0 ? loss : 0.9 * smoothed[step - 1]! + 0.1 * loss);
   }
   model.free();

@@ -3,7 +3,7 @@ import { singleCommunicator } from "../../src/distributed/single.js";
 import { DeepseekV3 } from "../../src/model/deepseekV3.js";
 import { initialize } from "../../src/model/init.js";
 import { loadPreset } from "../../src/model/presets.js";
-import { Trainer } from "../../src/train/trainer.js";
+import { rowsMicroBatch, Trainer } from "../../src/train/trainer.js";
 import { learningRates, optimizer, run, trajectoryTokens } from "./trajectoryTokens.js";
 
 /** Loss of every step before its update, in float32, without balance loss, bias update or MTP. */
@@ -33,7 +33,7 @@ export async function ourLosses(): Promise<number[]> {
   const losses: number[] = [];
   for (const [step, learningRate] of learningRates().entries()) {
     const rows = tokens.subarray(step * stepSize, (step + 1) * stepSize);
-    const { loss } = await trainer.step([{ tokens: rows, length: run.length }], {
+    const { loss } = await trainer.step([rowsMicroBatch(rows, run.length)], {
       learningRate,
       gamma: 0,
       alpha: 0,
