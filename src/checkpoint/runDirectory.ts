@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fsyncFolder, writeFileAtomic } from "../files/atomic.js";
 import { isObject } from "../files/json.js";
 
@@ -164,12 +164,13 @@ export function removeUnfinished(run: string): void {
     const path = join(folder, name);
     const replaced = /^\.replaced-(step-\d+)$/.exec(name)?.[1];
     if (replaced !== undefined && !existsSync(join(folder, replaced))) renameSync(path, join(folder, replaced));
-    else if (/^\.(step|replaced|removed|latest)[-.]/.test(name)) rmSync(path, { recursive: true, force: true });
+    else if (/^\.(step|replaced|removed|latest|best)[-.]/.test(name)) rmSync(path, { recursive: true, force: true });
   }
 }
 
 /**
- * Makes a finished folder the checkpoint of a step, points `latest` at it, and removes all but the newest `keepLast` (0 keeps all).
+ * Makes a finished folder the checkpoint of a step, points `latest` at it, and removes all but the newest `keepLast` (0 keeps all) and
+ * the best.
  * Whenever it is interrupted, a complete checkpoint is there.
  */
 export function publishCheckpoint(run: string, unfinished: string, step: number, keepLast: number): string {
@@ -180,13 +181,10 @@ export function publishCheckpoint(run: string, unfinished: string, step: number,
   fsyncFolder(unfinished);
   if (existsSync(path)) renameSync(path, replaced);
   renameSync(unfinished, path);
-  const fresh = join(folder, `.latest.${process.pid}`);
-  rmSync(fresh, { force: true });
-  symlinkSync(name, fresh);
-  renameSync(fresh, join(folder, "latest"));
-  fsyncFolder(folder);
+  point(folder, "latest", name);
   rmSync(replaced, { recursive: true, force: true });
-  const others = listCheckpoints(run).filter((other) => other.step < step);
+  const best = bestCheckpoint(run);
+  const others = listCheckpoints(run).filter((other) => other.step < step && other.step !== best?.step);
   for (const old of keepLast > 0 ? others.slice(0, Math.max(0, others.length + 1 - keepLast)) : []) {
     // Under its name a checkpoint is whole, also while it is being removed.
     const removed = join(folder, `.removed-${checkpointName(old.step)}`);
@@ -194,6 +192,28 @@ export function publishCheckpoint(run: string, unfinished: string, step: number,
     rmSync(removed, { recursive: true, force: true });
   }
   return path;
+}
+
+/** Points `best` at the checkpoint of a step, which then stays. */
+export function markBest(run: string, step: number): void {
+  point(join(run, checkpointsFolder), "best", checkpointName(step));
+}
+
+/** The checkpoint that validated best, of a run that marks it; else null. */
+export function bestCheckpoint(run: string): FoundCheckpoint | null {
+  const link = join(run, checkpointsFolder, "best");
+  if (!lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) return null;
+  const name = readlinkSync(link);
+  return listCheckpoints(run).find(({ path }) => basename(path) === name) ?? null;
+}
+
+/** Makes or moves a link within the folder of checkpoints, whole or not at all. */
+function point(folder: string, link: string, name: string): void {
+  const fresh = join(folder, `.${link}.${process.pid}`);
+  rmSync(fresh, { force: true });
+  symlinkSync(name, fresh);
+  renameSync(fresh, join(folder, link));
+  fsyncFolder(folder);
 }
 
 /**

@@ -25,9 +25,13 @@ export function printer(linesEvery = 2): (event: TrainEvent) => void {
       const rate = now > first.at ? (event.tokens - first.tokens) / (now - first.at) : event.tokensPerSecond;
       say(stepLine(event, rate));
     } else if (event.kind === "validation") {
-      say(
-        `step ${event.step}: held-out ${event.valBitsPerByte.toFixed(4)} bits per byte, loss ${event.valLoss.toFixed(4)} (${event.seconds.toFixed(1)} s)`,
-      );
+      const { valBitsPerByte: bits, valAccuracy: accuracy } = event;
+      const figures = [
+        ...(bits === null ? [] : [`${bits.toFixed(4)} bits per byte`]),
+        `loss ${event.valLoss.toFixed(4)}`,
+        ...(accuracy === undefined ? [] : [`${(100 * accuracy).toFixed(1)} % of tokens right`]),
+      ];
+      say(`step ${event.step}: held-out ${figures.join(", ")} (${event.seconds.toFixed(1)} s)`);
     } else if (event.kind === "checkpoint") {
       say(`step ${event.step}: saved ${event.path}`);
     } else if (event.kind === "sample") {

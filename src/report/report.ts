@@ -49,7 +49,10 @@ function keyNumbers(
   const validation = validations.at(-1);
   const accuracy = last?.mtpAccuracy[0];
   const numbers: (readonly [name: string, value: string])[] = [];
-  if (validation) numbers.push(["held-out bits per byte", fixed(validation.valBitsPerByte)]);
+  if (validation) {
+    const { valBitsPerByte: bits, valLoss } = validation;
+    numbers.push(bits === null ? ["held-out loss", fixed(valLoss)] : ["held-out bits per byte", fixed(bits)]);
+  }
   for (const { name, bitsPerByte } of compressors) numbers.push([`${name}, same files`, fixed(bitsPerByte)]);
   if (last) {
     numbers.push(["tokens trained on", shortNumber(last.tokens)]);
@@ -84,13 +87,17 @@ function charts(
   const span = [Math.min(...ends), Math.max(...ends)];
   const x = { xLabel: "tokens trained on" };
   const hasExperts = steps.some(({ layers }) => layers.length > 0);
+  const hasBits = validations.length === 0 || validations.some(({ valBitsPerByte }) => valBitsPerByte !== null);
   return [
     lineChart(
       [
         {
-          name: "held-out text",
+          name: hasBits ? "held-out text" : "held-out records",
           color: color(0),
-          points: validations.map(({ tokens, valBitsPerByte }) => [tokens, valBitsPerByte]),
+          points: validations.flatMap(({ tokens, valBitsPerByte, valLoss }): (readonly [number, number])[] => {
+            const value = hasBits ? valBitsPerByte : valLoss;
+            return value === null ? [] : [[tokens, value]];
+          }),
         },
         ...compressors.map(
           ({ name, bitsPerByte }, i): Series => ({
@@ -101,7 +108,9 @@ function charts(
           }),
         ),
       ],
-      { ...x, title: "Bits per byte", yLabel: "held-out files; lower is better" },
+      hasBits
+        ? { ...x, title: "Bits per byte", yLabel: "held-out files; lower is better" }
+        : { ...x, title: "Held-out loss", yLabel: "nats per supervised token" },
     ),
     lineChart(
       [curve("next token", 0, ({ loss }) => loss), ...overDepths("MTP depth", ({ mtpLosses }, k) => mtpLosses[k])],

@@ -48,7 +48,10 @@ export interface ValidationEvent {
   /** Mean cross-entropy in nats per token of the held-out documents; not called loss, so that a line with one is a training step. */
   readonly valLoss: number;
   readonly valMtpLosses: readonly number[];
-  readonly valBitsPerByte: number;
+  /** Of whole documents; null where records are validated on their supervised tokens alone. */
+  readonly valBitsPerByte: number | null;
+  /** Share of the targets that were the arg max, where it was counted. */
+  readonly valAccuracy?: number;
   readonly seconds: number;
 }
 

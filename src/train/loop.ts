@@ -1,15 +1,11 @@
 /**
- * The training loop that pre-training and context extension share: rows of tokens in, events out. It computes each step's settings from the
- * schedules, validates, saves, and stops when the tokens are used up, the steps are done, or the signal says so; a stopped run is saved
- * and goes on later with the same bits.
+ * The training loop that pre-training, context extension and fine-tuning share: batches in, events out. What a step trains on, at which
+ * rate, and how the model is judged are the caller's; the loop validates, saves, and stops when the tokens are used up, the steps are done,
+ * or the signal says so; a stopped run is saved and goes on later with the same bits.
  */
 import { setImmediate } from "node:timers/promises";
 import type { Communicator } from "../distributed/communicator.js";
-import { bitsPerByte } from "../eval/bitsPerByte.js";
-import type { DeepseekV3 } from "../model/deepseekV3.js";
 import { flopsPerTokenTraining, parameterCounts } from "../model/flops.js";
-import { computeDtypeOf } from "../tensor/dtype.js";
-import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import {
   recentLoss,
   type SampleEvent,
@@ -19,32 +15,45 @@ import {
   type ValidationEvent,
 } from "./events.js";
 import { peakFlops } from "./floors.js";
-import { batchSizeAt, learningRateAt, type Schedule, scaledSchedule, valueAt } from "./schedule.js";
-import type { TrainSettings } from "./settings.js";
-import { type MicroBatch, rowsMicroBatch, type StepSettings, type Trainer } from "./trainer.js";
+import type { MicroBatch, StepSettings, Trainer } from "./trainer.js";
 
-/** Rows of the whole job's batches; every process takes its share of each. */
-export interface RowSource {
-  /** @returns [sequences, sequenceLength + 1]: this rank's part of a batch of sequences x world rows */
-  next(sequences: number, rank: number, world: number): Int32Array;
+/** What one step trains on, and how. */
+export interface StepPlan {
+  /** This process's part. */
+  readonly batches: readonly MicroBatch[];
+  readonly settings: StepSettings;
+  /** Of all processes. */
+  readonly tokens: number;
+  readonly sequences: number;
 }
+
+/** How good the model is on what it does not train on. */
+export type Validation = Pick<ValidationEvent, "valLoss" | "valMtpLosses" | "valBitsPerByte" | "valAccuracy">;
 
 export interface LoopInput {
   readonly stage: string;
   readonly run: string;
-  readonly settings: TrainSettings;
-  /** Null: scaled from the settings. */
-  readonly schedule: Schedule | null;
   readonly trainer: Trainer;
   readonly world: Communicator;
-  readonly rows: RowSource;
-  readonly tokenizer: Tokenizer;
-  /** UTF-8 contents of the held-out documents. */
-  readonly validation: readonly Uint8Array[];
+  /** Where the run ends. */
+  readonly totalTokens: number;
+  /** Steps after which it ends even if tokens are left; null = tokens alone decide. */
+  readonly maxSteps: number | null;
+  /** Steps between checkpoints and between validations; 0 = only at the end. */
+  readonly saveEvery: number;
+  readonly validateEvery: number;
+  /** Tokens of a sequence, for the count of operations. */
+  readonly sequenceLength: number;
+  /** @param step steps done before @param tokens consumed before */
+  readonly next: (step: number, tokens: number) => StepPlan;
+  /** Null if there is nothing to validate on; every process computes the same, since experts may be spread over them. */
+  readonly validate: (() => Promise<Validation>) | null;
   /** Where the run stands: 0 for a new one. */
   readonly start: { readonly step: number; readonly tokens: number };
   /** Writes a checkpoint. @returns its path */
   readonly save: (step: number, tokens: number) => Promise<string>;
+  /** Told of a checkpoint whose validation loss is the lowest so far, which is then saved; null: the best is like any other. */
+  readonly best?: { readonly lossSoFar: number; readonly mark: (step: number) => void } | null;
   /** Completions to show at the end, and whenever the model is validated. */
   readonly sample?: (step: number) => Promise<SampleEvent[]>;
   /** Time in performance.now() at which to end as if the tokens were used up, on any process. */
@@ -53,17 +62,12 @@ export interface LoopInput {
 }
 
 export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, TrainResult> {
-  const { stage, settings, trainer, world, rows, signal } = input;
+  const { stage, trainer, world, totalTokens, maxSteps, signal } = input;
   const { model } = trainer;
-  const { sequenceLength: length, dtype } = settings;
-  const multipleOf = world.size;
-  const schedule =
-    input.schedule ?? scaledSchedule({ ...settings.schedule, totalTokens: settings.totalTokens, multipleOf });
-  const operations = flopsPerTokenTraining(model.config, length, false).total;
-  const peak = peakFlops(computeDtypeOf(dtype));
+  const operations = flopsPerTokenTraining(model.config, input.sequenceLength, false).total;
+  const peak = peakFlops(model.dtype);
   const { total, activated, mtp } = parameterCounts(model.config);
   let { step, tokens } = input.start;
-  const { totalTokens } = settings;
   yield {
     kind: "start",
     stage,
@@ -80,8 +84,23 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
   let trained = 0;
   let validated: ValidationEvent | null = null;
   let savedAt = step > 0 ? step : -1;
-  const isDone = (): boolean => tokens >= totalTokens || (settings.maxSteps !== null && step >= settings.maxSteps);
+  let bestLoss = input.best?.lossSoFar ?? Number.NEGATIVE_INFINITY;
+  const isDone = (): boolean => tokens >= totalTokens || (maxSteps !== null && step >= maxSteps);
   let reason: TrainResult["reason"] = "finished";
+
+  /** Validates; a best checkpoint is saved and marked at once. */
+  async function* validation(): AsyncGenerator<TrainEvent> {
+    const event = await validate(input, step, tokens);
+    if (!event) return;
+    validated = event;
+    yield event;
+    if (!input.best || !(event.valLoss < bestLoss)) return;
+    bestLoss = event.valLoss;
+    if (savedAt !== step) yield await saved(input, step, tokens);
+    savedAt = step;
+    if (world.rank === 0) input.best.mark(step);
+  }
+
   while (!isDone()) {
     await setImmediate(); // A step never waits for the system: without a turn of the event loop no signal would be seen.
     if (await anyone(world, signal?.aborted ?? false)) {
@@ -89,21 +108,16 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
       break;
     }
     if (await anyone(world, performance.now() >= (input.deadline ?? Number.POSITIVE_INFINITY))) break;
-    const at = stepSettings(schedule, step, tokens);
-    const batchSize = batchSizeAt(schedule.batch, tokens);
     const started = performance.now();
-    const batches = microBatches(
-      rows.next(batchSize / world.size, world.rank, world.size),
-      length,
-      settings.microBatchSize,
-    );
-    const result = await trainer.step(batches, at);
+    const plan = input.next(step, tokens);
+    const result = await trainer.step(plan.batches, plan.settings);
     const elapsed = (performance.now() - started) / 1000;
     step++;
-    tokens += batchSize * length;
+    tokens += plan.tokens;
     seconds += elapsed;
-    trained += batchSize * length;
+    trained += plan.tokens;
     losses.push(result.loss);
+    const { learningRate, gamma, alpha, lambda } = plan.settings;
     const event: StepEvent = {
       kind: "step",
       stage,
@@ -114,83 +128,44 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
       mtpLosses: result.mtpLosses,
       mtpAccuracy: result.mtpAccuracy,
       balanceLoss: result.balanceLoss,
-      ...at,
-      batchSize,
+      ...{ learningRate, gamma, alpha, lambda },
+      batchSize: plan.sequences,
       gradNorm: result.gradNorm,
-      tokensPerSecond: (batchSize * length) / elapsed,
-      peakFraction: (batchSize * length * operations) / elapsed / world.size / peak,
+      tokensPerSecond: plan.tokens / elapsed,
+      peakFraction: (plan.tokens * operations) / elapsed / world.size / peak,
       memoryBytes: process.memoryUsage.rss(),
       layers: result.layers,
       skipped: result.skipped,
     };
     yield event;
-    if (settings.validateEvery > 0 && step % settings.validateEvery === 0 && !isDone()) {
-      validated = await validate(input, model, step, tokens);
-      if (validated) yield validated;
-    }
-    if (settings.saveEvery > 0 && step % settings.saveEvery === 0 && !isDone()) {
+    if (input.validateEvery > 0 && step % input.validateEvery === 0 && !isDone()) yield* validation();
+    if (input.saveEvery > 0 && step % input.saveEvery === 0 && savedAt !== step && !isDone()) {
       yield await saved(input, step, tokens);
       savedAt = step;
     }
   }
-  if (reason === "finished") {
-    validated = await validate(input, model, step, tokens);
-    if (validated) yield validated;
-  }
+  if (reason === "finished") yield* validation();
   if (savedAt !== step) yield await saved(input, step, tokens);
   if (reason === "finished" && input.sample) for (const event of await input.sample(step)) yield event;
+  const last = validated as ValidationEvent | null;
   return {
     run: input.run,
     steps: step,
     tokens,
     trainLoss: recentLoss(losses),
-    valBitsPerByte: validated?.valBitsPerByte ?? null,
+    valBitsPerByte: last?.valBitsPerByte ?? null,
     tokensPerSecond: seconds > 0 ? trained / seconds : 0,
     seconds: (performance.now() - begun) / 1000,
     reason,
   };
 }
 
-/** @param step steps done before this one */
-function stepSettings(schedule: Schedule, step: number, tokens: number): StepSettings {
-  return {
-    learningRate: learningRateAt(schedule.learningRate, step + 1, tokens),
-    gamma: valueAt(schedule.gamma, tokens),
-    alpha: valueAt(schedule.alpha, tokens),
-    lambda: valueAt(schedule.lambda, tokens),
-  };
-}
-
-function microBatches(tokens: Int32Array, length: number, size: number): MicroBatch[] {
-  const width = (length + 1) * size;
-  const batches: MicroBatch[] = [];
-  for (let begin = 0; begin < tokens.length; begin += width) {
-    batches.push(rowsMicroBatch(tokens.subarray(begin, Math.min(tokens.length, begin + width)), length));
-  }
-  return batches;
-}
-
-/** Held-out bits per byte; every process computes the same, since experts may be spread over them. */
-async function validate(
-  input: LoopInput,
-  model: DeepseekV3,
-  step: number,
-  tokens: number,
-): Promise<ValidationEvent | null> {
-  if (input.validation.length === 0) return null;
+async function validate(input: LoopInput, step: number, tokens: number): Promise<ValidationEvent | null> {
+  if (!input.validate) return null;
   const begun = performance.now();
-  const window = input.settings.sequenceLength;
-  const result = await bitsPerByte(model, input.tokenizer, input.validation, { window });
-  return {
-    kind: "validation",
-    stage: input.stage,
-    step,
-    tokens,
-    valLoss: result.loss,
-    valMtpLosses: result.mtpLosses,
-    valBitsPerByte: result.bitsPerByte,
-    seconds: (performance.now() - begun) / 1000,
-  };
+  const validation = await input.validate();
+  const seconds = (performance.now() - begun) / 1000;
+  return { kind: "validation", stage: input.stage, step, tokens, ...validation, seconds };
 }
 
 async function saved(input: LoopInput, step: number, tokens: number): Promise<TrainEvent> {

@@ -5,20 +5,21 @@
 import { createHash } from "node:crypto";
 import { loadWeights } from "../checkpoint/modelFiles.js";
 import type { PreparedData, ValidationDocument } from "../data/preparedData.js";
-import { PretrainLoader } from "../data/pretrainLoader.js";
+import { type LoaderState, PretrainLoader } from "../data/pretrainLoader.js";
 import type { Communicator } from "../distributed/communicator.js";
 import type { ProcessGrid } from "../distributed/grid.js";
+import { bitsPerByte } from "../eval/bitsPerByte.js";
 import { type ModelConfig, serializeModelConfig } from "../model/config.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import { initialize } from "../model/init.js";
 import { computeDtypeOf } from "../tensor/dtype.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { SampleEvent, TrainEvent, TrainResult } from "./events.js";
-import { trainLoop } from "./loop.js";
+import { trainLoop, type Validation } from "./loop.js";
 import { type RunRecord, RunRecorder, readRunRecord, writeRunRecord } from "./runFiles.js";
-import type { Schedule } from "./schedule.js";
+import { batchSizeAt, learningRateAt, type Schedule, scaledSchedule, valueAt } from "./schedule.js";
 import { checkSettings, type TrainSettings } from "./settings.js";
-import { Trainer } from "./trainer.js";
+import { type MicroBatch, rowsMicroBatch, type StepSettings, Trainer } from "./trainer.js";
 import { loadTrainingCheckpoint, saveTrainingCheckpoint } from "./trainingCheckpoint.js";
 
 export interface PretrainInput {
@@ -60,7 +61,7 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
   const start = { step: 0, tokens: 0 };
   if (resumeFrom !== null) {
     const state = await loadTrainingCheckpoint(resumeFrom, trainer, grid);
-    loader.restore(state.loader);
+    loader.restore(state.loader as unknown as LoaderState);
     Object.assign(start, { step: state.step, tokens: state.tokens });
   } else if (input.startFrom !== undefined && input.keepsOptimizer) {
     await loadTrainingCheckpoint(input.startFrom, trainer, grid, false);
@@ -74,20 +75,36 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
   if (world.rank === 0) writeRunRecord(run, describe(input, stage, documents));
   const recorder = world.rank === 0 ? new RunRecorder(run) : null;
   const { sample } = input;
+  const { sequenceLength: length, totalTokens } = settings;
+  const schedule = input.schedule ?? scaledSchedule({ ...settings.schedule, totalTokens, multipleOf: world.size });
+  const contents = documents.map(({ content }) => content);
   const loop = trainLoop({
     stage,
     run,
-    settings,
-    schedule: input.schedule ?? null,
     trainer,
     world,
-    rows: loader,
-    tokenizer,
-    validation: documents.map(({ content }) => content),
+    ...{
+      totalTokens,
+      maxSteps: settings.maxSteps,
+      saveEvery: settings.saveEvery,
+      validateEvery: settings.validateEvery,
+    },
+    sequenceLength: length,
+    next: (step, tokens) => {
+      const sequences = batchSizeAt(schedule.batch, tokens);
+      const rows = loader.next(sequences / world.size, world.rank, world.size);
+      return {
+        batches: microBatches(rows, length, settings.microBatchSize),
+        settings: stepSettings(schedule, step, tokens),
+        tokens: sequences * length,
+        sequences,
+      };
+    },
+    validate: contents.length === 0 ? null : () => validate(model, tokenizer, contents, length),
     start,
     save: (step, tokens) =>
       saveTrainingCheckpoint(run, trainer, grid, {
-        state: { stage, step, tokens, loader: loader.state(), shares: loader.realisedShares() },
+        state: { stage, step, tokens, loader: { ...loader.state() }, shares: loader.realisedShares() },
         tokenizer,
         keepLast: settings.keepLast,
       }),
@@ -105,6 +122,36 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
   } finally {
     model.free();
   }
+}
+
+/** @param step steps done before this one */
+function stepSettings(schedule: Schedule, step: number, tokens: number): StepSettings {
+  return {
+    learningRate: learningRateAt(schedule.learningRate, step + 1, tokens),
+    gamma: valueAt(schedule.gamma, tokens),
+    alpha: valueAt(schedule.alpha, tokens),
+    lambda: valueAt(schedule.lambda, tokens),
+  };
+}
+
+function microBatches(tokens: Int32Array, length: number, size: number): MicroBatch[] {
+  const width = (length + 1) * size;
+  const batches: MicroBatch[] = [];
+  for (let begin = 0; begin < tokens.length; begin += width) {
+    batches.push(rowsMicroBatch(tokens.subarray(begin, Math.min(tokens.length, begin + width)), length));
+  }
+  return batches;
+}
+
+/** Held-out bits per byte. */
+async function validate(
+  model: DeepseekV3,
+  tokenizer: Tokenizer,
+  contents: readonly Uint8Array[],
+  window: number,
+): Promise<Validation> {
+  const { loss, mtpLosses, bitsPerByte: bits } = await bitsPerByte(model, tokenizer, contents, { window });
+  return { valLoss: loss, valMtpLosses: mtpLosses, valBitsPerByte: bits };
 }
 
 /** A model as the settings train it. */

@@ -76,7 +76,12 @@ export class RunRecorder {
 
 function scalarsOf(event: TrainEvent): Record<string, number> | null {
   if (event.kind === "validation") {
-    return { "validation/loss": event.valLoss, "validation/bits_per_byte": event.valBitsPerByte };
+    const { valLoss, valBitsPerByte, valAccuracy } = event;
+    return {
+      "validation/loss": valLoss,
+      ...(valBitsPerByte === null ? {} : { "validation/bits_per_byte": valBitsPerByte }),
+      ...(valAccuracy === undefined ? {} : { "validation/accuracy": valAccuracy }),
+    };
   }
   if (event.kind !== "step") return null;
   const scalars: Record<string, number> = {

@@ -1,7 +1,7 @@
 /** What of a trainer goes into a checkpoint, and back: moments, masters where they are not the weights themselves, the average. */
 import type { StatePiece } from "../checkpoint/trainState.js";
 import { loadTrainState, saveTrainState } from "../checkpoint/trainState.js";
-import type { LoaderState, RealisedShare } from "../data/pretrainLoader.js";
+import type { RealisedShare } from "../data/pretrainLoader.js";
 import type { ProcessGrid } from "../distributed/grid.js";
 import { isObject } from "../files/json.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
@@ -12,12 +12,13 @@ export interface RunState {
   readonly stage: string;
   readonly step: number;
   readonly tokens: number;
-  readonly loader: LoaderState;
+  /** Where the data stands; plain JSON, of the stage's own form. */
+  readonly loader: Readonly<Record<string, unknown>>;
 }
 
 export interface CheckpointOptions {
-  /** And what the mixture of sources has come to, for the record. */
-  readonly state: RunState & { readonly shares: readonly RealisedShare[] };
+  /** And what the mixture of sources has come to, for the record of pre-training. */
+  readonly state: RunState & { readonly shares?: readonly RealisedShare[] };
   readonly tokenizer: Tokenizer;
   readonly keepLast: number;
 }
@@ -87,5 +88,5 @@ export async function loadTrainingCheckpoint(
   }
   trainer.optimizer.stepsApplied = optimizerSteps;
   await trainer.optimizer.publishMasters();
-  return { stage, step, tokens, loader: loader as unknown as LoaderState };
+  return { stage, step, tokens, loader };
 }

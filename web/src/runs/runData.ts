@@ -163,7 +163,9 @@ function describe(event: RawEvent): string {
     case "start":
       return `${String(event.stage ?? "")} begins, ${Number(event.totalTokens ?? 0).toLocaleString("en")} tokens to go through`;
     case "validation":
-      return `held-out loss ${number("valLoss", 3)}, ${number("valBitsPerByte", 3)} bits per byte`;
+      return event.valBitsPerByte === null
+        ? `held-out loss ${number("valLoss", 3)}`
+        : `held-out loss ${number("valLoss", 3)}, ${number("valBitsPerByte", 3)} bits per byte`;
     case "sample":
       return `writes ${JSON.stringify(String(event.text ?? "").slice(0, 80))}`;
     case "checkpoint":
