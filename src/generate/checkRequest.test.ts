@@ -18,6 +18,7 @@ test("what is left out has its default: greedy, one choice, as many tokens as th
     stopIds: [],
     n: 1,
     logprobs: null,
+    logprobTemperature: 1,
     promptLogprobs: null,
     grammar: null,
     speculate: true,

@@ -59,6 +59,10 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
   if (!hasTokenizer && (stop.length > 0 || request.grammar)) {
     throw new RangeError(`${request.grammar ? "the grammar" : "stop"} needs a tokenizer, which this model has not`);
   }
+  const logprobTemperature = request.logprobTemperature ?? 1;
+  if (!(logprobTemperature > 0 && logprobTemperature <= 100)) {
+    throw new RangeError(`logprobTemperature must be above 0 and at most 100, got ${logprobTemperature}`);
+  }
   const alternatives = (name: "logprobs" | "promptLogprobs"): number | null =>
     request[name] === undefined ? null : whole(name, 0, 0, maxAlternatives);
   return {
@@ -71,6 +75,7 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
     stopIds,
     n: whole("n", 1, 1, maxChoices),
     logprobs: alternatives("logprobs"),
+    logprobTemperature,
     promptLogprobs: alternatives("promptLogprobs"),
     grammar: request.grammar ?? null,
     speculate: request.speculate ?? true,

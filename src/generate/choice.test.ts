@@ -65,6 +65,17 @@ test("log-probabilities are the model's own, whatever penalties, bias and gramma
   expect(told.logprobs?.logprob).toBeCloseTo(-1 - Math.log(1 + Math.exp(-1)), 4);
 });
 
+test("with a temperature log-probabilities are the sampler's, and a stop token tells its own", () => {
+  // Tenths 1 2 3 4 at temperature 1/2 are as 1 4 9 16.
+  const choice = numbers({ logprobs: 0, logprobTemperature: 0.5, sampling: { logitBias: { 0: 5 } } });
+  const [event] = step(choice, tenths());
+  if (event?.type !== "token") throw new Error("no token");
+  expect(event.logprobs?.logprob).toBeCloseTo(Math.log(1 / 30), 5);
+  const [ended] = step(numbers({ logprobs: 0, logprobTemperature: 0.5 }), tenths());
+  if (ended?.type !== "finish") throw new Error("not ended");
+  expect(ended.stopLogprob).toBeCloseTo(Math.log(16 / 30), 5);
+});
+
 test("penalties count what was written, and the prompt where they repeat", () => {
   // ln 4 = 1.386 and ln 3 = 1.099: the second time 1.386 - 0.3 is less than 1.099.
   const frequent = numbers({ sampling: { frequencyPenalty: 0.3 } }, { stopIds: new Set() });
@@ -78,7 +89,16 @@ test("penalties count what was written, and the prompt where they repeat", () =>
 test("a stop token ends it, is not counted, and cannot come before minTokens", () => {
   const now = numbers({});
   expect(step(now, tenths())).toEqual([
-    { type: "finish", choice: 0, text: "", reason: "stop", stoppedBy: 3, completionTokens: 0, error: null },
+    {
+      type: "finish",
+      choice: 0,
+      text: "",
+      reason: "stop",
+      stoppedBy: 3,
+      stopLogprob: null,
+      completionTokens: 0,
+      error: null,
+    },
   ]);
   const later = numbers({ minTokens: 2 });
   expect(idsOf(step(later, tenths()))).toEqual([2]);

@@ -84,26 +84,28 @@ export class Choice {
     const mayStop = this.ids.length >= request.minTokens;
     for (const id of holes) logits[id] = Number.NEGATIVE_INFINITY;
     // A copy: the logits are changed before it is known whose probability is asked for.
-    const reader = request.logprobs === null ? null : logprobsOf(logits.slice(), usableIds, request.logprobs);
+    const { logprobs: alternatives, logprobTemperature: temperature } = request;
+    const copy = (): Float32Array => (temperature === 1 ? logits.slice() : logits.map((logit) => logit / temperature));
+    const reader = alternatives === null ? null : logprobsOf(copy(), usableIds, alternatives);
     this.#counts?.apply(logits, this.#sampling);
     const ends = mayStop ? [...stopIds] : [];
     if (!mayStop) for (const id of stopIds) logits[id] = Number.NEGATIVE_INFINITY;
     if (constraint) applyMask(logits, constraint, this.#state, ends);
     const id = sample(logits, usableIds, this.#sampling, this.#random);
     if (logits[id] === Number.NEGATIVE_INFINITY) return [this.finish("stop", null)]; // A grammar's text with no end but this.
-    if (mayStop && stopIds.has(id)) return [this.finish("stop", id)];
+    if (mayStop && stopIds.has(id)) return [{ ...this.finish("stop", id), stopLogprob: reader?.of(id) ?? null }];
     this.ids.push(id);
     this.#counts?.add(id);
     const { text, stop } = this.#text.push(id, this.ids.length > request.minTokens);
     const logprobs: PositionLogprobs | null = reader && { id, logprob: reader.of(id), top: reader.top };
     const trace = experts && { isDrafted: isDraft(id), experts };
-    const told: GenerationEvent = { type: "token", choice: this.index, id, text, logprobs, trace };
-    if (stop !== null) return [told, this.finish("stop", stop, "")];
+    const event: GenerationEvent = { type: "token", choice: this.index, id, text, logprobs, trace };
+    if (stop !== null) return [event, this.finish("stop", stop, "")];
     if (constraint) {
       this.#state = constraint.advance(this.#state, id);
-      if (constraint.isFinished(this.#state)) return [told, this.finish("stop", null)];
+      if (constraint.isFinished(this.#state)) return [event, this.finish("stop", null)];
     }
-    return this.ids.length >= request.maxTokens ? [told, this.finish("length", null)] : [told];
+    return this.ids.length >= request.maxTokens ? [event, this.finish("length", null)] : [event];
   }
 
   /** Ends it. @param text what was held back and belongs to it; default: all of that */
@@ -114,7 +116,8 @@ export class Choice {
     error: string | null = null,
   ): FinishEvent {
     this.isFinished = true;
-    return { type: "finish", choice: this.index, text, reason, stoppedBy, completionTokens: this.ids.length, error };
+    const completionTokens = this.ids.length;
+    return { type: "finish", choice: this.index, text, reason, stoppedBy, stopLogprob: null, completionTokens, error };
   }
 }
 

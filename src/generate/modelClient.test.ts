@@ -54,7 +54,16 @@ const token = (choice = 0): GenerationEvent => {
   return { type: "token", choice, id: 5, text: "x", logprobs: null, trace: null };
 };
 const finish = (choice = 0, reason: "stop" | "abort" = "stop"): GenerationEvent => {
-  return { type: "finish", choice, text: "", reason, stoppedBy: null, completionTokens: 1, error: null };
+  return {
+    type: "finish",
+    choice,
+    text: "",
+    reason,
+    stoppedBy: null,
+    stopLogprob: null,
+    completionTokens: 1,
+    error: null,
+  };
 };
 
 async function read(stream: AsyncIterable<GenerationEvent>, into: GenerationEvent[] = []): Promise<GenerationEvent[]> {

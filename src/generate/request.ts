@@ -27,6 +27,8 @@ export interface GenerationRequest {
   readonly n?: number;
   /** Log-probabilities of the tokens written, each with this many likeliest alternatives (0 to 20). Default: none. */
   readonly logprobs?: number;
+  /** Temperature of the distribution that `logprobs` tells of: the sampler's own, where a policy is trained on them. Default 1, the model's. */
+  readonly logprobTemperature?: number;
   /** The same of the prompt's tokens. */
   readonly promptLogprobs?: number;
   readonly grammar?: Grammar;
@@ -42,7 +44,7 @@ export interface GenerationRequest {
 
 export type FinishReason = "stop" | "length" | "abort" | "error";
 
-/** Natural logarithms of the model's own distribution: before temperature, penalties, bias and grammar. */
+/** Natural logarithms of the model's own distribution: before temperature (unless one is named), penalties, bias and grammar. */
 export interface TokenLogprob {
   readonly id: number;
   readonly logprob: number;
@@ -86,6 +88,8 @@ export type GenerationEvent =
       readonly reason: FinishReason;
       /** The stop string or the id of the stop token that was met. */
       readonly stoppedBy: string | number | null;
+      /** Log-probability of the stop token that was met, if `logprobs` was asked for. */
+      readonly stopLogprob: number | null;
       /** Tokens written, a stop token not counted. */
       readonly completionTokens: number;
       /** For reason "error". */

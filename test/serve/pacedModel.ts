@@ -62,7 +62,16 @@ export class PacedModel implements Model {
         yield { type: "token", choice: 0, id: 100, text: "x", logprobs: null, trace: null };
       }
       const reason = signal?.aborted ? "abort" : "length";
-      yield { type: "finish", choice: 0, text: "", reason, stoppedBy: null, completionTokens: maxTokens, error: null };
+      yield {
+        type: "finish",
+        choice: 0,
+        text: "",
+        reason,
+        stoppedBy: null,
+        stopLogprob: null,
+        completionTokens: maxTokens,
+        error: null,
+      };
     } finally {
       this.#numRunning--;
       this.#seen.push(Array.from(request.prompt).join());

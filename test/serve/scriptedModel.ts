@@ -206,7 +206,17 @@ class ScriptedChoice {
   #finish(reason: FinishReason, stoppedBy: string | null, whole: string): Extract<GenerationEvent, { type: "finish" }> {
     const text = reason === "error" ? "" : whole.slice(this.#given);
     const error = reason === "error" ? this.#failure : null;
-    return { type: "finish", choice: this.#choice, text, reason, stoppedBy, completionTokens: this.written, error };
+    const completionTokens = this.written;
+    return {
+      type: "finish",
+      choice: this.#choice,
+      text,
+      reason,
+      stoppedBy,
+      stopLogprob: null,
+      completionTokens,
+      error,
+    };
   }
 }
 
