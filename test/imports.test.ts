@@ -16,7 +16,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   generate: ["model", "tensor", "tokenizer", "checkpoint"],
   eval: ["generate", "data", "checkpoint", "tokenizer", "model", "tensor"],
   train: ["model", "tensor", "data", "tokenizer", "checkpoint", "distributed", "eval/bitsPerByte"],
-  posttrain: ["train", "generate", "eval", "data", "tokenizer"],
+  // A stage loads a base, holds a reference beside it, and saves: through the same parts as pre-training.
+  posttrain: ["train", "generate", "eval", "data", "tokenizer", "model", "checkpoint", "distributed", "tensor/dtype"],
   // The page shows a model's sizes and a run's events, which are plain arithmetic and plain types.
   serve: ["generate", "tokenizer", "checkpoint", "model/config", "model/flops", "train/events"],
   plan: ["model/config", "model/flops", "distributed/schedule", "distributed/eplb"],

@@ -164,13 +164,14 @@ export function removeUnfinished(run: string): void {
     const path = join(folder, name);
     const replaced = /^\.replaced-(step-\d+)$/.exec(name)?.[1];
     if (replaced !== undefined && !existsSync(join(folder, replaced))) renameSync(path, join(folder, replaced));
-    else if (/^\.(step|replaced|removed|latest|best)[-.]/.test(name)) rmSync(path, { recursive: true, force: true });
+    else if (/^\.(step|replaced|removed|latest|best|reference)[-.]/.test(name))
+      rmSync(path, { recursive: true, force: true });
   }
 }
 
 /**
  * Makes a finished folder the checkpoint of a step, points `latest` at it, and removes all but the newest `keepLast` (0 keeps all) and
- * the best.
+ * those that are marked.
  * Whenever it is interrupted, a complete checkpoint is there.
  */
 export function publishCheckpoint(run: string, unfinished: string, step: number, keepLast: number): string {
@@ -183,8 +184,8 @@ export function publishCheckpoint(run: string, unfinished: string, step: number,
   renameSync(unfinished, path);
   point(folder, "latest", name);
   rmSync(replaced, { recursive: true, force: true });
-  const best = bestCheckpoint(run);
-  const others = listCheckpoints(run).filter((other) => other.step < step && other.step !== best?.step);
+  const marked = checkpointMarks.map((mark) => markedCheckpoint(run, mark)?.step);
+  const others = listCheckpoints(run).filter((other) => other.step < step && !marked.includes(other.step));
   for (const old of keepLast > 0 ? others.slice(0, Math.max(0, others.length + 1 - keepLast)) : []) {
     // Under its name a checkpoint is whole, also while it is being removed.
     const removed = join(folder, `.removed-${checkpointName(old.step)}`);
@@ -194,14 +195,18 @@ export function publishCheckpoint(run: string, unfinished: string, step: number,
   return path;
 }
 
-/** Points `best` at the checkpoint of a step, which then stays. */
-export function markBest(run: string, step: number): void {
-  point(join(run, checkpointsFolder), "best", checkpointName(step));
+const checkpointMarks = ["best", "reference"] as const;
+/** Why a checkpoint stays: it validated best, or it is what a policy is held to. */
+export type CheckpointMark = (typeof checkpointMarks)[number];
+
+/** Points a link at the checkpoint of a step, which then stays until the link moves on. */
+export function markCheckpoint(run: string, mark: CheckpointMark, step: number): void {
+  point(join(run, checkpointsFolder), mark, checkpointName(step));
 }
 
-/** The checkpoint that validated best, of a run that marks it; else null. */
-export function bestCheckpoint(run: string): FoundCheckpoint | null {
-  const link = join(run, checkpointsFolder, "best");
+/** The checkpoint that a run has marked; null if it has none. */
+export function markedCheckpoint(run: string, mark: CheckpointMark): FoundCheckpoint | null {
+  const link = join(run, checkpointsFolder, mark);
   if (!lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) return null;
   const name = readlinkSync(link);
   return listCheckpoints(run).find(({ path }) => basename(path) === name) ?? null;

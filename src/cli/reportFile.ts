@@ -46,7 +46,10 @@ export function writeRunReport(
     ...(last && last.tokens < last.totalTokens
       ? [["to do", `${grouped(last.totalTokens - last.tokens)} tokens of ${grouped(last.totalTokens)}`] as const]
       : []),
-    ["held out", `${grouped(validation.documents)} documents, ${grouped(validation.bytes)} bytes`],
+    ...(record.base === undefined ? [] : [["began from", record.base] as const]),
+    ...(validation
+      ? [["held out", `${grouped(validation.documents)} documents, ${grouped(validation.bytes)} bytes`] as const]
+      : []),
   ];
   writeFileAtomic(path, renderReport({ title: `Fathom: ${run}`, facts, events, compressors }));
   return path;

@@ -2,39 +2,27 @@
  * What `pretrain`, `extend` and `quickstart` do around the training loop: lock the run directory, find or train the tokenizer, prepare the
  * data, join the other processes, and report.
  */
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import {
-  checkpointName,
-  checkpointsFolder,
-  type FoundCheckpoint,
-  findCheckpoint,
-  lockRun,
-  truncateMetrics,
-} from "../checkpoint/runDirectory.js";
 import { type PrepareOptions, prepareData } from "../data/prepare.js";
 import { manifestName, PreparedData, readManifest } from "../data/preparedData.js";
 import type { DataSource } from "../data/sources.js";
 import { TextData } from "../data/textData.js";
-import type { Communicator } from "../distributed/communicator.js";
-import { createGrid } from "../distributed/grid.js";
-import { openWorld } from "../distributed/open.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import { isObject } from "../files/json.js";
 import { type ModelConfig, parseModelConfig, serializeModelConfig } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
-import { native } from "../tensor/native.js";
 import { tokenizerTraining } from "../tokenizer/bpeTrainer.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { SampleEvent, TrainEvent, TrainResult } from "../train/events.js";
 import { pretrain } from "../train/pretrain.js";
-import { metricsFile, readRunRecord, recordedResult, runFile } from "../train/runFiles.js";
+import { recordedResult } from "../train/runFiles.js";
 import type { Schedule } from "../train/schedule.js";
 import { defaultSettings, type TrainSettings } from "../train/settings.js";
 import { findTokenizer } from "./models.js";
-import { grouped, Interrupted, interruptedCode, say } from "./output.js";
+import { grouped, say } from "./output.js";
 import { preparationPrinter, tokenizerPrinter } from "./progress.js";
+import { inOrder, inRun } from "./runSession.js";
 import { drawSamples } from "./samples.js";
 
 export interface TrainingJob {
@@ -67,32 +55,10 @@ export interface TrainingJob {
 
 /** Runs a job to its end, or until SIGINT or SIGTERM, after which it is saved and can go on. */
 export async function train(job: TrainingJob): Promise<TrainResult> {
-  const world = await openWorld();
-  const threads = job.threads ?? Math.max(1, Math.floor(availableParallelism() / world.size));
-  native().setThreads(threads);
-  const grid = await createGrid(world, job.expertParallel);
-  const isFirst = world.rank === 0;
-  const hadNothing = isFirst && (!existsSync(job.run) || readdirSync(job.run).length === 0);
-  const hadFolder = existsSync(job.run);
-  const stop = new AbortController();
-  let isTraining = false;
-  const onSignal = (): void => {
-    if (isFirst && !stop.signal.aborted && isTraining) say("stopping after this step; the run will be saved");
-    stop.abort(new Interrupted(`${job.run}: interrupted while the data was prepared; nothing was trained`));
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  let unlock: (() => void) | null = null;
-  try {
-    if (isFirst) unlock = lockRun(job.run);
-    await world.barrier(); // Nobody looks before the first has the lock.
-    const record = readRunRecord(job.run);
-    const resumeFrom = job.resume ? await agreedCheckpoint(world, job.run) : null;
-    if (!job.resume && record !== null) {
-      throw new RangeError(`${job.run}: there is a run already; --resume goes on with it, or choose another --out`);
-    }
-    const goesOn = job.resume && record !== null;
+  return inRun(job, async ({ world, grid, threads, isFirst, record, resumeFrom, signal, trains }) => {
+    const goesOn = record !== null;
     if (isFirst && job.record && !goesOn) writeFileAtomic(join(job.run, job.record.name), job.record.content);
-    const config = chooseConfig(job, goesOn ? record.model : null);
+    const config = chooseConfig(job, record?.model ?? null);
     const settings = job.settings(
       goesOn ? mergedSettings(defaultSettings(config), record.settings) : defaultSettings(config),
     );
@@ -100,13 +66,12 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
     await inOrder(world, async () => {
       if (goesOn && hasData(job)) return;
       const text = job.sources && new TextData(job.sources, job.prepare);
-      const tokenizer = await findOrTrainTokenizer(job, config, text, threads, stop.signal);
+      const tokenizer = await findOrTrainTokenizer(job, config, text, threads, signal);
       if (!text) throw new RangeError(noData);
-      await prepare(job, text, tokenizer, threads, settings.seed, stop.signal);
+      await prepare(job, text, tokenizer, threads, settings.seed, signal);
     });
     const tokenizer = Tokenizer.fromDirectory(join(job.run, "tokenizer"));
     using data = new PreparedData(dataFolder(job.run));
-    if (isFirst && resumeFrom !== null) truncateMetrics(join(job.run, metricsFile), resumeFrom.step, job.stage ?? null);
     const stage = job.stage ?? "pretrain";
     const samplesOf = (model: DeepseekV3, step: number): Promise<SampleEvent[]> =>
       drawSamples(
@@ -117,7 +82,7 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
         stage,
         step,
       );
-    isTraining = true;
+    trains(job.stage ?? null);
     const events = pretrain({
       run: job.run,
       stage,
@@ -131,50 +96,20 @@ export async function train(job: TrainingJob): Promise<TrainResult> {
       ...(job.startFrom === undefined ? {} : { startFrom: job.startFrom, keepsOptimizer: job.keepsOptimizer ?? false }),
       ...(job.samples > 0 && config.attention === "mla" ? { sample: samplesOf } : {}),
       ...(job.deadline === undefined ? {} : { deadline: job.deadline }),
-      signal: stop.signal,
+      signal,
     });
     for (;;) {
       const { value, done } = await events.next();
-      if (done) {
-        unlock?.();
-        await world.close();
-        return isFirst ? ofWholeRun(value, recordedResult(job.run, stage)) : value;
-      }
+      if (done) return isFirst ? ofWholeRun(value, recordedResult(job.run, stage)) : value;
       if (isFirst) job.onEvent(value);
     }
-  } catch (error) {
-    unlock?.();
-    if (unlock && hadNothing && !existsSync(join(job.run, runFile))) removeAll(job.run, hadFolder);
-    // The other processes would wait for this one: they are ended with it, after it has said why.
-    if (world.size > 1) {
-      say(`fathom: rank ${world.rank}: ${error instanceof Error ? error.message : String(error)}`);
-      world.abort(error instanceof Interrupted ? interruptedCode : 1);
-    }
-    throw error;
-  } finally {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-  }
+  });
 }
 
 /** A run that goes on tells the loss of its last steps, whichever process made them, and one that had ended tells its speed again. */
 function ofWholeRun(result: TrainResult, recorded: Omit<TrainResult, "reason">): TrainResult {
   const { trainLoss } = recorded;
   return { ...result, trainLoss, tokensPerSecond: result.tokensPerSecond || recorded.tokensPerSecond };
-}
-
-/** What a run that never began has left; an empty folder that was there before stays. */
-function removeAll(folder: string, isKept: boolean): void {
-  if (!isKept) rmSync(folder, { recursive: true, force: true });
-  else for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
-}
-
-/** The newest checkpoint as the first process sees it, so that all go on from the same one. */
-async function agreedCheckpoint(world: Communicator, run: string): Promise<FoundCheckpoint | null> {
-  const found = world.rank === 0 ? findCheckpoint(run) : null;
-  const step = Float64Array.of(found?.step ?? -1);
-  await world.broadcast(new Uint8Array(step.buffer), 0);
-  const [agreed = -1] = step;
-  return agreed < 0 ? null : { step: agreed, path: join(run, checkpointsFolder, checkpointName(agreed)) };
 }
 
 /** Whether a run that goes on has its data prepared. @throws RangeError if other data is given than it was trained on */
@@ -234,12 +169,6 @@ function checkSameFp8(run: string, was: TrainSettings, is: TrainSettings): void 
       );
     }
   }
-}
-
-/** Rank 0 first, since it writes what the others read. */
-async function inOrder(world: Communicator, body: () => Promise<void>): Promise<void> {
-  if (world.rank === 0) await body();
-  await world.barrier();
 }
 
 async function findOrTrainTokenizer(

@@ -62,6 +62,8 @@ export interface TokenLogprobs {
   readonly logprobs: Float32Array;
   /** [T] entropy of the row's distribution in nats */
   readonly entropies: Float32Array;
+  /** [T] 1 where the target is the arg max */
+  readonly correct: Int32Array;
 }
 
 /** Final states of a forward pass. */
@@ -224,10 +226,11 @@ export class DeepseekV3 {
     const context: AttentionContext = { kind: "prefill", batch, cache: null };
     const { normed } = await this.hidden(tape, batch.ids, context, batch.maxSequenceLength);
     const options = { temperature, entropies: true };
-    const { losses, entropies } = linearCrossEntropy(tape, normed, this.lmHead, batch.targets, 0, options);
+    const { losses, entropies, correct } = linearCrossEntropy(tape, normed, this.lmHead, batch.targets, 0, options);
     return {
       logprobs: losses.floats().map((loss) => -loss),
       entropies: entropies?.floats().slice() ?? new Float32Array(),
+      correct: correct.ints().slice(),
     };
   }
 

@@ -38,6 +38,55 @@ export interface StepEvent {
   readonly memoryBytes: number;
   readonly layers: readonly LayerLoad[];
   readonly skipped: readonly string[];
+  /** Of reinforcement learning alone. */
+  readonly policy?: PolicyMetrics;
+}
+
+/** What one step of reinforcement learning saw; post-training.md 9. */
+export interface PolicyMetrics {
+  /** Mean of the combined reward, and the mean over groups of its spread within the group. */
+  readonly reward: number;
+  readonly rewardStd: number;
+  readonly rewards: Readonly<Record<string, { readonly mean: number; readonly std: number }>>;
+  /** Share of groups whose rewards are all alike: they teach nothing. */
+  readonly zeroStdShare: number;
+  /** Token means: k3 to the reference (null without one), log(old / new), entropy in nats, shares beyond the clip. */
+  readonly kl: number | null;
+  readonly oldKl: number;
+  readonly entropy: number;
+  readonly clipLow: number;
+  readonly clipHigh: number;
+  readonly advantage: { readonly mean: number; readonly min: number; readonly max: number };
+  /** Tokens of answers; `terminated` is the mean of those that ended by themselves. */
+  readonly length: {
+    readonly mean: number;
+    readonly min: number;
+    readonly max: number;
+    readonly terminated: number | null;
+  };
+  /** Share of answers cut at the limit. */
+  readonly truncatedShare: number;
+  /** |log-probability of the trainer less that of the sampler| of the same weights. */
+  readonly mismatch: { readonly mean: number; readonly max: number };
+  readonly answers: number;
+  /** Of these, the ones that the update learned from. */
+  readonly learned: number;
+  readonly seconds: {
+    readonly rollout: number;
+    readonly reward: number;
+    readonly logprobs: number;
+    readonly update: number;
+  };
+}
+
+/** Named figures of a model on tasks that it does not train on. */
+export interface EvaluationEvent {
+  readonly kind: "evaluation";
+  readonly stage: string;
+  readonly step: number;
+  readonly tokens: number;
+  readonly figures: Readonly<Record<string, number>>;
+  readonly seconds: number;
 }
 
 export interface ValidationEvent {
@@ -75,7 +124,7 @@ export interface CheckpointEvent {
   readonly seconds: number;
 }
 
-export type TrainEvent = StartEvent | StepEvent | ValidationEvent | SampleEvent | CheckpointEvent;
+export type TrainEvent = StartEvent | StepEvent | ValidationEvent | EvaluationEvent | SampleEvent | CheckpointEvent;
 
 export interface TrainResult {
   readonly run: string;

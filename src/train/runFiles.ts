@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { namingPath, writeFileAtomic } from "../files/atomic.js";
 import { isObject, readJson } from "../files/json.js";
-import { recentLoss, type TrainEvent, type TrainResult } from "./events.js";
+import { type PolicyMetrics, recentLoss, type TrainEvent, type TrainResult } from "./events.js";
 import { EventFile } from "./tensorboard.js";
 
 export interface RunRecord {
@@ -17,9 +17,14 @@ export interface RunRecord {
   readonly model: Readonly<Record<string, unknown>>;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly tokenizer: { readonly sha256: string; readonly vocabSize: number };
-  readonly data: { readonly key: string; readonly folder: string };
+  /** The checkpoint it began from; not of random weights. */
+  readonly base?: string;
+  /** Prepared text, of stages that read text. */
+  readonly data?: { readonly key: string; readonly folder: string };
+  /** Files of records, of stages that learn from conversations. */
+  readonly records?: readonly { readonly path: string; readonly records: number; readonly sha256: string }[];
   /** The held-out documents, whose bits per byte the run reports. */
-  readonly validation: {
+  readonly validation?: {
     readonly bytes: number;
     readonly documents: number;
     readonly files: readonly {
@@ -83,6 +88,9 @@ function scalarsOf(event: TrainEvent): Record<string, number> | null {
       ...(valAccuracy === undefined ? {} : { "validation/accuracy": valAccuracy }),
     };
   }
+  if (event.kind === "evaluation") {
+    return Object.fromEntries(Object.entries(event.figures).map(([name, value]) => [`evaluation/${name}`, value]));
+  }
   if (event.kind !== "step") return null;
   const scalars: Record<string, number> = {
     "train/loss": event.loss,
@@ -95,8 +103,22 @@ function scalarsOf(event: TrainEvent): Record<string, number> | null {
   event.mtpLosses.forEach((loss, k) => {
     scalars[`train/mtp_loss_${k + 1}`] = loss;
   });
+  Object.assign(scalars, policyScalars(event.policy));
   for (const { layer, maxVio } of event.layers) scalars[`experts/max_vio_layer_${layer}`] = maxVio;
   return scalars;
+}
+
+function policyScalars(policy: PolicyMetrics | undefined): Record<string, number> {
+  if (!policy) return {};
+  const { reward, rewardStd, rewards, zeroStdShare, kl, oldKl, entropy, clipLow, clipHigh, length } = policy;
+  return {
+    ...{ "policy/reward": reward, "policy/reward_std": rewardStd, "policy/zero_std_share": zeroStdShare },
+    ...Object.fromEntries(Object.entries(rewards).map(([name, { mean }]) => [`policy/rewards/${name}`, mean])),
+    ...(kl === null ? {} : { "policy/kl": kl }),
+    ...{ "policy/old_kl": oldKl, "policy/entropy": entropy, "policy/clip_low": clipLow, "policy/clip_high": clipHigh },
+    ...{ "policy/length": length.mean, "policy/truncated_share": policy.truncatedShare },
+    "policy/mismatch": policy.mismatch.mean,
+  };
 }
 
 /** The events of a run so far; a torn last line is left out. */

@@ -1,0 +1,111 @@
+/**
+ * What the stages after pre-training have in common: a trained model is opened with an optimizer, or a stage that was interrupted goes on; what
+ * it is and what happens is written into the run directory.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { loadWeights } from "../checkpoint/modelFiles.js";
+import type { ProcessGrid } from "../distributed/grid.js";
+import { type ModelConfig, serializeModelConfig } from "../model/config.js";
+import type { DeepseekV3 } from "../model/deepseekV3.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import type { TrainEvent } from "../train/events.js";
+import { createTrainable } from "../train/pretrain.js";
+import { type RunRecord, RunRecorder, readRunRecord, writeRunRecord } from "../train/runFiles.js";
+import { type Schedule, scaledSchedule } from "../train/schedule.js";
+import { Trainer } from "../train/trainer.js";
+import { loadTrainingCheckpoint, saveTrainingCheckpoint } from "../train/trainingCheckpoint.js";
+import { checkStageSettings, type StageSettings } from "./settings.js";
+
+export interface StageInput {
+  /** Run directory; this process has its lock. */
+  readonly run: string;
+  readonly stage: string;
+  /** Directory of the model that the stage begins with. */
+  readonly base: string;
+  readonly config: ModelConfig;
+  readonly settings: StageSettings;
+  /** Settings of the stage's own, for the record. */
+  readonly ownSettings: Readonly<Record<string, unknown>>;
+  readonly tokenizer: Tokenizer;
+  readonly records: NonNullable<RunRecord["records"]>;
+  readonly grid: ProcessGrid;
+  /** Checkpoint of the stage to go on from; null = begin. */
+  readonly resumeFrom: string | null;
+}
+
+export interface Stage extends Disposable {
+  readonly model: DeepseekV3;
+  readonly trainer: Trainer;
+  readonly start: { readonly step: number; readonly tokens: number };
+  /** Where the data stood; null for a stage that begins. */
+  readonly loader: Readonly<Record<string, unknown>> | null;
+  /** Writes an event into the run's metrics; on the first process alone. */
+  readonly record: (event: TrainEvent) => void;
+  /** Writes a checkpoint. @returns its path */
+  readonly save: (step: number, tokens: number, loader: Readonly<Record<string, unknown>>) => Promise<string>;
+}
+
+/** @throws RangeError for settings or files that do not fit the model */
+export async function openStage(input: StageInput): Promise<Stage> {
+  const { run, stage, config, settings, tokenizer, grid, resumeFrom } = input;
+  checkStageSettings(settings, config);
+  const model = createTrainable(config, settings, grid.expertGroup);
+  const trainer = new Trainer(model, settings, grid);
+  const start = { step: 0, tokens: 0 };
+  let loader: Readonly<Record<string, unknown>> | null = null;
+  if (resumeFrom === null) {
+    loadWeights(model, input.base, grid.expertGroup);
+    trainer.optimizer.adoptWeights();
+    trainer.ema?.adoptWeights();
+  } else {
+    const state = await loadTrainingCheckpoint(resumeFrom, trainer, grid);
+    if (state.stage !== stage) throw new RangeError(`${resumeFrom}: a checkpoint of ${state.stage}, expected ${stage}`);
+    Object.assign(start, { step: state.step, tokens: state.tokens });
+    loader = state.loader;
+  }
+  if (grid.world.rank === 0) writeRunRecord(run, describe(input));
+  const recorder = grid.world.rank === 0 ? new RunRecorder(run) : null;
+  return {
+    model,
+    trainer,
+    start,
+    loader,
+    record: (event) => recorder?.see(event),
+    save: (step, tokens, state) =>
+      saveTrainingCheckpoint(run, trainer, grid, {
+        state: { stage, step, tokens, loader: state },
+        tokenizer,
+        keepLast: settings.keepLast,
+      }),
+    [Symbol.dispose]: () => model.free(),
+  };
+}
+
+/** Rates of a stage over the tokens it will see. */
+export function stageSchedule(settings: StageSettings, totalTokens: number): Schedule {
+  const { learningRate, minLearningRate, warmupSteps, shape, gamma, alpha, lambda } = settings;
+  const batch = { batchSize: 1, initialBatchSize: 1, rampTokens: 0, multipleOf: 1 };
+  const rates = { learningRate, minLearningRate, warmupSteps, shape, gamma, alpha, lambda };
+  return scaledSchedule({ totalTokens, ...batch, ...rates });
+}
+
+function describe(input: StageInput): RunRecord {
+  const { config, settings, ownSettings, tokenizer, base, records } = input;
+  return {
+    version: 1,
+    stage: input.stage,
+    startedAt: (input.resumeFrom === null ? null : readRunRecord(input.run))?.startedAt ?? new Date().toISOString(),
+    model: serializeModelConfig(config),
+    settings: { ...settings, ...ownSettings },
+    tokenizer: {
+      sha256: createHash("sha256").update(JSON.stringify(tokenizer.json)).digest("hex"),
+      vocabSize: tokenizer.vocabSize,
+    },
+    base,
+    records,
+  };
+}
+
+/** Where a run keeps its tokenizer. */
+export const tokenizerFolder = (run: string): string => join(run, "tokenizer");
