@@ -3,9 +3,8 @@
  * line of JSONL or a row of Parquet is one each; plain text and JSONL may be gzipped. Bytes of a plain text are kept as they are.
  */
 import { isUtf8 } from "node:buffer";
-import { createReadStream, readFileSync } from "node:fs";
-import type { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
+import { readFileSync } from "node:fs";
+import { chunksOf, invalidOffset, linesOf, ParquetFile, reasonOf } from "./fileParts.js";
 import type { DataFile } from "./sources.js";
 
 export interface Document {
@@ -43,7 +42,7 @@ export async function* readDocuments(
   const name = (isZipped ? path.slice(0, -3) : path).toLowerCase();
   if (name.endsWith(".parquet")) {
     if (isZipped) throw new RangeError(`${path}: a gzipped Parquet file cannot be read by rows; unpack it first`);
-    yield* parquetRows(path, options, onSkip);
+    yield* parquetTexts(path, options, onSkip);
   } else if (name.endsWith(".jsonl") || name.endsWith(".ndjson")) {
     yield* jsonLines(path, chunksOf(path, isZipped), options, onSkip);
   } else if (isZipped || file.sizeBytes > options.maxDocumentBytes) {
@@ -125,8 +124,6 @@ async function* textParts(
   if (accept(path, content, options, onSkip)) yield { path, part: part === 0 ? null : part + 1, content };
 }
 
-const maxLineBytes = 256 << 20;
-
 async function* jsonLines(
   path: string,
   chunks: AsyncIterable<Uint8Array>,
@@ -134,12 +131,12 @@ async function* jsonLines(
   onSkip: (path: string, reason: SkipReason) => void,
 ): AsyncGenerator<Document> {
   let line = 0;
-  const parse = (bytes: Uint8Array): Document | null => {
+  for await (const bytes of linesOf(path, chunks)) {
     line++;
     const where = `${path}:${line}`;
     if (!isUtf8(bytes)) throw new RangeError(`${where}: invalid UTF-8 at byte ${invalidOffset(bytes)} of the line`);
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
-    if (/^\s*$/.test(text)) return null;
+    if (/^\s*$/.test(text)) continue;
     let record: unknown;
     try {
       record = JSON.parse(line === 1 ? text.replace(/^\ufeff/, "") : text);
@@ -150,76 +147,30 @@ async function* jsonLines(
       throw new RangeError(`${where}: expected an object on each line`);
     }
     const value = fieldOf(where, new Map<string, unknown>(Object.entries(record)), options.textField);
-    if (value === "") {
-      onSkip(path, "empty");
-      return null;
-    }
-    return { path, part: line, content: Buffer.from(value, "utf8") };
-  };
-  let held: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of chunks) {
-    let from = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
-      const piece = chunk.subarray(from, end);
-      const document = parse(held.length === 0 ? piece : Buffer.concat([...held, piece]));
-      if (document) yield document;
-      held = [];
-      size = 0;
-      from = end + 1;
-    }
-    if (from < chunk.length) {
-      held.push(chunk.subarray(from));
-      size += chunk.length - from;
-      if (size > maxLineBytes)
-        throw new RangeError(`${path}:${line + 1}: the line is longer than ${maxLineBytes} bytes`);
-    }
-  }
-  if (size > 0) {
-    const document = parse(Buffer.concat(held));
-    if (document) yield document;
+    if (value === "") onSkip(path, "empty");
+    else yield { path, part: line, content: Buffer.from(value, "utf8") };
   }
 }
 
-async function* parquetRows(
+async function* parquetTexts(
   path: string,
   options: ReadOptions,
   onSkip: (path: string, reason: SkipReason) => void,
 ): AsyncGenerator<Document> {
-  // Loaded when it is needed: most runs read no Parquet.
-  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
-  const { compressors } = await import("hyparquet-compressors");
-  let rowGroups: number[];
-  let columns: string[];
-  const buffer = await asyncBufferFromFile(path);
-  const metadata = await explain(path, () => parquetMetadataAsync(buffer));
-  try {
-    rowGroups = metadata.row_groups.map((group) => Number(group.num_rows));
-    columns = parquetSchema(metadata).children.map((child) => child.element.name);
-  } catch (error) {
-    throw new RangeError(`${path}: not a readable Parquet file: ${reasonOf(error)}`);
-  }
+  const file = await ParquetFile.open(path);
   const wanted = options.textField === null ? ["text", "content"] : [options.textField];
-  const column = wanted.find((name) => columns.includes(name));
+  const column = wanted.find((name) => file.columns.includes(name));
   if (column === undefined) {
     throw new RangeError(
-      `${path}: no column ${wanted.join(" or ")}; the file has ${columns.join(", ")} (--text-field)`,
+      `${path}: no column ${wanted.join(" or ")}; the file has ${file.columns.join(", ")} (--text-field)`,
     );
   }
   let row = 0;
-  for (const size of rowGroups) {
-    const range = { rowStart: row, rowEnd: row + size };
-    const records = await explain(path, () =>
-      parquetReadObjects({ file: buffer, metadata, columns: [column], compressors, ...range }),
-    );
-    if (records.length !== size)
-      throw new RangeError(`${path}: row group at ${row} has ${records.length} of ${size} rows`);
-    for (const record of records) {
-      row++;
-      const value = fieldOf(`${path}: row ${row}`, new Map<string, unknown>(Object.entries(record)), column);
-      if (value === "") onSkip(path, "empty");
-      else yield { path, part: row, content: Buffer.from(value, "utf8") };
-    }
+  for await (const record of file.rows([column])) {
+    row++;
+    const value = fieldOf(`${path}: row ${row}`, new Map<string, unknown>(Object.entries(record)), column);
+    if (value === "") onSkip(path, "empty");
+    else yield { path, part: row, content: Buffer.from(value, "utf8") };
   }
 }
 
@@ -236,54 +187,4 @@ function fieldOf(where: string, record: ReadonlyMap<string, unknown>, textField:
     throw new RangeError(`${where}: ${name} must be a text, got ${value === null ? "null" : typeof value}`);
   }
   return value;
-}
-
-async function* chunksOf(path: string, isZipped: boolean): AsyncGenerator<Uint8Array> {
-  const raw = createReadStream(path, { highWaterMark: 1 << 20 });
-  let chunks: Readable = raw;
-  if (isZipped) {
-    const unzip = createGunzip({ chunkSize: 1 << 18 });
-    raw.on("error", (error) => unzip.destroy(error));
-    chunks = raw.pipe(unzip);
-  }
-  try {
-    for await (const chunk of chunks) {
-      if (chunk instanceof Uint8Array) yield chunk;
-    }
-  } catch (error) {
-    throw new RangeError(`${path}: cannot be read${isZipped ? " as gzip" : ""} (${reasonOf(error)})`);
-  } finally {
-    raw.destroy();
-  }
-}
-
-async function explain<T>(path: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    throw new RangeError(`${path}: not a readable Parquet file: ${reasonOf(error)}`);
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return "code" in error && error.code === "ENOENT" ? "no such file" : error.message;
-}
-
-/** Offset of the first byte that no valid UTF-8 text has there. */
-function invalidOffset(bytes: Uint8Array): number {
-  let low = 0;
-  let high = bytes.length;
-  // The longest prefix that is valid, but for a character it cuts.
-  const isGood = (end: number): boolean => {
-    for (let back = 0; back <= 3 && back <= end; back++) if (isUtf8(bytes.subarray(0, end - back))) return true;
-    return false;
-  };
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (isGood(middle)) low = middle;
-    else high = middle - 1;
-  }
-  for (let back = 0; back <= 3 && back <= low; back++) if (isUtf8(bytes.subarray(0, low - back))) return low - back;
-  return low;
 }

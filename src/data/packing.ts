@@ -7,6 +7,7 @@
  * every token is in exactly one row; only the last row, if the tokens do not divide, is completed by repeating tokens from the start.
  * Rows don't overlap, and documents of one row see each other (no mask), as in the DeepSeek-V3 report, section 4.1.
  */
+import { bestFitDecreasing } from "./bestFit.js";
 
 /** Rows as runs of tokens of the source: run i is `lengths[i]` tokens from `starts[i]`; row r has runs rowRuns[r] to rowRuns[r + 1]. */
 export interface Packing {
@@ -101,88 +102,12 @@ function cutLong(documentStarts: Float64Array, width: number): Pieces {
   return { starts, lengths };
 }
 
-/** Best fit decreasing: longest piece first (ties: earlier first), each into the row with the least room that is enough. */
+/** Best fit decreasing over the pieces; see `bestFitDecreasing`. */
 function bestFit({ starts, lengths }: Pieces, width: number): Row[] {
-  const order = sortedByLength(lengths, width);
-  const rows: Row[] = [];
-  const open = new RoomIndex(width);
-  for (const piece of order) {
-    const length = lengths[piece]!;
-    const room = open.smallest(length);
-    let index = room === null ? rows.length : open.take(room);
-    if (room === null) {
-      index = rows.length;
-      rows.push({ runs: [], size: 0 });
-    }
-    const row = rows[index]!;
-    row.runs.push(starts[piece]!, length);
-    row.size += length;
-    if (row.size < width) open.put(width - row.size, index);
-  }
-  return rows;
-}
-
-/** Indices of the lengths, longest first, equal ones in their order: a counting sort. */
-function sortedByLength(lengths: Int32Array, width: number): Uint32Array {
-  const at = new Float64Array(width + 2);
-  for (const length of lengths) at[width - length + 1]!++;
-  for (let i = 1; i < at.length; i++) at[i]! += at[i - 1]!;
-  const order = new Uint32Array(lengths.length);
-  lengths.forEach((length, i) => {
-    order[at[width - length]!++] = i;
-  });
-  return order;
-}
-
-/** Rows by the room they have left, and the smallest room that is enough for a piece, in O(log width). */
-class RoomIndex {
-  readonly #rows: number[][];
-  /** A binary tree over rooms: is there a row below this node? */
-  readonly #any: Uint8Array;
-  readonly #leaves: number;
-
-  constructor(width: number) {
-    this.#rows = Array.from({ length: width + 1 }, () => []);
-    this.#leaves = 2 ** Math.ceil(Math.log2(width + 1));
-    this.#any = new Uint8Array(2 * this.#leaves);
-  }
-
-  put(room: number, row: number): void {
-    const rows = this.#rows[room]!;
-    rows.push(row);
-    if (rows.length === 1)
-      for (let node = room + this.#leaves; node > 0 && !this.#any[node]; node >>= 1) this.#any[node] = 1;
-  }
-
-  take(room: number): number {
-    const rows = this.#rows[room]!;
-    const row = rows.pop();
-    if (row === undefined) throw new Error(`internal: no row with room ${room}`);
-    if (rows.length === 0) {
-      let node = room + this.#leaves;
-      this.#any[node] = 0;
-      for (node >>= 1; node > 0; node >>= 1) this.#any[node] = this.#any[2 * node]! | this.#any[2 * node + 1]!;
-    }
-    return row;
-  }
-
-  /** The smallest room of at least `length` that some row has, or null. */
-  smallest(length: number): number | null {
-    let node = length + this.#leaves;
-    if (this.#any[node]) return length;
-    // Up until a right neighbour holds something, then down its left side.
-    for (;;) {
-      if (node <= 1) return null;
-      const isLeft = (node & 1) === 0;
-      if (isLeft && this.#any[node + 1]) {
-        node++;
-        break;
-      }
-      node >>= 1;
-    }
-    while (node < this.#leaves) node = this.#any[2 * node] ? 2 * node : 2 * node + 1;
-    return node - this.#leaves;
-  }
+  return bestFitDecreasing(lengths, width).map((pieces) => ({
+    runs: pieces.flatMap((piece) => [starts[piece]!, lengths[piece]!]),
+    size: pieces.reduce((sum, piece) => sum + lengths[piece]!, 0),
+  }));
 }
 
 /**

@@ -11,6 +11,8 @@ export const stream = {
   rows: 3,
   split: 4,
   corpus: 5,
+  dropout: 6,
+  chat: 7,
   prompts: 10,
   rollouts: 11,
   updates: 12,

@@ -12,12 +12,12 @@ import {
 } from "../tokenizer/chatTemplate.js";
 import { gapIds, joinIds, startIds } from "../tokenizer/promptIds.js";
 import type { EncodeOptions, Tokenizer } from "../tokenizer/tokenizer.js";
+import { templateKnowsTools, withTools } from "../tokenizer/toolPrompt.js";
 import { invalid } from "./apiError.js";
 import type { Conversation, Tool } from "./chatRequest.js";
 import { type EncodeTask, type TokenizerData, textEncoder } from "./encodeText.js";
 import { type RenderTask, type TemplateData, templateRenderer } from "./renderChat.js";
 import { DeadlineError, SideThread } from "./sideThread.js";
-import { templateKnowsTools, withTools } from "./toolPrompt.js";
 
 export interface PromptSettings {
   readonly templateMs: number;

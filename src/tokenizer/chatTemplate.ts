@@ -196,12 +196,27 @@ export function renderGuarded(
   answer: AnswerStart | null = null,
 ): GuardedText {
   checkMessages(messages);
-  const guard = unusedCharacter(JSON.stringify([messages, options.variables ?? {}, answer]));
-  const text = render(
-    messages.map((message) => guardMessage(message, addedTokens, guard)),
-    { ...options, variables: guarded(options.variables ?? {}, addedTokens, guard) },
-  );
+  const [guard = ""] = unusedCharacters(JSON.stringify([messages, options.variables ?? {}, answer]), 1);
+  const safe = guardedChat(messages, options.variables ?? {}, addedTokens, guard);
+  const text = render(safe.messages, { ...options, variables: safe.variables });
   return { text: text + (answer ? answerText(answer, text, addedTokens, guard) : ""), guard };
+}
+
+/**
+ * Messages and template variables with the guard inside every spelling of a control token, but for the think tags of assistant messages: for
+ * whoever renders parts of one conversation, which must all have the same guard.
+ * @param guard of `unusedCharacters`
+ */
+export function guardedChat(
+  messages: readonly ChatMessage[],
+  variables: Readonly<Record<string, unknown>>,
+  addedTokens: readonly string[],
+  guard: string,
+): { readonly messages: readonly ChatMessage[]; readonly variables: Readonly<Record<string, unknown>> } {
+  return {
+    messages: messages.map((message) => guardMessage(message, addedTokens, guard)),
+    variables: guarded(variables, addedTokens, guard),
+  };
 }
 
 function answerText(
@@ -238,13 +253,17 @@ function guarded<T>(value: T, tokens: readonly string[], guard: string): T {
   return walk(value) as T; // the same shape, with other texts
 }
 
-/** A noncharacter that a text does not use; Unicode keeps these for such inner marks. */
-function unusedCharacter(text: string): string {
-  for (let codePoint = 0xfdd0; codePoint <= 0xfdef; codePoint++) {
+/** Noncharacters that a text does not use; Unicode keeps these for such inner marks. @throws RangeError if it uses too many */
+export function unusedCharacters(text: string, count: number): string[] {
+  const found: string[] = [];
+  for (let codePoint = 0xfdd0; codePoint <= 0xfdef && found.length < count; codePoint++) {
     const character = String.fromCodePoint(codePoint);
-    if (!text.includes(character)) return character;
+    if (!text.includes(character)) found.push(character);
   }
-  throw new RangeError("messages use all noncharacters from U+FDD0 to U+FDEF; expected at least one to be free");
+  if (found.length === count) return found;
+  throw new RangeError(
+    `messages use too many of the noncharacters from U+FDD0 to U+FDEF: ${found.length} are free, ${count} needed`,
+  );
 }
 
 function checkMessages(messages: readonly ChatMessage[]): void {

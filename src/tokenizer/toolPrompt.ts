@@ -1,10 +1,20 @@
 /**
  * How a model is told of its tools. DeepSeek-V3's template has no place for them (model.md F3), so they are described in the system text; a
- * template that has a variable `tools` gets them there instead.
+ * template that has a variable `tools` gets them there instead. Serving and training data use the same text.
  */
-import type { ChatMessage } from "../tokenizer/chatTemplate.js";
-import { toolCallBegin, toolCallEnd, toolCallsBegin, toolCallsEnd, toolSeparator } from "../tokenizer/specialTokens.js";
-import type { Tool } from "./chatRequest.js";
+import type { ChatMessage } from "./chatTemplate.js";
+import { toolCallBegin, toolCallEnd, toolCallsBegin, toolCallsEnd, toolSeparator } from "./specialTokens.js";
+
+/** A function that the model may call, as chat completions describe it. */
+export interface ToolDescription {
+  readonly type: "function";
+  readonly function: {
+    readonly name: string;
+    readonly description?: string | null | undefined;
+    /** JSON schema of the arguments. */
+    readonly parameters?: Readonly<Record<string, unknown>> | null | undefined;
+  };
+}
 
 /** Whether a template writes the tools by itself. */
 export function templateKnowsTools(template: string): boolean {
@@ -12,7 +22,11 @@ export function templateKnowsTools(template: string): boolean {
 }
 
 /** The messages with a description of the tools at the end of the first system text. */
-export function withTools(messages: readonly ChatMessage[], tools: readonly Tool[], template: string): ChatMessage[] {
+export function withTools(
+  messages: readonly ChatMessage[],
+  tools: readonly ToolDescription[],
+  template: string,
+): ChatMessage[] {
   const text = describeTools(tools, template);
   const at = messages.findIndex(({ role }) => role === "system");
   const system = messages[at];
@@ -20,7 +34,7 @@ export function withTools(messages: readonly ChatMessage[], tools: readonly Tool
   return messages.with(at, { ...system, content: `${system.content ?? ""}\n\n${text}` });
 }
 
-function describeTools(tools: readonly Tool[], template: string): string {
+function describeTools(tools: readonly ToolDescription[], template: string): string {
   const isFenced = template.includes("```json");
   const call = isFenced
     ? `${toolCallBegin}function${toolSeparator}NAME\n\`\`\`json\nARGUMENTS\n\`\`\`${toolCallEnd}`
