@@ -20,6 +20,7 @@ import { quickstartCommand } from "./quickstart.js";
 import { reportCommand } from "./report.js";
 import { scoreCommand } from "./score.js";
 import { serveCommand } from "./serve.js";
+import { sftCommand } from "./sft.js";
 import { tokenizerCommand } from "./tokenizer.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -45,6 +46,7 @@ const commands = [
   quickstartCommand(),
   pretrainCommand(),
   extendCommand(),
+  sftCommand(),
   generateCommand(),
   chatCommand(),
   serveCommand(),

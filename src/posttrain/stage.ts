@@ -3,7 +3,6 @@
  * it is and what happens is written into the run directory.
  */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { loadWeights } from "../checkpoint/modelFiles.js";
 import type { ProcessGrid } from "../distributed/grid.js";
 import { type ModelConfig, serializeModelConfig } from "../model/config.js";
@@ -29,6 +28,8 @@ export interface StageInput {
   readonly ownSettings: Readonly<Record<string, unknown>>;
   readonly tokenizer: Tokenizer;
   readonly records: NonNullable<RunRecord["records"]>;
+  /** Options of the command, for a later one that goes on. */
+  readonly asked: Readonly<Record<string, unknown>>;
   readonly grid: ProcessGrid;
   /** Checkpoint of the stage to go on from; null = begin. */
   readonly resumeFrom: string | null;
@@ -91,7 +92,7 @@ export function stageSchedule(settings: StageSettings, totalTokens: number): Sch
 }
 
 function describe(input: StageInput): RunRecord {
-  const { config, settings, ownSettings, tokenizer, base, records } = input;
+  const { config, settings, ownSettings, tokenizer, base, records, asked } = input;
   return {
     version: 1,
     stage: input.stage,
@@ -102,10 +103,8 @@ function describe(input: StageInput): RunRecord {
       sha256: createHash("sha256").update(JSON.stringify(tokenizer.json)).digest("hex"),
       vocabSize: tokenizer.vocabSize,
     },
+    asked,
     base,
     records,
   };
 }
-
-/** Where a run keeps its tokenizer. */
-export const tokenizerFolder = (run: string): string => join(run, "tokenizer");

@@ -17,12 +17,14 @@ export interface RunRecord {
   readonly model: Readonly<Record<string, unknown>>;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly tokenizer: { readonly sha256: string; readonly vocabSize: number };
+  /** Options of the command that began it, of stages after pre-training: a run that goes on takes those not given again. */
+  readonly asked?: Readonly<Record<string, unknown>>;
   /** The checkpoint it began from; not of random weights. */
   readonly base?: string;
   /** Prepared text, of stages that read text. */
   readonly data?: { readonly key: string; readonly folder: string };
   /** Files of records, of stages that learn from conversations. */
-  readonly records?: readonly { readonly path: string; readonly records: number; readonly sha256: string }[];
+  readonly records?: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
   /** The held-out documents, whose bits per byte the run reports. */
   readonly validation?: {
     readonly bytes: number;
