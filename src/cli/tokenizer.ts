@@ -1,5 +1,5 @@
 /** `fathom tokenizer train | encode`. */
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { abortedBySigint, act, grouped, integerOption, numberOption, type Outcome, repeated, table } from "./output.js";
 
 export function tokenizerCommand(): Command {
@@ -14,6 +14,7 @@ interface TrainFlags {
   readonly vocabSize: number;
   readonly out: string;
   readonly minFrequency?: number;
+  readonly digits?: "merged" | "single";
   readonly maxMegabytes?: number;
   readonly threads?: number;
   readonly textField?: string;
@@ -28,6 +29,12 @@ function trainCommand(): Command {
     .requiredOption("--out <dir>", "where tokenizer.json goes")
     .addOption(
       integerOption("--min-frequency <n>", "times a pair must occur to become a token (default 2)", 1, 2 ** 31),
+    )
+    .addOption(
+      new Option("--digits <how>", "single: no token of two digits, for small models that calculate").choices([
+        "merged",
+        "single",
+      ]),
     )
     .addOption(numberOption("--max-megabytes <n>", "stop reading after this much text", 0.001, 1e9))
     .addOption(integerOption("--threads <n>", "threads that count (default: all cores)", 1, 1024))
@@ -69,6 +76,7 @@ async function train(flags: TrainFlags): Promise<Outcome> {
   for await (const event of tokenizerTraining(texts(), {
     vocabSize: flags.vocabSize,
     ...(flags.minFrequency === undefined ? {} : { minFrequency: flags.minFrequency }),
+    ...(flags.digits === undefined ? {} : { digits: flags.digits }),
     threads: flags.threads ?? availableParallelism(),
     signal: abortedBySigint("interrupted; nothing was written"),
   })) {

@@ -76,6 +76,19 @@ test("with a temperature log-probabilities are the sampler's, and a stop token t
   expect(ended.stopLogprob).toBeCloseTo(Math.log(16 / 30), 5);
 });
 
+test("the log-probability that the sampler gives is the one that is computed from the logits", () => {
+  const sampling = { temperature: 0.5, seed: 3 };
+  const quick = numbers({ logprobs: 0, logprobTemperature: 0.5, sampling }, { stopIds: new Set() });
+  const slow = numbers({ logprobs: 1, logprobTemperature: 0.5, sampling }, { stopIds: new Set() });
+  for (let i = 0; i < 8; i++) {
+    const [a] = step(quick, tenths());
+    const [b] = step(slow, tenths());
+    if (a?.type !== "token" || b?.type !== "token") throw new Error("no token");
+    expect(a.id).toBe(b.id);
+    expect(a.logprobs?.logprob).toBeCloseTo(b.logprobs?.logprob ?? Number.NaN, 5);
+  }
+});
+
 test("penalties count what was written, and the prompt where they repeat", () => {
   // ln 4 = 1.386 and ln 3 = 1.099: the second time 1.386 - 0.3 is less than 1.099.
   const frequent = numbers({ sampling: { frequencyPenalty: 0.3 } }, { stopIds: new Set() });

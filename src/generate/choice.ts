@@ -6,7 +6,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { CheckedRequest } from "./checkRequest.js";
 import { applyMask, type Constraint } from "./grammar/constraint.js";
 import type { GenerationEvent, PositionLogprobs, TokenTrace } from "./request.js";
-import { logprobsOf, Random, type Sampling, sample, TokenCounts } from "./sampler.js";
+import { drawn, logprobsOf, Random, type Sampling, TokenCounts } from "./sampler.js";
 import { TextOutput } from "./textOutput.js";
 
 /** What the choices of a request share. */
@@ -86,18 +86,23 @@ export class Choice {
     // A copy: the logits are changed before it is known whose probability is asked for.
     const { logprobs: alternatives, logprobTemperature: temperature } = request;
     const copy = (): Float32Array => (temperature === 1 ? logits.slice() : logits.map((logit) => logit / temperature));
-    const reader = alternatives === null ? null : logprobsOf(copy(), usableIds, alternatives);
+    // Where nothing changes the logits, the sampler's own log-probability is the one that is asked for.
+    const isSampled =
+      alternatives === 0 && temperature === this.#sampling.temperature && !this.#counts && !constraint && mayStop;
+    const reader = alternatives === null || isSampled ? null : logprobsOf(copy(), usableIds, alternatives);
     this.#counts?.apply(logits, this.#sampling);
     const ends = mayStop ? [...stopIds] : [];
     if (!mayStop) for (const id of stopIds) logits[id] = Number.NEGATIVE_INFINITY;
     if (constraint) applyMask(logits, constraint, this.#state, ends);
-    const id = sample(logits, usableIds, this.#sampling, this.#random);
+    const { id, logprob: own } = drawn(logits, usableIds, this.#sampling, this.#random);
+    const logprobOf = (chosen: number): number | null => (isSampled ? own : (reader?.of(chosen) ?? null));
     if (logits[id] === Number.NEGATIVE_INFINITY) return [this.finish("stop", null)]; // A grammar's text with no end but this.
-    if (mayStop && stopIds.has(id)) return [{ ...this.finish("stop", id), stopLogprob: reader?.of(id) ?? null }];
+    if (mayStop && stopIds.has(id)) return [{ ...this.finish("stop", id), stopLogprob: logprobOf(id) }];
     this.ids.push(id);
     this.#counts?.add(id);
     const { text, stop } = this.#text.push(id, this.ids.length > request.minTokens);
-    const logprobs: PositionLogprobs | null = reader && { id, logprob: reader.of(id), top: reader.top };
+    const logprob = logprobOf(id);
+    const logprobs: PositionLogprobs | null = logprob === null ? null : { id, logprob, top: reader?.top ?? [] };
     const trace = experts && { isDrafted: isDraft(id), experts };
     const event: GenerationEvent = { type: "token", choice: this.index, id, text, logprobs, trace };
     if (stop !== null) return [event, this.finish("stop", stop, "")];

@@ -125,10 +125,21 @@ export class TokenCounts {
 
 /** @param logits [vocab] @param usable ids below this may be chosen: rows of a padded embedding have no token */
 export function sample(logits: Float32Array, usable: number, sampling: Sampling, random: Random): number {
+  return drawn(logits, usable, sampling, random).id;
+}
+
+export interface Drawn {
+  readonly id: number;
+  /** Of the distribution of all tokens at the sampler's temperature, with penalties and all; 0 for greedy choices. */
+  readonly logprob: number;
+}
+
+/** As `sample`, with the log-probability that falls off on the way. */
+export function drawn(logits: Float32Array, usable: number, sampling: Sampling, random: Random): Drawn {
   const size = Math.min(usable, logits.length);
   const draw = sampling.temperature === 0 ? 0 : random.next();
   const best = argMax(logits, size);
-  if (sampling.temperature === 0) return best;
+  if (sampling.temperature === 0) return { id: best, logprob: 0 };
   const weights = new Float64Array(size);
   const most = logits[best] ?? 0;
   let total = 0;
@@ -138,11 +149,14 @@ export function sample(logits: Float32Array, usable: number, sampling: Sampling,
     total += weight;
   }
   const { topK, topP, minP } = sampling;
-  if ((topK === 0 || topK >= size) && topP === 1 && minP === 0) return pick(weights, null, draw * total) ?? best;
+  const told = (id: number): Drawn => {
+    return { id, logprob: ((logits[id] ?? 0) - most) / sampling.temperature - Math.log(total) };
+  };
+  if ((topK === 0 || topK >= size) && topP === 1 && minP === 0) return told(pick(weights, null, draw * total) ?? best);
   const kept = likeliest(weights, total, topK === 0 ? size : topK, topP);
   const likely = kept.filter((id) => (weights[id] ?? 0) >= minP); // The best weight is 1.
   const mass = likely.reduce((sum, id) => sum + (weights[id] ?? 0), 0);
-  return pick(weights, likely, draw * mass) ?? best;
+  return told(pick(weights, likely, draw * mass) ?? best);
 }
 
 /**

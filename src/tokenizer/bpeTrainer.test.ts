@@ -37,6 +37,15 @@ test("no token spans two documents or two pieces", async () => {
   expect(merged).toEqual(["ab", "cd"]);
 });
 
+test("with single digits no token holds two of them, and everything else is learned as before", async () => {
+  const numbers = ["a 12 12 1234 12", "ab ab12 1212"];
+  const merged = await trainTokenizer(numbers, { vocabSize: numFixedTokens + 50 });
+  const single = await trainTokenizer(numbers, { vocabSize: numFixedTokens + 50, digits: "single" });
+  expect(merged.encode("1234").length).toBeLessThan(4);
+  expect(Array.from(single.encode("1234"), (id) => single.decode([id]))).toEqual(["1", "2", "3", "4"]);
+  expect(single.encode("ab").length).toBe(1);
+});
+
 test("a text too short for the vocabulary gives a smaller one", async () => {
   const tokenizer = await trainTokenizer(["abab abab"], { vocabSize: 1000 });
   expect(tokenizer.vocabSize).toBe(numFixedTokens + 2); // "ab" and "abab": with the space before it nothing occurs twice
