@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type DataFormat, detectFormat, readRecord } from "./formats.js";
+import type { DataFormat } from "./choices.js";
+import { detectFormat, readRecord } from "./formats.js";
 import type { DataRecord, Passage } from "./records.js";
 import { Row } from "./row.js";
 import type { FormatOptions } from "./trl.js";
