@@ -1,5 +1,7 @@
-/** `fathom data prepare | inspect`: token shards on disk, and a look at what a model will read from them. */
+/** `fathom data prepare | inspect | validate | preview`: token shards, chat data, and looks at what a model will read from them. */
 import { Command } from "commander";
+import { previewCommand } from "./dataPreview.js";
+import { validateCommand } from "./dataValidate.js";
 import {
   abortedBySigint,
   act,
@@ -13,9 +15,11 @@ import {
 
 export function dataCommand(): Command {
   return new Command("data")
-    .description("Turn text into token shards, or look into them.")
+    .description("Turn text into token shards, check chat data, and look into either.")
     .addCommand(prepareCommand())
-    .addCommand(inspectCommand());
+    .addCommand(inspectCommand())
+    .addCommand(validateCommand())
+    .addCommand(previewCommand());
 }
 
 interface PrepareFlags {

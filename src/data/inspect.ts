@@ -3,18 +3,10 @@
  * documents in them.
  */
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import { type LengthSummary, lengthSummary } from "./lengthSummary.js";
 import type { PreparedData, PreparedSource } from "./preparedData.js";
 import { PretrainLoader } from "./pretrainLoader.js";
 import { hashInts, permuted, stream } from "./random.js";
-
-export interface LengthSummary {
-  readonly min: number;
-  readonly median: number;
-  readonly mean: number;
-  /** 90 of 100 documents are not longer. */
-  readonly p90: number;
-  readonly max: number;
-}
 
 export interface InspectedSource extends Omit<PreparedSource, "shards" | "paths"> {
   readonly share: number;
@@ -75,7 +67,7 @@ export function inspectData(data: PreparedData, tokenizer: Tokenizer, options: I
       ...counts,
       share: shares[i]?.wantedShare ?? 0,
       bytesPerToken: source.bytes / source.tokens,
-      lengths: lengthSummary(data.streams[i]?.documentStarts ?? new Float64Array(1)),
+      lengths: lengthSummary(documentLengths(data.streams[i]?.documentStarts ?? new Float64Array(1))),
       rows: packing.numRows,
       cutPieces: packing.cutPieces,
     };
@@ -146,10 +138,6 @@ export function describeInspection(inspection: DataInspection): string {
   return lines.join("\n");
 }
 
-function lengthSummary(documentStarts: Float64Array): LengthSummary {
-  const lengths = documentStarts.subarray(1).map((end, d) => end - (documentStarts[d] ?? 0));
-  lengths.sort();
-  const at = (quantile: number): number => lengths[Math.ceil(quantile * lengths.length) - 1] ?? 0;
-  const mean = lengths.length === 0 ? 0 : lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
-  return { min: lengths[0] ?? 0, median: at(0.5), mean, p90: at(0.9), max: lengths.at(-1) ?? 0 };
+function documentLengths(documentStarts: Float64Array): Float64Array {
+  return documentStarts.subarray(1).map((end, d) => end - (documentStarts[d] ?? 0));
 }

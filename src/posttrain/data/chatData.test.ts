@@ -106,7 +106,7 @@ test("pairs, verdicts, steps and prompts that are too long are dropped whole", a
   expect(pairs.items.map(({ record, chosen, rejected }) => [record, chosen.ids.length, rejected.ids.length])).toEqual([
     [0, 4, 5],
   ]);
-  expect(pairs.report).toMatchObject({ records: 2, sequences: 1, tokens: 9, targets: 5, dropped: { overlong: 1 } });
+  expect(pairs.report).toMatchObject({ records: 2, sequences: 2, tokens: 9, targets: 5, dropped: { overlong: 1 } });
   const judged = await loadJudged(options([{ prompt: "a", completion: "b", label: true }], limit));
   expect(judged.items[0]).toMatchObject({ record: 0, isDesirable: true, promptLength: 2 });
   const steps = await loadSteps(

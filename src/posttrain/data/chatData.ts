@@ -8,7 +8,8 @@ import { defaultRecordOptions, type RecordOptions, readRecords } from "./readRec
 import type { DataRecord, PromptRecord, RecordKind } from "./records.js";
 import { ChatRenderer, type RenderedAnswer, type RenderedSteps, type RenderOptions } from "./render.js";
 import { RowError } from "./row.js";
-import { countTargets, type Fitting, fitSequence, type Overlong, type SupervisedSequence } from "./sequences.js";
+import { countTargets, type Overlong, type SupervisedSequence } from "./sequences.js";
+import { type SequenceReport, Tally } from "./tally.js";
 
 export interface ChatDataOptions {
   /** Files, folders, patterns, or a dataset_info.json with `dataSets`. */
@@ -23,21 +24,11 @@ export interface ChatDataOptions {
 }
 
 /** What became of the records. */
-export interface ChatDataReport {
+export interface ChatDataReport extends SequenceReport {
   readonly records: number;
-  /** Sequences kept; for pairs, pairs. */
-  readonly sequences: number;
-  readonly tokens: number;
-  readonly targets: number;
-  readonly truncated: number;
-  readonly dropped: { readonly overlong: number; readonly lostTargets: number };
-  /** Turns of the assistant that the mode wants and nothing learns from. */
-  readonly skippedTurns: number;
-  /** Records whose texts spell control tokens. */
-  readonly spellingTokens: number;
 }
 
-interface Loaded<T> {
+export interface Loaded<T> {
   readonly items: readonly T[];
   /** By record: identity of its prompt, for a split. */
   readonly keys: readonly string[];
@@ -75,7 +66,7 @@ export function loadSequences(options: ChatDataOptions): Promise<Loaded<Supervis
     const { sequences, skippedTurns, spellsTokens } = renderer.chat(record);
     tally.skippedTurns += skippedTurns;
     if (spellsTokens) tally.spellingTokens++;
-    if (sequences.every((sequence) => countTargets(sequence) === 0)) tally.withoutTargets.push(record);
+    if (sequences.every((sequence) => countTargets(sequence) === 0)) return null;
     return sequences.flatMap((sequence) => {
       const fitted = tally.fit({ ...sequence, record: index }, options.overlong);
       return fitted === null ? [] : [fitted];
@@ -118,30 +109,39 @@ export function loadPrompts(options: ChatDataOptions): Promise<Loaded<PromptItem
   });
 }
 
+/** @param render gives what is kept of a record; null: there is no token to learn from */
 async function load<Kind extends RecordKind, T>(
   options: ChatDataOptions,
   kind: Kind,
-  render: (record: Extract<DataRecord, { kind: Kind }>, renderer: ChatRenderer, tally: Tally, index: number) => T[],
+  render: (
+    record: Extract<DataRecord, { kind: Kind }>,
+    renderer: ChatRenderer,
+    tally: Tally,
+    index: number,
+  ) => T[] | null,
 ): Promise<Loaded<T>> {
   const renderer = new ChatRenderer(options.tokenizer, options.render);
   const tally = new Tally(options.maxLength);
+  const withoutTargets: DataRecord[] = [];
   const items: T[] = [];
   const keys: string[] = [];
   for await (const record of readRecords(options.paths, { ...defaultRecordOptions, ...options.read })) {
     if (!isOf(record, kind)) {
       throw new RowError(record.path, record.row, null, `expected a record of kind ${kind}, got ${record.kind}`);
     }
-    items.push(...render(record, renderer, tally, keys.length));
+    const rendered = render(record, renderer, tally, keys.length);
+    if (rendered === null) withoutTargets.push(record);
+    else items.push(...rendered);
     keys.push(record.key);
   }
-  const [first] = tally.withoutTargets;
+  const [first] = withoutTargets;
   if (first) {
-    const count = tally.withoutTargets.length;
+    const count = withoutTargets.length;
     throw new RangeError(
       `${count} of ${keys.length} records have no token to learn from, the first ${first.path}: row ${first.row}; expected an answer with weight 1 in each`,
     );
   }
-  const report = tally.report(keys.length);
+  const report = { records: keys.length, ...tally.report() };
   if (items.length === 0) {
     const { overlong, lostTargets } = report.dropped;
     throw new RangeError(
@@ -149,64 +149,6 @@ async function load<Kind extends RecordKind, T>(
     );
   }
   return { items, keys, report };
-}
-
-/** Counts what becomes of the records. */
-class Tally {
-  skippedTurns = 0;
-  spellingTokens = 0;
-  readonly withoutTargets: DataRecord[] = [];
-  readonly #limit: number | null;
-  #sequences = 0;
-  #tokens = 0;
-  #targets = 0;
-  readonly #fittings: Record<Fitting, number> = { whole: 0, truncated: 0, overlong: 0, "lost targets": 0 };
-
-  constructor(limit: number | null) {
-    this.#limit = limit;
-  }
-
-  /** @returns the sequence within the limit, or null where it is dropped */
-  fit<Sequence extends { readonly ids: Int32Array; readonly isTarget: Uint8Array }>(
-    given: Sequence,
-    overlong: Overlong,
-  ): Sequence | null {
-    const limit = this.#limit ?? Math.max(2, given.ids.length);
-    const { fitting, sequence } = fitSequence(given, limit, overlong);
-    this.#fittings[fitting]++;
-    if (sequence !== null) this.#count([sequence]);
-    return sequence;
-  }
-
-  /** Whether all are within the limit; else the record is dropped. */
-  fitAll(given: readonly { readonly ids: Int32Array; readonly isTarget: Uint8Array }[]): boolean {
-    const limit = this.#limit ?? Number.POSITIVE_INFINITY;
-    const isWhole = given.every(({ ids }) => ids.length <= limit);
-    this.#fittings[isWhole ? "whole" : "overlong"]++;
-    if (isWhole) this.#count(given);
-    return isWhole;
-  }
-
-  report(records: number): ChatDataReport {
-    return {
-      records,
-      sequences: this.#sequences,
-      tokens: this.#tokens,
-      targets: this.#targets,
-      truncated: this.#fittings.truncated,
-      dropped: { overlong: this.#fittings.overlong, lostTargets: this.#fittings["lost targets"] },
-      skippedTurns: this.skippedTurns,
-      spellingTokens: this.spellingTokens,
-    };
-  }
-
-  #count(kept: readonly { readonly ids: Int32Array; readonly isTarget: Uint8Array }[]): void {
-    this.#sequences++;
-    for (const sequence of kept) {
-      this.#tokens += sequence.ids.length;
-      this.#targets += countTargets(sequence);
-    }
-  }
 }
 
 function isOf<Kind extends RecordKind>(record: DataRecord, kind: Kind): record is Extract<DataRecord, { kind: Kind }> {

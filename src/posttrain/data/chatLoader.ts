@@ -8,7 +8,8 @@
  */
 import { createHash } from "node:crypto";
 import { hashInts, permuted, stream } from "../../data/random.js";
-import { type PackingStrategy, packRows, splitSequences } from "./packing.js";
+import type { PackingStrategy } from "./choices.js";
+import { packRows, splitSequences } from "./packing.js";
 import { countTargets, type SupervisedSequence } from "./sequences.js";
 
 /** How much a step takes, over all ranks: so many sequences, or as many as have at most so many tokens (at least one). */

@@ -2,20 +2,10 @@
  * The order of a conversation: system text first, then user and assistant by turns, results behind the calls that asked for them, and an answer
  * at the end. What deviates is an error that names the message; most deviations can be allowed by name.
  */
+import type { Irregularity } from "./choices.js";
 import type { PlacedMessages } from "./messages.js";
 import type { RecordMessage } from "./records.js";
 import type { Row } from "./row.js";
-
-/** Deviations that can be allowed. */
-export const irregularities = [
-  "assistant-first",
-  "repeated-user",
-  "repeated-assistant",
-  "late-system",
-  "unanswered-call",
-  "user-last",
-] as const;
-export type Irregularity = (typeof irregularities)[number];
 
 /** @param part what the messages are: a whole conversation, a question, or the answer to `before` */
 export function checkOrder(

@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isObject, readJson } from "../../files/json.js";
-import type { DataFormat } from "./formats.js";
+import type { DataFormat } from "./choices.js";
 import { show } from "./row.js";
 import { defaultTags, type ShareGptTags } from "./shareGpt.js";
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type DataFormat, detectFormat, readRecord } from "./formats.js";
+import type { DataFormat } from "./choices.js";
+import { detectFormat, readRecord } from "./formats.js";
 import type { DataRecord, Passage } from "./records.js";
 import { Row } from "./row.js";
 import type { FormatOptions } from "./trl.js";
@@ -333,8 +334,8 @@ describe("errors name the field, the role, what was expected and what came", () 
   test.each<[string, unknown[], string, FormatOptions["allow"]]>([
     [
       "an answer first",
-      [a("B"), u("A"), a("C")],
-      "messages[0] (assistant): expected a message of the user before the first answer (can be allowed: assistant-first)",
+      [{ role: "system", content: "S" }, a("B"), u("A"), a("C")],
+      "messages[1] (assistant): expected a message of the user before the first answer (can be allowed: assistant-first)",
       ["assistant-first"],
     ],
     [

@@ -3,6 +3,7 @@
  * where a row could be two things, the format that uses more of its fields wins, and `format` settles it. post-training.md 3.2.
  */
 import { readAlpaca } from "./alpaca.js";
+import type { DataFormat } from "./choices.js";
 import type { DataRecord } from "./records.js";
 import type { Row } from "./row.js";
 import { readShareGpt, type ShareGptTags } from "./shareGpt.js";
@@ -17,20 +18,6 @@ import {
   readUnpaired,
   readVerl,
 } from "./trl.js";
-
-export const dataFormats = [
-  "messages",
-  "prompt-completion",
-  "text",
-  "preference",
-  "kto",
-  "stepwise",
-  "prompt",
-  "sharegpt",
-  "alpaca",
-  "verl",
-] as const;
-export type DataFormat = (typeof dataFormats)[number];
 
 interface Format {
   /** Fields that show it, one list or another: all of a list must be there. */

@@ -3,11 +3,8 @@
  * (model/batch.ts), so packing moves no token and pads none. post-training.md 3.5; 11.10 is the worked example.
  */
 import { bestFitDecreasing } from "../../data/bestFit.js";
+import type { PackingStrategy } from "./choices.js";
 import type { SupervisedSequence } from "./sequences.js";
-
-export const packingStrategies = ["bfd", "bfd_split", "none"] as const;
-/** Best fit decreasing; the same after sequences longer than a micro-batch are cut into pieces; one sequence to a micro-batch. */
-export type PackingStrategy = (typeof packingStrategies)[number];
 
 /**
  * @param capacity most tokens of a row

@@ -4,8 +4,9 @@
  */
 import { basename } from "node:path";
 import { listFiles } from "../../data/sources.js";
+import type { DataFormat } from "./choices.js";
 import { registeredData } from "./datasetInfo.js";
-import { type DataFormat, detectFormat, readRecord } from "./formats.js";
+import { detectFormat, readRecord } from "./formats.js";
 import type { DataRecord } from "./records.js";
 import { RowError } from "./row.js";
 import { readRows } from "./rows.js";

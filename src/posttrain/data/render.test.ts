@@ -272,7 +272,7 @@ describe("other templates", () => {
     expect(
       fails("{{ messages | length }}{% for m in messages %}{{ m.content }}<｜end▁of▁sentence｜>{% endfor %}"),
     ).toThrow(
-      'a.jsonl: row 1: the chat template that begins "{{ messages | length }}{% for m in messages %}{{ m.content }" cannot be ' +
+      'the chat template that begins "{{ messages | length }}{% for m in messages %}{{ m.content }" cannot be ' +
         "trained with: an assistant's turn cannot be told from what stands before it",
     );
     expect(fails("{% for m in messages %}{{ m.content }}\n{% endfor %}")).toThrow(
@@ -283,6 +283,9 @@ describe("other templates", () => {
         "{% for m in messages %}{% generation %}{{ m.content }}<｜end▁of▁sentence｜>{% endgeneration %}{% endfor %}",
       ),
     ).toThrow("it marks 2 generations for 1 turns of the assistant; expected one each");
+    expect(fails("{%- set a = 1 -%}{% generation %}  x<｜end▁of▁sentence｜>{% endgeneration %}")).toThrow(
+      "marks change the white space around them",
+    );
     const untold = Tokenizer.fromJson(buildTokenizerJson([]), { ...buildTokenizerConfig(), chat_template: null });
     expect(render(record, {}, untold)).toEqual(render(record));
   });

@@ -10,6 +10,7 @@
 import { type ChatPrompt, endsInThought } from "../../tokenizer/chatTemplate.js";
 import { joinIds, startIds } from "../../tokenizer/promptIds.js";
 import type { Tokenizer } from "../../tokenizer/tokenizer.js";
+import type { LossMode } from "./choices.js";
 import type {
   ChatRecord,
   DataRecord,
@@ -21,11 +22,14 @@ import type {
   UnpairedRecord,
 } from "./records.js";
 import { RowError } from "./row.js";
-import { GuardedChat, type TurnOptions, type TurnTemplate, turnTemplate, type WrittenTurn } from "./turns.js";
-
-export const lossModes = ["all", "completion_only", "assistant_only", "last_assistant_only"] as const;
-/** What is learned: every token, the completion's turns, every turn of the assistant, or the last one. A weight of 0 takes a turn out. */
-export type LossMode = (typeof lossModes)[number];
+import {
+  GuardedChat,
+  TemplateError,
+  type TurnOptions,
+  type TurnTemplate,
+  turnTemplate,
+  type WrittenTurn,
+} from "./turns.js";
 
 export interface RenderOptions extends TurnOptions {
   /** Null: the completion where the data draws that line, else the assistant's turns; all of a text. */
@@ -78,7 +82,7 @@ export class ChatRenderer {
     this.#options = { ...defaultRenderOptions, ...options };
   }
 
-  /** @throws RowError naming the record, if template or mode do not suit it */
+  /** @throws RowError naming the record, if template or mode do not suit it; TemplateError for a template that suits none */
   chat(record: ChatRecord): RenderedChat {
     return this.#explained(record, () => {
       const { prompt, completion, tools } = record;
@@ -252,7 +256,8 @@ export class ChatRenderer {
     try {
       return render();
     } catch (error) {
-      if (error instanceof RangeError) throw new RowError(path, row, null, error.message);
+      if (error instanceof RangeError && !(error instanceof TemplateError))
+        throw new RowError(path, row, null, error.message);
       throw error;
     }
   }

@@ -18,7 +18,7 @@ export type Overlong = "truncate" | "drop";
 /** What became of a sequence at the limit; `lost targets`: none was left on the left side, so it is dropped. */
 export type Fitting = "whole" | "truncated" | "overlong" | "lost targets";
 
-/** @returns the sequence, a view of its left side, or null where it is dropped */
+/** @returns the sequence, a copy of its left side, or null where it is dropped */
 export function fitSequence<Sequence extends MaskedIds>(
   sequence: Sequence,
   maxLength: number,
@@ -29,9 +29,9 @@ export function fitSequence<Sequence extends MaskedIds>(
   }
   if (sequence.ids.length <= maxLength) return { fitting: "whole", sequence };
   if (overlong === "drop") return { fitting: "overlong", sequence: null };
-  const isTarget = sequence.isTarget.subarray(0, maxLength);
+  const isTarget = sequence.isTarget.slice(0, maxLength);
   if (!isTarget.includes(1)) return { fitting: "lost targets", sequence: null };
-  return { fitting: "truncated", sequence: { ...sequence, ids: sequence.ids.subarray(0, maxLength), isTarget } };
+  return { fitting: "truncated", sequence: { ...sequence, ids: sequence.ids.slice(0, maxLength), isTarget } };
 }
 
 export function countTargets({ isTarget }: Pick<MaskedIds, "isTarget">): number {

@@ -5,7 +5,8 @@
  * A preference without a prompt repeats it at the beginning of both answers. Between messages the line is clear. Between texts it is drawn behind
  * the last white space before they part (TRL draws it inside of a word if that is where they part).
  */
-import { checkOrder, type Irregularity } from "./conversation.js";
+import type { Irregularity } from "./choices.js";
+import { checkOrder } from "./conversation.js";
 import { type PlacedMessages, readMessages, readTools } from "./messages.js";
 import type {
   ChatRecord,

@@ -50,12 +50,14 @@ export interface WrittenTurn {
 
 /**
  * The template of a tokenizer.
- * @throws RangeError if it has none, or one in which an assistant's turn cannot be told from what stands before it
+ * @throws TemplateError if it has none, or one in which an assistant's turn cannot be told from what stands before it
  */
 export function turnTemplate(tokenizer: Tokenizer, options: TurnOptions): TurnTemplate {
   const source = chatTemplateOf(tokenizer);
   if (source === null) {
-    throw new RangeError("the tokenizer has no chat template and no tokens for turns; conversations need one of them");
+    throw new TemplateError(
+      "the tokenizer has no chat template and no tokens for turns; conversations need one of them",
+    );
   }
   const marked = markGenerations(source);
   const template: TurnTemplate = {
@@ -72,17 +74,22 @@ export function turnTemplate(tokenizer: Tokenizer, options: TurnOptions): TurnTe
     { role: "user", content: "question" },
     { role: "assistant", content: "answer" },
   ];
-  const chat = new GuardedChat(template, probe, []);
-  chat.turn(1);
-  const { bosToken, eosToken } = tokenizer;
-  const served = compileChatTemplate(source)(probe, { bosToken, eosToken, variables: options.variables });
-  if (served !== chat.text(2, false)) {
-    throw new RangeError(
-      "the chat template's {% generation %} marks change the white space around them; put dashes in them, or none",
-    );
+  try {
+    const chat = new GuardedChat(template, probe, []);
+    chat.turn(1);
+    const { bosToken, eosToken } = tokenizer;
+    const served = compileChatTemplate(source)(probe, { bosToken, eosToken, variables: options.variables });
+    if (served === chat.text(2, false)) return template;
+  } catch (error) {
+    throw new TemplateError(error instanceof Error ? error.message : String(error));
   }
-  return template;
+  throw new TemplateError(
+    "the chat template's {% generation %} marks change the white space around them; put dashes in them, or none",
+  );
 }
+
+/** A template that cannot be trained with, whatever the conversation. */
+export class TemplateError extends RangeError {}
 
 /** One conversation, guarded once, so that its parts can be compared. */
 export class GuardedChat {
