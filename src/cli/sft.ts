@@ -1,21 +1,15 @@
 /** `fathom sft`: teaches a model to answer as the assistants of conversations do. */
 import { Command, Option } from "commander";
-import type { PackingStrategy } from "../posttrain/data/packing.js";
-import type { LossMode } from "../posttrain/data/render.js";
 import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, table } from "./output.js";
 import { addStageOptions, type StageFlags } from "./stageOptions.js";
 
-interface SftFlags extends StageFlags {
+interface SftFlags extends StageFlags, ReadingFlags, RenderingFlags {
   readonly data?: readonly string[];
-  readonly dataSet?: readonly string[];
-  readonly format?: string;
   readonly validationData?: readonly string[];
   readonly validationFraction?: number;
   readonly epochs?: number;
   readonly batch?: number;
   readonly batchTokens?: number;
-  readonly mask?: LossMode;
-  readonly reasoning?: "strip" | "keep";
   readonly overlong?: "truncate" | "drop";
   readonly packing?: PackingStrategy;
   readonly normalise?: "token" | "record";
@@ -25,38 +19,25 @@ interface SftFlags extends StageFlags {
 
 export function sftCommand(): Command {
   const command = new Command("sft").description("Fine-tune a model on conversations.");
-  addStageOptions(command, { learningRate: 5e-6, minLearningRate: 1e-6 })
-    .option("--data <path>", "conversations: JSONL, JSON, CSV or Parquet; may be repeated", repeated)
-    .option("--data-set <name>", "an entry of a dataset_info.json among the data; may be repeated", repeated)
-    .option("--format <name>", "form of the rows (default: as the first row of a file shows)")
+  withRenderingOptions(
+    withReadingOptions(
+      addStageOptions(command, { learningRate: 5e-6, minLearningRate: 1e-6 }).option(
+        "--data <path>",
+        "conversations: JSONL, JSON, CSV or Parquet; may be repeated",
+        repeated,
+      ),
+    ),
+  )
     .option("--validation-data <path>", "hold these out instead of a part of the data; may be repeated", repeated)
     .addOption(numberOption("--validation-fraction <x>", "share of prompts to hold out (default 0.05)", 0, 0.9))
     .addOption(integerOption("--epochs <n>", "times through the data (default 2)", 1, 1e6))
     .addOption(integerOption("--batch <records>", "records a step over all processes (default 32)", 1, 2 ** 24))
     .addOption(integerOption("--batch-tokens <n>", "or so many tokens a step", 1, 2 ** 40))
     .addOption(
-      new Option("--mask <mode>", "what is learned (default: completions, else the assistant's turns)").choices([
-        "all",
-        "completion_only",
-        "assistant_only",
-        "last_assistant_only",
-      ]),
-    )
-    .addOption(
-      new Option(
-        "--reasoning <what>",
-        "of earlier turns: strip it, as the template does (default), or keep it",
-      ).choices(["strip", "keep"]),
-    )
-    .addOption(
       new Option("--overlong <what>", "records longer than --length (default drop)").choices(["drop", "truncate"]),
     )
     .addOption(
-      new Option("--packing <strategy>", "records to a micro-batch, isolated (default bfd)").choices([
-        "bfd",
-        "bfd_split",
-        "none",
-      ]),
+      new Option("--packing <strategy>", "records to a micro-batch, isolated (default bfd)").choices(packingStrategies),
     )
     .addOption(
       new Option("--normalise <by>", "each token counts the same (default), or each record").choices([
@@ -84,7 +65,6 @@ async function run(given: SftFlags): Promise<Outcome> {
   const { printer } = await import("./progress.js");
   const { loadSequences } = await import("../posttrain/data/chatData.js");
   const { ChatLoader } = await import("../posttrain/data/chatLoader.js");
-  const { checkedFormat } = await import("./dataFormat.js");
   const { splitByPrompt } = await import("../posttrain/data/splitRecords.js");
   const { defaultStageSettings } = await import("../posttrain/settings.js");
   const { sft } = await import("../posttrain/sft.js");
@@ -97,13 +77,12 @@ async function run(given: SftFlags): Promise<Outcome> {
       throw new RangeError("--batch and --batch-tokens are two ways to say the same; give one");
     }
     const settings = stageSettings(flags, defaultStageSettings(config));
-    const format = checkedFormat(flags.format);
     const load = (paths: readonly string[]): ReturnType<typeof loadSequences> =>
       loadSequences({
         paths,
         tokenizer,
-        read: { format, dataSets: flags.dataSet ?? [] },
-        render: { mode: flags.mask ?? null, earlierReasoning: flags.reasoning ?? "strip" },
+        read: readingOf(flags),
+        render: renderingOf(flags),
         maxLength: settings.maxLength,
         overlong: flags.overlong ?? "drop",
       });
