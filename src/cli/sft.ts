@@ -1,5 +1,14 @@
 /** `fathom sft`: teaches a model to answer as the assistants of conversations do. */
 import { Command, Option } from "commander";
+import { type PackingStrategy, packingStrategies } from "../posttrain/data/choices.js";
+import {
+  type ReadingFlags,
+  type RenderingFlags,
+  readingOf,
+  renderingOf,
+  withReadingOptions,
+  withRenderingOptions,
+} from "./dataReading.js";
 import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, table } from "./output.js";
 import { addStageOptions, type StageFlags } from "./stageOptions.js";
 
