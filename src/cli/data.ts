@@ -1,5 +1,6 @@
 /** `fathom data prepare | inspect`: token shards on disk, and a look at what a model will read from them. */
 import { Command } from "commander";
+import { generateDataCommand } from "./dataGenerate.js";
 import {
   abortedBySigint,
   act,
@@ -15,7 +16,8 @@ export function dataCommand(): Command {
   return new Command("data")
     .description("Turn text into token shards, or look into them.")
     .addCommand(prepareCommand())
-    .addCommand(inspectCommand());
+    .addCommand(inspectCommand())
+    .addCommand(generateDataCommand());
 }
 
 interface PrepareFlags {
