@@ -5,6 +5,8 @@
  * and what a task needs, where its data is published and what DeepSeek-V3 scored on it are said beside it.
  */
 
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
+
 /** A row of a data set. */
 export type Doc = Readonly<Record<string, unknown>>;
 
@@ -33,6 +35,18 @@ export interface DatasetRef {
   readonly name: string | null;
   /** Files of a split, relative to the data set, where they are not named as is usual; `*` stands for any run of characters but "/". */
   readonly dataFiles?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/** What documents can be made of that are in no data set. */
+export interface DocSource {
+  /** Of the evaluated model. @throws RangeError for an endpoint, which tells nobody */
+  tokenizer(): Tokenizer;
+  /** Positions of the evaluated model. @throws as `tokenizer` */
+  maxPositions(): number;
+  /** Rows with a `text`: the held-out documents of the evaluated run, or of the path that --held-out names. @throws RangeError for neither */
+  heldOut(): Promise<readonly Doc[]>;
+  /** Values of --metadata. */
+  readonly metadata: Readonly<Record<string, unknown>>;
 }
 
 export interface FewshotConfig {
@@ -193,8 +207,8 @@ export interface TaskFile {
   readonly tag?: readonly string[];
   /** Null: the documents are `docs`. */
   readonly dataset: DatasetRef | null;
-  /** Documents that no file holds. */
-  readonly docs?: () => readonly Doc[];
+  /** Documents that no file of a data set holds. */
+  readonly docs?: (source: DocSource) => readonly Doc[] | Promise<readonly Doc[]>;
   readonly trainingSplit?: string;
   /** Evaluated where there is no test split. */
   readonly validationSplit?: string;
