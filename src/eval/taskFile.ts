@@ -98,15 +98,7 @@ export interface FilterPipeline {
 /** What a document scored on a metric: a number, or what its aggregation adds up, such as [nats, bytes]. */
 export type MetricValue = number | readonly number[];
 
-export type AggregationName =
-  | "mean"
-  | "median"
-  | "perplexity"
-  | "weighted_perplexity"
-  | "bits_per_byte"
-  | "f1"
-  | "mcc"
-  | "nanmean";
+export type AggregationName = "mean" | "median" | "perplexity" | "weighted_perplexity" | "bits_per_byte" | "f1" | "mcc";
 
 /** A function may stand for one that no name has; its standard error is bootstrapped. */
 export type Aggregation = AggregationName | ((values: readonly MetricValue[]) => number);
@@ -220,6 +212,8 @@ export interface TaskFile {
   readonly docToText: TextOf;
   readonly docToTarget: TargetOf;
   readonly docToChoice?: ChoicesOf;
+  /** What stands behind the gap that the model fills (fill in the middle). Default: it goes on from the question. */
+  readonly docToSuffix?: TextOf;
   /** Between shots, and before the question. Default "\n\n". */
   readonly fewshotDelimiter?: string;
   /** Between a question and its answer. Default " ". */
