@@ -6,6 +6,7 @@
 import { normalized } from "../metrics/exactMatch.js";
 import { majorityAnswer } from "../metrics/passAtK.js";
 import { escapeRegex, pythonRegex } from "../metrics/pythonRegex.js";
+import { invalidAnswer } from "../metrics/regexFilter.js";
 import type { Doc, Filter, FilterPipeline } from "../taskFile.js";
 
 export interface CompiledPipeline {
@@ -15,14 +16,12 @@ export interface CompiledPipeline {
   apply(responses: readonly string[], doc: Doc, choices: readonly string[] | null): readonly string[];
 }
 
-const invalid = "[invalid]";
-
 export const takeFirst: FilterPipeline = { name: "none", filter: [{ function: "take_first" }] };
 
 /** @throws RangeError for a regular expression that cannot be read */
 export function compilePipeline({ name, filter }: FilterPipeline): CompiledPipeline {
   const steps = filter.map(compileStep);
-  const fallbacks = filter.map((step) => ("regexPattern" in step ? (step.fallback ?? invalid) : null));
+  const fallbacks = filter.map((step) => ("regexPattern" in step ? (step.fallback ?? invalidAnswer) : null));
   return {
     name,
     fallback: fallbacks.find((each) => each !== null) ?? null,
@@ -35,7 +34,7 @@ type Step = (answers: readonly string[], doc: Doc, choices: readonly string[] | 
 function compileStep(filter: Filter): Step {
   switch (filter.function) {
     case "regex": {
-      const { regexPattern, groupSelect = 0, fallback = invalid } = filter;
+      const { regexPattern, groupSelect = 0, fallback = invalidAnswer } = filter;
       const pattern = pythonRegex(regexPattern, "g");
       return (answers) => answers.map((answer) => matchOf(pattern, answer, groupSelect) ?? fallback);
     }
@@ -61,7 +60,7 @@ function compileStep(filter: Filter): Step {
       return (answers) => answers.map((answer) => answer.toUpperCase());
     case "map": {
       const table = new Map(Object.entries(filter.mappingDict));
-      return (answers) => answers.map((answer) => table.get(answer) ?? filter.defaultValue ?? invalid);
+      return (answers) => answers.map((answer) => table.get(answer) ?? filter.defaultValue ?? invalidAnswer);
     }
     case "custom":
       return filter.apply;
@@ -70,11 +69,12 @@ function compileStep(filter: Filter): Step {
   }
 }
 
-/** The match that counts: of its groups the first that is not empty, without white space around it. */
+/** The match that counts: of several groups the first that is not empty, without white space around it. */
 function matchOf(pattern: RegExp, text: string, select: number): string | null {
   const match = [...text.matchAll(pattern)].at(select);
   if (!match) return null;
   const [whole, ...groups] = match;
+  if (groups.length === 1) return (groups[0] ?? "").trim();
   const found = groups.length === 0 ? whole : groups.find((group) => group !== undefined && group !== "");
   return found === undefined ? null : found.trim();
 }
@@ -84,7 +84,13 @@ function matchOf(pattern: RegExp, text: string, select: number): string | null {
  * "(B)" in every case.
  */
 function choiceStep(filter: Extract<Filter, { readonly function: "multi_choice_regex" }>): Step {
-  const { regexPattern, groupSelect = 0, fallback = invalid, ignoreCase = false, ignorePunctuation = false } = filter;
+  const {
+    regexPattern,
+    groupSelect = 0,
+    fallback = invalidAnswer,
+    ignoreCase = false,
+    ignorePunctuation = false,
+  } = filter;
   const pattern = pythonRegex(regexPattern, "g");
   const ignored = {
     ignoreCase,
