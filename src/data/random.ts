@@ -5,7 +5,17 @@
  */
 
 /** What a draw is for; keeps the streams of one seed apart. */
-export const stream = { fim: 1, punctuation: 2, rows: 3, split: 4, corpus: 5, shots: 20, bootstrap: 21, sampling: 22, gaps: 23 } as const;
+export const stream = {
+  fim: 1,
+  punctuation: 2,
+  rows: 3,
+  split: 4,
+  corpus: 5,
+  shots: 20,
+  bootstrap: 21,
+  sampling: 22,
+  gaps: 23,
+} as const;
 
 /** 32 well-mixed bits of some integers (each below 2^53). */
 export function hashInts(...keys: readonly number[]): number {
