@@ -1,26 +1,35 @@
 /** All tasks that come with the program, and the groups they form. A new benchmark is a module here and two lines below. */
 import type { TaskFile, TaskGroup } from "../taskFile.js";
 import { arcTasks } from "./arc.js";
+import { c3Task } from "./c3.js";
+import { ccpmTask } from "./ccpm.js";
+import { cevalGroups, cevalTasks } from "./ceval.js";
+import { cluewscTasks } from "./cluewsc.js";
+import { cmmluGroups, cmmluTasks } from "./cmmlu.js";
+import { cmrcTask } from "./cmrc.js";
+import { dropTasks } from "./drop.js";
 import { gsm8kTasks } from "./gsm8k.js";
 import { hellaswagTasks } from "./hellaswag.js";
 import { mmluGroups, mmluTasks } from "./mmlu.js";
 import { mmluProGroups, mmluProTasks } from "./mmluPro.js";
 import { mmluReduxGroups, mmluReduxTasks } from "./mmluRedux.js";
 import { mmmluGroups, mmmluTasks } from "./mmmlu.js";
+import { naturalQuestionsTask } from "./naturalQuestions.js";
 import { pileTasks } from "./pile.js";
 import { piqaTasks } from "./piqa.js";
 import { raceTasks } from "./race.js";
+import { triviaqaTasks } from "./triviaqa.js";
 import { winograndeTask } from "./winogrande.js";
 
 export const builtInTasks: readonly TaskFile[] = [
   ...[...pileTasks, ...mmluTasks, ...mmluReduxTasks, ...mmluProTasks, ...mmmluTasks],
-  ...[...arcTasks, ...hellaswagTasks, ...piqaTasks, winograndeTask, ...raceTasks],
+  ...[...dropTasks, ...arcTasks, ...hellaswagTasks, ...piqaTasks, winograndeTask, ...raceTasks],
+  ...[...triviaqaTasks, naturalQuestionsTask],
   ...gsm8kTasks,
+  ...[...cluewscTasks, ...cevalTasks, ...cmmluTasks, cmrcTask, c3Task, ccpmTask],
 ];
 
 export const builtInGroups: readonly TaskGroup[] = [
-  ...mmluGroups,
-  ...mmluReduxGroups,
-  ...mmluProGroups,
-  ...mmmluGroups,
+  ...[...mmluGroups, ...mmluReduxGroups, ...mmluProGroups, ...mmmluGroups],
+  ...[...cevalGroups, ...cmmluGroups],
 ];

@@ -47,7 +47,7 @@ What is 2 + 2?
 
 ## Form of the answer
 
-Reply with one JSON object and nothing else. Its two fields are "reasoning", a text with your steps, and "answer", the letter of your choice:
+Reply with one JSON object and nothing else. It has two fields: "reasoning", a text with your steps, and "answer", the letter chosen:
 
 {"reasoning": "...", "answer": "A"}`);
   expect(generationOf("mmlu_redux_chat_anatomy", doc)).toMatchObject({ until: [], maxGenToks: 8192, temperature: 0 });

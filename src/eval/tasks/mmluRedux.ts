@@ -1,7 +1,7 @@
 /**
- * MMLU-Redux: a hundred questions of each MMLU subject, checked by people; evaluation.md 3.4 and 5.2. Questions found faulty are dropped, but
- * for those whose key alone was wrong: these are asked with the corrected one. Version 2.0 (57 subjects); which version DeepSeek used is not
- * known.
+ * MMLU-Redux: a hundred questions of each MMLU subject, checked by people; evaluation.md 3.4 and 5.2. Questions found faulty are dropped,
+ * but for those whose key alone was wrong: these are asked with the corrected one. Version 2.0 (57 subjects); which version DeepSeek used
+ * is not known.
  *
  * For base models it is MMLU's prompt, with MMLU's own dev rows as shots. For chat models it follows ZeroEval: no shots, an answer as JSON
  * with `reasoning` and `answer`, of which the last object counts. The words of that prompt are ours.
@@ -43,7 +43,7 @@ ${choices.join("\n")}
 
 ## Form of the answer
 
-Reply with one JSON object and nothing else. Its two fields are "reasoning", a text with your steps, and "answer", the letter of your choice:
+Reply with one JSON object and nothing else. It has two fields: "reasoning", a text with your steps, and "answer", the letter chosen:
 
 {"reasoning": "...", "answer": "A"}`;
 }

@@ -1,7 +1,7 @@
 /**
- * The Pile's test split in bits per byte, which does not depend on the tokenizer; evaluation.md 3.1. All log-probabilities are added up, then
- * divided by all bytes, so `pile_test` is the average over bytes; each of the 22 sources has a task too. `pile_10k` is a public sample of the
- * training split for a quick figure. Which documents DeepSeek took is not published.
+ * The Pile's test split in bits per byte, which does not depend on the tokenizer; evaluation.md 3.1. All log-probabilities are added up,
+ * then divided by all bytes, so `pile_test` is the average over bytes; each of the 22 sources has a task too. `pile_10k` is a public sample
+ * of the training split for a quick figure. Which documents DeepSeek took is not published.
  */
 import type { Doc, TaskFile } from "../taskFile.js";
 

@@ -1,6 +1,6 @@
 /**
- * RACE: English examinations for Chinese pupils, an article and questions about it with four options; evaluation.md 3.11. The full text of an
- * option is scored, which is much harder than choosing a letter: figures of the two do not compare.
+ * RACE: English examinations for Chinese pupils, an article and questions about it with four options; evaluation.md 3.11. The full text of
+ * an option is scored, which is much harder than choosing a letter: figures of the two do not compare.
  *
  * `race` is lm-eval's: the hard part alone, one row an article, its last problem asked and the earlier ones shown solved. `race_middle` and
  * `race_high` are DeepSeek-V2's form of the same idea: every question is asked, after up to five earlier ones of its article. These are the
