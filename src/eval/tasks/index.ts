@@ -7,9 +7,13 @@ import { cevalGroups, cevalTasks } from "./ceval.js";
 import { cluewscTasks } from "./cluewsc.js";
 import { cmmluGroups, cmmluTasks } from "./cmmlu.js";
 import { cmrcTask } from "./cmrc.js";
+import { cruxevalTasks } from "./cruxeval.js";
 import { dropTasks } from "./drop.js";
 import { gsm8kTasks } from "./gsm8k.js";
 import { hellaswagTasks } from "./hellaswag.js";
+import { humanevalTasks } from "./humaneval.js";
+import { liveCodeBenchTasks } from "./liveCodeBench.js";
+import { mbppTask } from "./mbpp.js";
 import { mmluGroups, mmluTasks } from "./mmlu.js";
 import { mmluProGroups, mmluProTasks } from "./mmluPro.js";
 import { mmluReduxGroups, mmluReduxTasks } from "./mmluRedux.js";
@@ -25,6 +29,7 @@ export const builtInTasks: readonly TaskFile[] = [
   ...[...pileTasks, ...mmluTasks, ...mmluReduxTasks, ...mmluProTasks, ...mmmluTasks],
   ...[...dropTasks, ...arcTasks, ...hellaswagTasks, ...piqaTasks, winograndeTask, ...raceTasks],
   ...[...triviaqaTasks, naturalQuestionsTask],
+  ...[...humanevalTasks, mbppTask, ...liveCodeBenchTasks, ...cruxevalTasks],
   ...gsm8kTasks,
   ...[...cluewscTasks, ...cevalTasks, ...cmmluTasks, cmrcTask, c3Task, ccpmTask],
 ];
