@@ -9,12 +9,17 @@ import { cmmluGroups, cmmluTasks } from "./cmmlu.js";
 import { cmrcTask } from "./cmrc.js";
 import { cruxevalTasks } from "./cruxeval.js";
 import { dropTasks } from "./drop.js";
+import { framesTasks } from "./frames.js";
+import { gpqaTask } from "./gpqa.js";
 import { gsm8kTasks } from "./gsm8k.js";
 import { hellaswagTasks } from "./hellaswag.js";
 import { humanevalTasks } from "./humaneval.js";
+import { ifevalTask } from "./ifeval.js";
 import { liveCodeBenchTasks } from "./liveCodeBench.js";
+import { longBenchTasks } from "./longBench.js";
 import { mbppTask } from "./mbpp.js";
 import { mmluGroups, mmluTasks } from "./mmlu.js";
+import { mmluChatTask } from "./mmluChat.js";
 import { mmluProGroups, mmluProTasks } from "./mmluPro.js";
 import { mmluReduxGroups, mmluReduxTasks } from "./mmluRedux.js";
 import { mmmluGroups, mmmluTasks } from "./mmmlu.js";
@@ -22,6 +27,7 @@ import { naturalQuestionsTask } from "./naturalQuestions.js";
 import { pileTasks } from "./pile.js";
 import { piqaTasks } from "./piqa.js";
 import { raceTasks } from "./race.js";
+import { simpleQaTasks } from "./simpleQa.js";
 import { triviaqaTasks } from "./triviaqa.js";
 import { winograndeTask } from "./winogrande.js";
 
@@ -32,6 +38,7 @@ export const builtInTasks: readonly TaskFile[] = [
   ...[...humanevalTasks, mbppTask, ...liveCodeBenchTasks, ...cruxevalTasks],
   ...gsm8kTasks,
   ...[...cluewscTasks, ...cevalTasks, ...cmmluTasks, cmrcTask, c3Task, ccpmTask],
+  ...[mmluChatTask, ifevalTask, gpqaTask, ...simpleQaTasks, ...framesTasks, ...longBenchTasks],
 ];
 
 export const builtInGroups: readonly TaskGroup[] = [
