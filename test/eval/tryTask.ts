@@ -70,8 +70,16 @@ export async function scoresOf(
   const responses = answers.map(
     (answer): EvalResponse =>
       typeof answer === "number"
-        ? { kind: "loglikelihood", logprob: answer, isGreedy: false, tokens: 1 }
-        : { kind: "generate", text: answer, isTruncated: false, promptTokens: 1, completionTokens: 1, cost: null },
+        ? { kind: "loglikelihood", logprob: answer, isGreedy: false, tokens: 1, cutTokens: 0 }
+        : {
+            kind: "generate",
+            text: answer,
+            isTruncated: false,
+            promptTokens: 1,
+            completionTokens: 1,
+            cutTokens: 0,
+            cost: null,
+          },
   );
   const scored = await scoreDoc(task, ask(task, doc), responses, tools);
   return Object.fromEntries(

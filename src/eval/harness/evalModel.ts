@@ -46,6 +46,8 @@ export interface LoglikelihoodResponse {
   /** Every token of the continuation was the likeliest. */
   readonly isGreedy: boolean;
   readonly tokens: number;
+  /** Tokens of the prompt's beginning that the model had no room for; null where nobody counts them. */
+  readonly cutTokens: number | null;
 }
 
 export interface RollingResponse {
@@ -62,6 +64,8 @@ export interface GenerateResponse {
   readonly isTruncated: boolean;
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** See LoglikelihoodResponse. */
+  readonly cutTokens: number | null;
   /** What it cost, where the model tells: time to read the prompt, tokens of it that were there already, memory of the process then. */
   readonly cost: { readonly promptMs: number; readonly cachedTokens: number; readonly residentBytes: number } | null;
 }
