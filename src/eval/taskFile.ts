@@ -33,6 +33,8 @@ export interface DatasetRef {
   readonly name: string | null;
   /** Files of a split, relative to the data set, where they are not named as is usual; `*` stands for any run of characters but "/". */
   readonly dataFiles?: Readonly<Record<string, string | readonly string[]>>;
+  /** Where rows come from that the hub does not have; said where they are missing. */
+  readonly source?: string;
 }
 
 export interface FewshotConfig {

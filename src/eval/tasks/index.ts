@@ -1,5 +1,6 @@
 /** All tasks that come with the program, and the groups they form. A new benchmark is a module here and two lines below. */
 import type { TaskFile, TaskGroup } from "../taskFile.js";
+import { aiderTasks } from "./aider.js";
 import { arcTasks } from "./arc.js";
 import { c3Task } from "./c3.js";
 import { ccpmTask } from "./ccpm.js";
@@ -7,6 +8,7 @@ import { cevalGroups, cevalTasks } from "./ceval.js";
 import { cluewscTasks } from "./cluewsc.js";
 import { cmmluGroups, cmmluTasks } from "./cmmlu.js";
 import { cmrcTask } from "./cmrc.js";
+import { codeforcesTask } from "./codeforces.js";
 import { cruxevalTasks } from "./cruxeval.js";
 import { dropTasks } from "./drop.js";
 import { framesTasks } from "./frames.js";
@@ -14,6 +16,7 @@ import { gpqaTask } from "./gpqa.js";
 import { gsm8kTasks } from "./gsm8k.js";
 import { hellaswagTasks } from "./hellaswag.js";
 import { humanevalTasks } from "./humaneval.js";
+import { humanevalMulGroups, humanevalMulTasks } from "./humanevalMul.js";
 import { ifevalTask } from "./ifeval.js";
 import { liveCodeBenchTasks } from "./liveCodeBench.js";
 import { longBenchTasks } from "./longBench.js";
@@ -28,6 +31,7 @@ import { pileTasks } from "./pile.js";
 import { piqaTasks } from "./piqa.js";
 import { raceTasks } from "./race.js";
 import { simpleQaTasks } from "./simpleQa.js";
+import { sweBenchTask } from "./sweBench.js";
 import { triviaqaTasks } from "./triviaqa.js";
 import { winograndeTask } from "./winogrande.js";
 
@@ -39,9 +43,10 @@ export const builtInTasks: readonly TaskFile[] = [
   ...gsm8kTasks,
   ...[...cluewscTasks, ...cevalTasks, ...cmmluTasks, cmrcTask, c3Task, ccpmTask],
   ...[mmluChatTask, ifevalTask, gpqaTask, ...simpleQaTasks, ...framesTasks, ...longBenchTasks],
+  ...[...humanevalMulTasks, codeforcesTask, sweBenchTask, ...aiderTasks],
 ];
 
 export const builtInGroups: readonly TaskGroup[] = [
   ...[...mmluGroups, ...mmluReduxGroups, ...mmluProGroups, ...mmmluGroups],
-  ...[...cevalGroups, ...cmmluGroups],
+  ...[...cevalGroups, ...cmmluGroups, ...humanevalMulGroups],
 ];

@@ -61,7 +61,7 @@ function testsOf(doc: Doc): LiveCodeBenchTest[] {
 
 async function judge(doc: Doc, code: string, tools: ScoringTools): Promise<ProgramVerdict> {
   const tests = testsOf(doc);
-  if (code.trim() === "") return { passed: false, outcome: "no code" };
+  if (code.trim() === "") return { passed: false, outcome: "no code", errors: "" };
   const calls = tests.filter(({ testtype }) => testtype === "functional");
   if (calls.length === 0) return passesInputs(tools.runProgram, "python", code, tests, timeoutSeconds);
   if (calls.length < tests.length) {
@@ -101,11 +101,12 @@ print("\\n${word}" + json.dumps(called(*arguments), ensure_ascii=False))
     const returned = result.stdout.split("\n").findLast((line) => line.startsWith(word));
     if (result.status !== "exit" || result.exitCode !== 0 || returned === undefined) {
       const how = result.status === "exit" ? `exit code ${result.exitCode}` : result.status;
-      return { passed: false, outcome: `call ${i}: ${how}` };
+      return { passed: false, outcome: `call ${i}: ${how}`, errors: result.stderr };
     }
-    if (!sameJson(returned.slice(word.length), output)) return { passed: false, outcome: `call ${i}: another value` };
+    if (!sameJson(returned.slice(word.length), output))
+      return { passed: false, outcome: `call ${i}: another value`, errors: "" };
   }
-  return { passed: true, outcome: "passed" };
+  return { passed: true, outcome: "passed", errors: "" };
 }
 
 /** @param codeOf the program in an answer */

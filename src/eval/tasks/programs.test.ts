@@ -20,6 +20,7 @@ test("a program passes when it prints the word behind its last assert", async ()
   expect(await passesAsserts(run(printsItself), "python", "assert f() == 1", 3)).toEqual({
     passed: true,
     outcome: "passed",
+    errors: "",
   });
   expect(
     await passesAsserts(
@@ -31,6 +32,7 @@ test("a program passes when it prints the word behind its last assert", async ()
   ).toEqual({
     passed: false,
     outcome: "ended before its last test",
+    errors: "",
   });
   // The word is another one each time.
   expect(new Set(sources.map((source) => source.split("\n").at(-2))).size).toBe(2);
@@ -49,6 +51,7 @@ test("what ends in another way has failed, and says how", async () => {
   expect(await fail(ended("", 1, "Traceback\nAssertionError\n"))).toEqual({
     passed: false,
     outcome: "exit code 1: AssertionError",
+    errors: "Traceback\nAssertionError\n",
   });
   expect(await fail({ status: "timeout", exitCode: null, stdout: "", stderr: "" })).toMatchObject({
     outcome: "timeout",
@@ -65,6 +68,7 @@ test("every input is run until one output differs", async () => {
   expect(await passesInputs(doubling, "python", "", cases, 6)).toEqual({
     passed: false,
     outcome: "case 1: printed something else",
+    errors: "",
   });
   expect(inputs).toEqual(["1", "2"]);
   expect(await passesInputs(doubling, "python", "", cases.slice(0, 1), 6)).toMatchObject({ passed: true });

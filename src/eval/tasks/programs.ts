@@ -15,9 +15,11 @@ export interface ProgramVerdict {
   readonly passed: boolean;
   /** What happened to the first program that did not pass; "passed" otherwise. */
   readonly outcome: string;
+  /** What that program wrote of its errors. */
+  readonly errors: string;
 }
 
-const passed: ProgramVerdict = { passed: true, outcome: "passed" };
+const passed: ProgramVerdict = { passed: true, outcome: "passed", errors: "" };
 
 /** Prints a word; null where that takes more than a statement at the end. */
 const printing: Readonly<Record<ProgramLanguage, ((word: string) => string) | null>> = {
@@ -47,7 +49,7 @@ export async function passesAsserts(
   });
   if (!endedWell(result)) return failed(result);
   if (print !== null && !result.stdout.trimEnd().endsWith(word)) {
-    return { passed: false, outcome: "ended before its last test" };
+    return { passed: false, outcome: "ended before its last test", errors: result.stderr };
   }
   return passed;
 }
@@ -69,7 +71,8 @@ export async function passesInputs(
   for (const [i, { input, output }] of cases.entries()) {
     const result = await runProgram({ language, source, stdin: input, timeoutSeconds });
     if (!endedWell(result)) return failed(result, i);
-    if (!sameOutput(result.stdout, output)) return { passed: false, outcome: `case ${i}: printed something else` };
+    if (!sameOutput(result.stdout, output))
+      return { passed: false, outcome: `case ${i}: printed something else`, errors: "" };
   }
   return passed;
 }
@@ -81,5 +84,6 @@ function endedWell({ status, exitCode }: ProgramResult): boolean {
 function failed({ status, exitCode, stderr }: ProgramResult, at?: number): ProgramVerdict {
   const lastLine = stderr.trimEnd().split("\n").at(-1) ?? "";
   const how = status === "exit" ? `exit code ${exitCode}` : status;
-  return { passed: false, outcome: `${at === undefined ? "" : `case ${at}: `}${how}${lastLine && `: ${lastLine}`}` };
+  const where = at === undefined ? "" : `case ${at}: `;
+  return { passed: false, outcome: `${where}${how}${lastLine && `: ${lastLine}`}`, errors: stderr };
 }
