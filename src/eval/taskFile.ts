@@ -35,6 +35,8 @@ export interface DatasetRef {
   readonly name: string | null;
   /** Files of a split, relative to the data set, where they are not named as is usual; `*` stands for any run of characters but "/". */
   readonly dataFiles?: Readonly<Record<string, string | readonly string[]>>;
+  /** Where rows come from that the hub does not have; said where they are missing. */
+  readonly source?: string;
 }
 
 /** What documents can be made of that are in no data set. */
@@ -101,7 +103,12 @@ export type Filter =
       readonly mappingDict: Readonly<Record<string, string>>;
       readonly defaultValue?: string;
     }
-  | { readonly function: "custom"; readonly apply: (responses: readonly string[], doc: Doc) => readonly string[] };
+  | {
+      readonly function: "custom";
+      readonly apply: (responses: readonly string[], doc: Doc) => readonly string[];
+      /** What it leaves where nothing is found. Default: it always finds something. */
+      readonly fallback?: string;
+    };
 
 /** Answers are scored once for each pipeline; a metric's key is `metric,name`. Default: one named "none" that takes the first answer. */
 export interface FilterPipeline {
@@ -161,6 +168,11 @@ export interface ScoringTools {
   judge(prompt: string): Promise<string>;
   /** Runs a program. @throws RangeError unless running generated code was allowed and there is a way to run the language */
   runProgram(program: Program): Promise<ProgramResult>;
+  /**
+   * The evaluated model's answer to one more user message, after the prompt and the answer that is being scored. Tasks of two tries need it;
+   * absent where the run cannot ask again.
+   */
+  followUp?(message: string): Promise<string>;
 }
 
 export interface Program {

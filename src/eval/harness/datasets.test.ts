@@ -72,6 +72,14 @@ test("missing data says where it is published and where it was looked for", asyn
   await expect(found(join(folder, "nowhere"), null, "test")).rejects.toThrow("no data");
 });
 
+test("rows that the hub does not have are asked for with what is said of their source", async () => {
+  const ref = { path: "contests/replays", name: null, source: "Rows are prepared from contests by hand" };
+  await expect(open().rows(ref, "test", "my_task")).rejects.toThrow(
+    `no data: contests/replays, split "test". Rows are prepared from contests by hand: put the rows into ${join(folder, "data")}, as ` +
+      "contests/replays/test.jsonl",
+  );
+});
+
 test("files of a split can be named, a star within a folder", async () => {
   put("set/a-1.jsonl.gz", gzipSync('{"from":"zipped"}\n{"from":"second"}\n'));
   put("set/b-1.jsonl");

@@ -78,6 +78,11 @@ export class Datasets {
     if (isLocal(ref.path)) throw new RangeError(`task ${task}: no data: ${what}${looked}`);
     const { dataDir, hubCache } = this.#places;
     const target = dataDir === null ? "a folder that --data-dir names, as" : `${dataDir}, as`;
+    if (ref.source !== undefined) {
+      throw new RangeError(
+        `task ${task}: no data: ${what}${looked}. ${ref.source}: put the rows into ${target} ${ref.path}/${split}.jsonl`,
+      );
+    }
     throw new RangeError(
       `task ${task}: no data: ${what}${looked}. It is the data set ${ref.path} of the Hugging Face hub: put its files into ${target} ` +
         `${ref.path}/..., or into the hub's cache ${hubCache} (hf download ${ref.path} --repo-type dataset)`,

@@ -23,6 +23,12 @@ test("what a regex does not find is its fallback", () => {
   expect(apply([{ function: "regex", regexPattern: "x", fallback: "?" }], ["none"])).toEqual(["?"]);
 });
 
+test("a step of a task's own may say what it leaves where nothing is found", () => {
+  const step = { function: "custom", apply: () => ["none"] } as const;
+  expect(compilePipeline({ name: "own", filter: [step] }).fallback).toBeNull();
+  expect(compilePipeline({ name: "own", filter: [{ ...step, fallback: "none" }] }).fallback).toBe("none");
+});
+
 test("answers are taken, voted on and mapped", () => {
   const answers = ["b", "a", "a", "c"];
   expect(apply([{ function: "take_first" }], answers)).toEqual(["b"]);

@@ -4,9 +4,9 @@
  */
 
 import { normalized } from "../metrics/exactMatch.js";
+import { invalidAnswer } from "../metrics/invalidAnswer.js";
 import { majorityAnswer } from "../metrics/passAtK.js";
 import { escapeRegex, pythonRegex } from "../metrics/pythonRegex.js";
-import { invalidAnswer } from "../metrics/regexFilter.js";
 import type { Doc, Filter, FilterPipeline } from "../taskFile.js";
 
 export interface CompiledPipeline {
@@ -21,7 +21,10 @@ export const takeFirst: FilterPipeline = { name: "none", filter: [{ function: "t
 /** @throws RangeError for a regular expression that cannot be read */
 export function compilePipeline({ name, filter }: FilterPipeline): CompiledPipeline {
   const steps = filter.map(compileStep);
-  const fallbacks = filter.map((step) => ("regexPattern" in step ? (step.fallback ?? invalidAnswer) : null));
+  const fallbacks = filter.map((step) => {
+    if ("regexPattern" in step) return step.fallback ?? invalidAnswer;
+    return step.function === "custom" ? (step.fallback ?? null) : null;
+  });
   return {
     name,
     fallback: fallbacks.find((each) => each !== null) ?? null,

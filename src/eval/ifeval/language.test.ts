@@ -83,6 +83,11 @@ test("neighbours that share words are told apart", () => {
   expect(found).toEqual(Object.keys(neighbours).map((code) => [code, code]));
 });
 
+test("a word of several languages says less than a word of one, and a letter of one language says something", () => {
+  expect(detectLanguage("the de de")).toBe("en");
+  expect(detectLanguage("Ñandú")).toBe("es");
+});
+
 test("capitals do not matter, and most of a text decides", () => {
   expect(detectLanguage("THE BOAT IS IN THE HARBOUR")).toBe("en");
   expect(detectLanguage("The word नाव means a boat, and that is all there is to it.")).toBe("en");

@@ -21,6 +21,7 @@ test("sentences end at marks before white space, and abbreviations end none", ()
     ["lower case. goes on. like this.", 3],
     ["Use tools, e.g. a saw. Then rest.", 2],
     ["A heading\nwithout a mark\n\nbelongs to the next. Yes.", 2],
+    ["Acme Inc. sells boats on Oct. 3 and later.", 1],
     ["See No. 5. I said no. Then I left.", 3],
     ["1. Wash it.\n2. Dry it.", 4],
     ["It began in 1990. then more came.", 1],
