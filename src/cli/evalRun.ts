@@ -110,9 +110,12 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
     const facts = factsOf(flags, opened, samples, generationKwargs, (performance.now() - begun) / 1000);
     const results = resultsOf(tasks, groups, facts);
     const files =
-      folder === null ? [] : writeResults(folder, results, flags.logSamples || flags.predictOnly ? tasks : []);
+      folder === null
+        ? []
+        : writeResults(folder, results, tasks, (flags.logSamples ?? false) || (flags.predictOnly ?? false));
     const text = [
       ...(flags.predictOnly ? [] : [resultTable(tasks, groups)]),
+      ...tasks.flatMap(({ report }) => (report ? [report.text] : [])),
       ...warnings(tasks, flags),
       ...(files[0] === undefined ? [] : [files[0]]),
     ].join("\n");
@@ -191,13 +194,10 @@ async function placesOf(flags: EvalFlags): Promise<DataPlaces> {
 }
 
 function docSource(opened: Opened, flags: EvalFlags, metadata: Readonly<Record<string, unknown>>): DocSource {
-  const told = <T>(value: T | null, what: string): T => {
-    if (value !== null) return value;
-    throw new RangeError(`eval: an endpoint does not tell its ${what}, which this task needs`);
-  };
+  const { tokenizer, maxPositions } = opened;
   return {
-    tokenizer: () => told(opened.tokenizer, "tokenizer"),
-    maxPositions: () => told(opened.maxPositions, "number of positions"),
+    tokenizer,
+    maxPositions,
     heldOut: async () => {
       const { readHeldOut } = await import("../eval/harness/heldOut.js");
       const path = flags.heldOut ?? opened.heldOut;

@@ -41,10 +41,10 @@ export interface DatasetRef {
 
 /** What documents can be made of that are in no data set. */
 export interface DocSource {
-  /** Of the evaluated model. @throws RangeError for an endpoint, which tells nobody */
-  tokenizer(): Tokenizer;
-  /** Positions of the evaluated model. @throws as `tokenizer` */
-  maxPositions(): number;
+  /** Of the evaluated model; null of an endpoint, which does not tell. */
+  readonly tokenizer: Tokenizer | null;
+  /** Positions of the evaluated model; null of an endpoint. */
+  readonly maxPositions: number | null;
   /** Rows with a `text`: the held-out documents of the evaluated run, or of the path that --held-out names. @throws RangeError for neither */
   heldOut(): Promise<readonly Doc[]>;
   /** Values of --metadata. */
@@ -193,6 +193,22 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
+/** A document as it is told after the evaluation. */
+export interface ReportedDoc {
+  readonly doc: Doc;
+  /** Of the first pipeline. */
+  readonly metrics: Readonly<Record<string, MetricValue>>;
+  readonly promptTokens: number | null;
+  readonly cost: { readonly promptMs: number; readonly cachedTokens: number; readonly residentBytes: number } | null;
+}
+
+/** What a task shows beside its figures. */
+export interface TaskReport {
+  readonly text: string;
+  /** Contents by name, as "matrix.json"; task and date are put to it. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
 /** What a task needs beside a model and its data. */
 export type Need = "judge" | "sandbox" | "checkout" | "gated" | "long context";
 
@@ -258,6 +274,7 @@ export interface TaskFile {
   readonly metricList?: readonly Metric[];
   /** Gives the values of all metrics, in place of the named ones. For `generate_until` alone. */
   readonly scorer?: Scorer;
+  readonly report?: (docs: readonly ReportedDoc[]) => TaskReport;
   readonly metadata: { readonly version: number | string };
 
   readonly format: PromptFormat;

@@ -2,7 +2,7 @@
  * An evaluation from its plan to its figures: what the cache knows is taken from there, the rest is asked of the model and kept as it comes,
  * then every document is scored and the scores are added up, by task and by group.
  */
-import type { ScoringTools } from "../taskFile.js";
+import type { ReportedDoc, ScoringTools, TaskReport } from "../taskFile.js";
 import { aggregate, standardError } from "./aggregate.js";
 import type { EvalModel, EvalRequest, EvalResponse } from "./evalModel.js";
 import type { PlannedTask } from "./plan.js";
@@ -55,6 +55,8 @@ export interface TaskOutcome extends Omit<PlannedTask, "docs"> {
   readonly docs: readonly EvaluatedDoc[];
   readonly figures: readonly Figure[];
   readonly health: Health;
+  /** What the task shows beside its figures; null: nothing. */
+  readonly report: TaskReport | null;
 }
 
 /** What makes figures worth less; shares of the documents. */
@@ -95,7 +97,14 @@ export async function evaluateTasks(planned: readonly PlannedTask[], options: Ev
       options.onProgress({ stage: "scoring", done: ++done, total, cached: 0 });
       return { ...doc, responses: own, scored: scores };
     });
-    outcomes.push({ ...plan, docs: scored, figures: figuresOf(plan, scored, options), health: healthOf(plan, scored) });
+    const report = options.predictOnly ? null : (plan.task.file.report?.(scored.map(reported)) ?? null);
+    outcomes.push({
+      ...plan,
+      docs: scored,
+      figures: figuresOf(plan, scored, options),
+      health: healthOf(plan, scored),
+      report,
+    });
   }
   return outcomes;
 }
@@ -153,6 +162,17 @@ async function answerAll(requests: readonly EvalRequest[], options: EvaluateOpti
     if (response) return response;
     throw new Error(`internal: request ${i} was not answered`);
   });
+}
+
+function reported({ doc, scored, responses }: EvaluatedDoc): ReportedDoc {
+  const [first] = responses;
+  const written = first?.kind === "generate" ? first : null;
+  return {
+    doc,
+    metrics: scored[0]?.metrics ?? {},
+    promptTokens: written?.promptTokens ?? null,
+    cost: written?.cost ?? null,
+  };
 }
 
 function withoutThought(response: EvalResponse, end: string): EvalResponse {

@@ -153,14 +153,31 @@ export function sampleRows({ docs }: TaskOutcome): SampleRow[] {
   });
 }
 
-/** Writes both kinds of files. @param folder of the model @returns their paths, the results first */
-export function writeResults(folder: string, results: ResultsFile, samples: readonly TaskOutcome[]): string[] {
+/**
+ * Writes results, what tasks report, and if wanted the samples.
+ * @param folder of the model
+ * @returns their paths, the results first
+ */
+export function writeResults(
+  folder: string,
+  results: ResultsFile,
+  tasks: readonly TaskOutcome[],
+  hasSamples: boolean,
+): string[] {
   const date = dateOfName(results.date);
   const path = join(folder, `results_${date}.json`);
-  const others = samples.map((outcome) => {
-    const file = join(folder, `samples_${fileName(outcome.task.name)}_${date}.jsonl`);
-    writeFileAtomic(file, lines(sampleRows(outcome)));
-    return file;
+  const others = tasks.flatMap((outcome) => {
+    const name = fileName(outcome.task.name);
+    const reports = Object.entries(outcome.report?.files ?? {}).map(([file, content]) => {
+      const dot = file.lastIndexOf(".");
+      const target = join(folder, `${name}_${file.slice(0, dot)}_${date}${file.slice(dot)}`);
+      writeFileAtomic(target, content);
+      return target;
+    });
+    if (!hasSamples) return reports;
+    const samples = join(folder, `samples_${name}_${date}.jsonl`);
+    writeFileAtomic(samples, lines(sampleRows(outcome)));
+    return [...reports, samples];
   });
   // Last, so that what it speaks of is there.
   writeFileAtomic(path, `${JSON.stringify(results, null, 2)}\n`);

@@ -2,6 +2,7 @@
 import type { TaskFile, TaskGroup } from "../taskFile.js";
 import { aiderTasks } from "./aider.js";
 import { arcTasks } from "./arc.js";
+import { bitsPerByteTask } from "./bitsPerByte.js";
 import { c3Task } from "./c3.js";
 import { ccpmTask } from "./ccpm.js";
 import { cevalGroups, cevalTasks } from "./ceval.js";
@@ -11,6 +12,7 @@ import { cmrcTask } from "./cmrc.js";
 import { codeforcesTask } from "./codeforces.js";
 import { cruxevalTasks } from "./cruxeval.js";
 import { dropTasks } from "./drop.js";
+import { fimGroup, fimTasks } from "./fim.js";
 import { framesTasks } from "./frames.js";
 import { gpqaTask } from "./gpqa.js";
 import { gsm8kTasks } from "./gsm8k.js";
@@ -27,6 +29,7 @@ import { mmluProGroups, mmluProTasks } from "./mmluPro.js";
 import { mmluReduxGroups, mmluReduxTasks } from "./mmluRedux.js";
 import { mmmluGroups, mmmluTasks } from "./mmmlu.js";
 import { naturalQuestionsTask } from "./naturalQuestions.js";
+import { needleTask } from "./needle.js";
 import { pileTasks } from "./pile.js";
 import { piqaTasks } from "./piqa.js";
 import { raceTasks } from "./race.js";
@@ -36,6 +39,7 @@ import { triviaqaTasks } from "./triviaqa.js";
 import { winograndeTask } from "./winogrande.js";
 
 export const builtInTasks: readonly TaskFile[] = [
+  ...[bitsPerByteTask, ...fimTasks, needleTask],
   ...[...pileTasks, ...mmluTasks, ...mmluReduxTasks, ...mmluProTasks, ...mmmluTasks],
   ...[...dropTasks, ...arcTasks, ...hellaswagTasks, ...piqaTasks, winograndeTask, ...raceTasks],
   ...[...triviaqaTasks, naturalQuestionsTask],
@@ -49,4 +53,5 @@ export const builtInTasks: readonly TaskFile[] = [
 export const builtInGroups: readonly TaskGroup[] = [
   ...[...mmluGroups, ...mmluReduxGroups, ...mmluProGroups, ...mmmluGroups],
   ...[...cevalGroups, ...cmmluGroups, ...humanevalMulGroups],
+  fimGroup,
 ];
