@@ -6,6 +6,7 @@ import { c3Task } from "./c3.js";
 import { ccpmTask } from "./ccpm.js";
 import { cevalGroups, cevalTasks } from "./ceval.js";
 import { cluewscTasks } from "./cluewsc.js";
+import { cmathGroups, cmathTasks } from "./cmath.js";
 import { cmmluGroups, cmmluTasks } from "./cmmlu.js";
 import { cmrcTask } from "./cmrc.js";
 import { codeforcesTask } from "./codeforces.js";
@@ -21,6 +22,7 @@ import { ifevalTask } from "./ifeval.js";
 import { liveCodeBenchTasks } from "./liveCodeBench.js";
 import { longBenchTasks } from "./longBench.js";
 import { mbppTask } from "./mbpp.js";
+import { mgsmGroups, mgsmTasks } from "./mgsm.js";
 import { mmluGroups, mmluTasks } from "./mmlu.js";
 import { mmluChatTask } from "./mmluChat.js";
 import { mmluProGroups, mmluProTasks } from "./mmluPro.js";
@@ -40,7 +42,7 @@ export const builtInTasks: readonly TaskFile[] = [
   ...[...dropTasks, ...arcTasks, ...hellaswagTasks, ...piqaTasks, winograndeTask, ...raceTasks],
   ...[...triviaqaTasks, naturalQuestionsTask],
   ...[...humanevalTasks, mbppTask, ...liveCodeBenchTasks, ...cruxevalTasks],
-  ...gsm8kTasks,
+  ...[...gsm8kTasks, ...mgsmTasks, ...cmathTasks],
   ...[...cluewscTasks, ...cevalTasks, ...cmmluTasks, cmrcTask, c3Task, ccpmTask],
   ...[mmluChatTask, ifevalTask, gpqaTask, ...simpleQaTasks, ...framesTasks, ...longBenchTasks],
   ...[...humanevalMulTasks, codeforcesTask, sweBenchTask, ...aiderTasks],
@@ -48,5 +50,5 @@ export const builtInTasks: readonly TaskFile[] = [
 
 export const builtInGroups: readonly TaskGroup[] = [
   ...[...mmluGroups, ...mmluReduxGroups, ...mmluProGroups, ...mmmluGroups],
-  ...[...cevalGroups, ...cmmluGroups, ...humanevalMulGroups],
+  ...[...mgsmGroups, ...cmathGroups, ...cevalGroups, ...cmmluGroups, ...humanevalMulGroups],
 ];
