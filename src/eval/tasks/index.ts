@@ -2,6 +2,7 @@
 import type { TaskFile, TaskGroup } from "../taskFile.js";
 import { aiderTasks } from "./aider.js";
 import { arcTasks } from "./arc.js";
+import { bbhGroups, bbhTasks } from "./bbh.js";
 import { c3Task } from "./c3.js";
 import { ccpmTask } from "./ccpm.js";
 import { cevalGroups, cevalTasks } from "./ceval.js";
@@ -38,7 +39,7 @@ import { triviaqaTasks } from "./triviaqa.js";
 import { winograndeTask } from "./winogrande.js";
 
 export const builtInTasks: readonly TaskFile[] = [
-  ...[...pileTasks, ...mmluTasks, ...mmluReduxTasks, ...mmluProTasks, ...mmmluTasks],
+  ...[...pileTasks, ...bbhTasks, ...mmluTasks, ...mmluReduxTasks, ...mmluProTasks, ...mmmluTasks],
   ...[...dropTasks, ...arcTasks, ...hellaswagTasks, ...piqaTasks, winograndeTask, ...raceTasks],
   ...[...triviaqaTasks, naturalQuestionsTask],
   ...[...humanevalTasks, mbppTask, ...liveCodeBenchTasks, ...cruxevalTasks],
@@ -49,6 +50,6 @@ export const builtInTasks: readonly TaskFile[] = [
 ];
 
 export const builtInGroups: readonly TaskGroup[] = [
-  ...[...mmluGroups, ...mmluReduxGroups, ...mmluProGroups, ...mmmluGroups],
+  ...[...bbhGroups, ...mmluGroups, ...mmluReduxGroups, ...mmluProGroups, ...mmmluGroups],
   ...[...mgsmGroups, ...cmathGroups, ...cevalGroups, ...cmmluGroups, ...humanevalMulGroups],
 ];
