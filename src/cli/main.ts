@@ -11,6 +11,7 @@ import { convertCommand } from "./convert.js";
 import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
 import { downloadCommand } from "./download.js";
+import { evalCommand } from "./eval.js";
 import { extendCommand } from "./extend.js";
 import { generateCommand } from "./generate.js";
 import { initCommand } from "./init.js";
@@ -48,6 +49,7 @@ const commands = [
   generateCommand(),
   chatCommand(),
   serveCommand(),
+  evalCommand(),
   scoreCommand(),
   inspectCommand(),
   initCommand(),

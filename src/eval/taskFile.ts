@@ -5,6 +5,8 @@
  * and what a task needs, where its data is published and what DeepSeek-V3 scored on it are said beside it.
  */
 
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
+
 /** A row of a data set. */
 export type Doc = Readonly<Record<string, unknown>>;
 
@@ -35,6 +37,18 @@ export interface DatasetRef {
   readonly dataFiles?: Readonly<Record<string, string | readonly string[]>>;
   /** Where rows come from that the hub does not have; said where they are missing. */
   readonly source?: string;
+}
+
+/** What documents can be made of that are in no data set. */
+export interface DocSource {
+  /** Of the evaluated model; null of an endpoint, which does not tell. */
+  readonly tokenizer: Tokenizer | null;
+  /** Positions of the evaluated model; null of an endpoint. */
+  readonly maxPositions: number | null;
+  /** Rows with a `text`: the held-out documents of the evaluated run, or of the path that --held-out names. @throws RangeError for neither */
+  heldOut(): Promise<readonly Doc[]>;
+  /** Values of --metadata. */
+  readonly metadata: Readonly<Record<string, unknown>>;
 }
 
 export interface FewshotConfig {
@@ -179,6 +193,22 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
+/** A document as it is told after the evaluation. */
+export interface ReportedDoc {
+  readonly doc: Doc;
+  /** Of the first pipeline. */
+  readonly metrics: Readonly<Record<string, MetricValue>>;
+  readonly promptTokens: number | null;
+  readonly cost: { readonly promptMs: number; readonly cachedTokens: number; readonly residentBytes: number } | null;
+}
+
+/** What a task shows beside its figures. */
+export interface TaskReport {
+  readonly text: string;
+  /** Contents by name, as "matrix.json"; task and date are put to it. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
 /** What a task needs beside a model and its data. */
 export type Need = "judge" | "sandbox" | "checkout" | "gated" | "long context";
 
@@ -205,8 +235,8 @@ export interface TaskFile {
   readonly tag?: readonly string[];
   /** Null: the documents are `docs`. */
   readonly dataset: DatasetRef | null;
-  /** Documents that no file holds. */
-  readonly docs?: () => readonly Doc[];
+  /** Documents that no file of a data set holds. */
+  readonly docs?: (source: DocSource) => readonly Doc[] | Promise<readonly Doc[]>;
   readonly trainingSplit?: string;
   /** Evaluated where there is no test split. */
   readonly validationSplit?: string;
@@ -244,6 +274,7 @@ export interface TaskFile {
   readonly metricList?: readonly Metric[];
   /** Gives the values of all metrics, in place of the named ones. For `generate_until` alone. */
   readonly scorer?: Scorer;
+  readonly report?: (docs: readonly ReportedDoc[]) => TaskReport;
   readonly metadata: { readonly version: number | string };
 
   readonly format: PromptFormat;

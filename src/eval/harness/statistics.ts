@@ -105,12 +105,12 @@ export function pairedDifference(first: readonly number[], second: readonly numb
   const differences = first.map((value, i) => (second[i] ?? Number.NaN) - value);
   const difference = mean(differences);
   const error = meanError(differences);
-  const pValue = error === null ? null : error === 0 ? (difference === 0 ? 1 : 0) : twoSided(difference / error);
+  const pValue = error === null ? null : error === 0 ? (difference === 0 ? 1 : 0) : chanceBeyond(difference / error);
   return { difference, error, pValue, documents: first.length };
 }
 
-/** Chance of a normal value at least this far from 0. */
-function twoSided(z: number): number {
+/** Chance of a normal value at least this far from 0, on either side. */
+export function chanceBeyond(z: number): number {
   return errorComplement(Math.abs(z) / Math.SQRT2);
 }
 

@@ -3,6 +3,7 @@ import type { TaskFile, TaskGroup } from "../taskFile.js";
 import { aiderTasks } from "./aider.js";
 import { arcTasks } from "./arc.js";
 import { bbhGroups, bbhTasks } from "./bbh.js";
+import { bitsPerByteTask } from "./bitsPerByte.js";
 import { c3Task } from "./c3.js";
 import { ccpmTask } from "./ccpm.js";
 import { cevalGroups, cevalTasks } from "./ceval.js";
@@ -13,6 +14,7 @@ import { cmrcTask } from "./cmrc.js";
 import { codeforcesTask } from "./codeforces.js";
 import { cruxevalTasks } from "./cruxeval.js";
 import { dropTasks } from "./drop.js";
+import { fimGroup, fimTasks } from "./fim.js";
 import { framesTasks } from "./frames.js";
 import { gpqaTask } from "./gpqa.js";
 import { gsm8kTasks } from "./gsm8k.js";
@@ -30,6 +32,7 @@ import { mmluProGroups, mmluProTasks } from "./mmluPro.js";
 import { mmluReduxGroups, mmluReduxTasks } from "./mmluRedux.js";
 import { mmmluGroups, mmmluTasks } from "./mmmlu.js";
 import { naturalQuestionsTask } from "./naturalQuestions.js";
+import { needleTask } from "./needle.js";
 import { pileTasks } from "./pile.js";
 import { piqaTasks } from "./piqa.js";
 import { raceTasks } from "./race.js";
@@ -39,6 +42,7 @@ import { triviaqaTasks } from "./triviaqa.js";
 import { winograndeTask } from "./winogrande.js";
 
 export const builtInTasks: readonly TaskFile[] = [
+  ...[bitsPerByteTask, ...fimTasks, needleTask],
   ...[...pileTasks, ...bbhTasks, ...mmluTasks, ...mmluReduxTasks, ...mmluProTasks, ...mmmluTasks],
   ...[...dropTasks, ...arcTasks, ...hellaswagTasks, ...piqaTasks, winograndeTask, ...raceTasks],
   ...[...triviaqaTasks, naturalQuestionsTask],
@@ -52,4 +56,5 @@ export const builtInTasks: readonly TaskFile[] = [
 export const builtInGroups: readonly TaskGroup[] = [
   ...[...bbhGroups, ...mmluGroups, ...mmluReduxGroups, ...mmluProGroups, ...mmmluGroups],
   ...[...mgsmGroups, ...cmathGroups, ...cevalGroups, ...cmmluGroups, ...humanevalMulGroups],
+  fimGroup,
 ];
