@@ -10,8 +10,8 @@ test("cmath asks after three worked answers", () => {
   expect(texts.question({ input: "1加1？" })).toBe("Q: 1加1？\nA:");
   const [first = {}] = file.fewshotConfig?.samples ?? [];
   expect(`${shotTexts.question(first)} ${shotTexts.target(first)}`).toBe(
-    "Q: 小华有8支铅笔，送给同学3支，又买了5支。她现在有几支铅笔？\n" +
-      "A: 送出后剩下8-3=5支，再加上5支是5+5=10支。所以答案是：10",
+    "Q: 盒子里有8支铅笔，拿走3支，又放进5支。现在盒子里有几支铅笔？\n" +
+      "A: 拿走后剩下8-3=5支，再放进5支是5+5=10支。所以答案是：10",
   );
   expect(numFewshot).toBe(3);
   expect(generationOf("cmath_grade_3", doc).until).toEqual(["Q:", "\n\n"]);

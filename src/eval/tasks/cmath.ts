@@ -10,8 +10,8 @@ const grades = [1, 2, 3, 4, 5, 6] as const;
 
 const shots: readonly Doc[] = [
   {
-    question: "小华有8支铅笔，送给同学3支，又买了5支。她现在有几支铅笔？",
-    worked: "送出后剩下8-3=5支，再加上5支是5+5=10支。",
+    question: "盒子里有8支铅笔，拿走3支，又放进5支。现在盒子里有几支铅笔？",
+    worked: "拿走后剩下8-3=5支，再放进5支是5+5=10支。",
     golden: "10",
   },
   {
@@ -20,7 +20,7 @@ const shots: readonly Doc[] = [
     golden: "150",
   },
   {
-    question: "一本书有120页，小明第一天看了全书的1/4，第二天看了全书的1/3。还剩多少页没有看？",
+    question: "一本书有120页，第一天看了全书的1/4，第二天看了全书的1/3。还剩多少页没有看？",
     worked: "第一天看了120×1/4=30页，第二天看了120×1/3=40页，还剩120-30-40=50页。",
     golden: "50",
   },
@@ -56,7 +56,6 @@ export const cmathTasks: readonly TaskFile[] = grades.map((grade) => ({
     sampler: "first_n",
     samples: shots,
     docToTarget: (doc) => `${doc.worked}所以答案是：${doc.golden}`,
-    processDocs: (docs) => docs,
   },
   numFewshot: 3,
   outputType: "generate_until",

@@ -1,5 +1,6 @@
 /** All tasks that come with the program, and the groups they form. A new benchmark is a module here and two lines below. */
 import type { TaskFile, TaskGroup } from "../taskFile.js";
+import { agievalGroups, agievalTasks } from "./agieval.js";
 import { aiderTasks } from "./aider.js";
 import { arcTasks } from "./arc.js";
 import { bbhGroups, bbhTasks } from "./bbh.js";
@@ -12,6 +13,7 @@ import { cmathGroups, cmathTasks } from "./cmath.js";
 import { cmmluGroups, cmmluTasks } from "./cmmlu.js";
 import { cmrcTask } from "./cmrc.js";
 import { codeforcesTask } from "./codeforces.js";
+import { contestMathTasks } from "./contestMath.js";
 import { cruxevalTasks } from "./cruxeval.js";
 import { dropTasks } from "./drop.js";
 import { fimGroup, fimTasks } from "./fim.js";
@@ -19,6 +21,7 @@ import { framesTasks } from "./frames.js";
 import { gpqaTask } from "./gpqa.js";
 import { gsm8kTasks } from "./gsm8k.js";
 import { hellaswagTasks } from "./hellaswag.js";
+import { hendrycksMathGroups, hendrycksMathTasks } from "./hendrycksMath.js";
 import { humanevalTasks } from "./humaneval.js";
 import { humanevalMulGroups, humanevalMulTasks } from "./humanevalMul.js";
 import { ifevalTask } from "./ifeval.js";
@@ -45,9 +48,9 @@ export const builtInTasks: readonly TaskFile[] = [
   ...[bitsPerByteTask, ...fimTasks, needleTask],
   ...[...pileTasks, ...bbhTasks, ...mmluTasks, ...mmluReduxTasks, ...mmluProTasks, ...mmmluTasks],
   ...[...dropTasks, ...arcTasks, ...hellaswagTasks, ...piqaTasks, winograndeTask, ...raceTasks],
-  ...[...triviaqaTasks, naturalQuestionsTask],
+  ...[...triviaqaTasks, naturalQuestionsTask, ...agievalTasks],
   ...[...humanevalTasks, mbppTask, ...liveCodeBenchTasks, ...cruxevalTasks],
-  ...[...gsm8kTasks, ...mgsmTasks, ...cmathTasks],
+  ...[...gsm8kTasks, ...hendrycksMathTasks, ...mgsmTasks, ...cmathTasks, ...contestMathTasks],
   ...[...cluewscTasks, ...cevalTasks, ...cmmluTasks, cmrcTask, c3Task, ccpmTask],
   ...[mmluChatTask, ifevalTask, gpqaTask, ...simpleQaTasks, ...framesTasks, ...longBenchTasks],
   ...[...humanevalMulTasks, codeforcesTask, sweBenchTask, ...aiderTasks],
@@ -55,6 +58,14 @@ export const builtInTasks: readonly TaskFile[] = [
 
 export const builtInGroups: readonly TaskGroup[] = [
   ...[...bbhGroups, ...mmluGroups, ...mmluReduxGroups, ...mmluProGroups, ...mmmluGroups],
-  ...[...mgsmGroups, ...cmathGroups, ...cevalGroups, ...cmmluGroups, ...humanevalMulGroups],
+  ...[
+    ...agievalGroups,
+    ...hendrycksMathGroups,
+    ...mgsmGroups,
+    ...cmathGroups,
+    ...cevalGroups,
+    ...cmmluGroups,
+    ...humanevalMulGroups,
+  ],
   fimGroup,
 ];

@@ -3,7 +3,7 @@ import { generationOf, promptOf, scoresOf } from "../../../test/eval/tryTask.js"
 import { mgsmTasks } from "./mgsm.js";
 
 const doc = {
-  question: "阿达有5颗豆，又得到6颗。一共有几颗？",
+  question: "盘里有5颗豆，又放进6颗。一共有几颗？",
   answer: null,
   answer_number: 11,
   equation_solution: null,
@@ -17,7 +17,7 @@ const shot = {
 
 test("worked rows bring their label and their cue, test rows get both", () => {
   expect(promptOf("mgsm_native_cot_zh", doc, [shot]).prompt).toBe(
-    "问题: 三加四是多少？\n逐步解答: 三加四等于七。答案是 7。\n\n问题: 阿达有5颗豆，又得到6颗。一共有几颗？\n逐步解答:",
+    "问题: 三加四是多少？\n逐步解答: 三加四等于七。答案是 7。\n\n问题: 盘里有5颗豆，又放进6颗。一共有几颗？\n逐步解答:",
   );
   expect(promptOf("mgsm_native_cot_en", { ...doc, question: "5 + 6?" }).prompt).toBe(
     "Question: 5 + 6?\nStep-by-Step Answer:",
