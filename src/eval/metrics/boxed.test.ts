@@ -11,6 +11,7 @@ test("the last box is found with its braces, as in the specification, 11.17", ()
 
 test("escaped braces are no braces, and a text without a box has none", () => {
   expect(lastBoxed("\\boxed{\\{1, 2\\}} .")).toBe("\\{1, 2\\}");
+  expect(lastBoxed("\\boxed{\\left\\{x\\right.}")).toBe("\\left\\{x\\right.");
   expect(lastBoxed("\\boxed{\\frac{1}{2}} and more")).toBe("\\frac{1}{2}");
   expect(lastBoxed("5")).toBeNull();
   expect(lastBoxed("\\boxed")).toBeNull();

@@ -46,6 +46,8 @@ test("CNMO's answers are compared as formulas", async () => {
   const score = (answers: readonly string[]) => scoresOf("cnmo_2024_cn", chinese, answers, tools);
   expect(await score(sixteen(12, "\\boxed{25}", "\\boxed{5}"))).toEqual({ "pass@1,none": 0.75, "cons@16,none": 1 });
   expect(await score(sixteen(4, "\\boxed{25}", "\\boxed{5}"))).toEqual({ "pass@1,none": 0.25, "cons@16,none": 0 });
+  // Answers without a box have no vote.
+  expect(await score(sixteen(2, "\\boxed{25}", "x"))).toEqual({ "pass@1,none": 0.125, "cons@16,none": 1 });
   expect(await score(sixteen(0, "", "x"))).toEqual({ "pass@1,none": 0, "cons@16,none": 0 });
   await expect(scoresOf("cnmo_2024_cn", chinese, sixteen(1, "\\boxed{25}", ""))).rejects.toThrow(
     "nothing that compares formulas",
