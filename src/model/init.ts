@@ -40,7 +40,7 @@ export function drawParameter(
 }
 
 /** FNV-1a over the name: 32 bits, equal on every machine. */
-function streamOf(name: string): number {
+export function streamOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   return hash >>> 0;
