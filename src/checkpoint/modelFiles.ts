@@ -77,7 +77,12 @@ function parameterSources(
   dtype: TorchDtype | null,
   expertRank: number,
 ): TensorSource[] {
-  const { data, isBuffer } = parameter;
+  const { data, isBuffer, adapters } = parameter;
+  if (adapters.length > 0) {
+    throw new RangeError(
+      `${parameter.name} has an adapter, which a checkpoint cannot hold: save that, or merge it first`,
+    );
+  }
   if (
     parameter.scales ||
     data.dtype === "int32" ||

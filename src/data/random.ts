@@ -5,7 +5,7 @@
  */
 
 /** What a draw is for; keeps the streams of one seed apart. */
-export const stream = { fim: 1, punctuation: 2, rows: 3, split: 4, corpus: 5 } as const;
+export const stream = { fim: 1, punctuation: 2, rows: 3, split: 4, corpus: 5, dropout: 6 } as const;
 
 /** 32 well-mixed bits of some integers (each below 2^53). */
 export function hashInts(...keys: readonly number[]): number {

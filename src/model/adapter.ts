@@ -73,7 +73,7 @@ export async function withoutAdapter<T>(model: DeepseekV3, body: () => Promise<T
  */
 export function mergeAdapter(model: DeepseekV3): void {
   const adapter = liveAdapter(model);
-  fold(adapter.parts, 1);
+  fold(model, adapter.parts, 1);
   detach(adapter.parts);
   adapter.isMerged = true;
 }
@@ -82,7 +82,7 @@ export function mergeAdapter(model: DeepseekV3): void {
 export function unmergeAdapter(model: DeepseekV3): void {
   const { adapter } = model;
   if (!adapter?.isMerged) throw new RangeError("adapter: none is merged into the model");
-  fold(adapter.parts, -1);
+  fold(model, adapter.parts, -1);
   attach(adapter.parts);
   adapter.isMerged = false;
 }
@@ -95,9 +95,11 @@ export function liveAdapter({ adapter }: DeepseekV3): ModelAdapter {
 }
 
 /** A quantised matrix is refused before any other is changed. */
-function fold(parts: readonly AdaptedPart[], factor: 1 | -1): void {
+function fold({ arena }: DeepseekV3, parts: readonly AdaptedPart[], factor: 1 | -1): void {
   const quantized = parts.find(({ parameter }) => parameter.scales);
-  for (const { parameter, adapter } of quantized ? [quantized] : parts) foldIntoWeight(parameter, adapter, factor);
+  for (const { parameter, adapter } of quantized ? [quantized] : parts) {
+    foldIntoWeight(arena, parameter, adapter, factor);
+  }
 }
 
 function attach(parts: readonly AdaptedPart[]): void {

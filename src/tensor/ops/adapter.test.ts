@@ -284,13 +284,13 @@ describe.each(Object.entries(cases))("%s", (_, given) => {
       const x = inputOf(given, "float32");
       const expected = naive(given, before, x.floats(), matricesOf(weight));
       const { adapters } = weight;
-      for (const adapter of adapters) foldIntoWeight(weight, adapter, 1);
+      for (const adapter of adapters) foldIntoWeight(arena, weight, adapter, 1);
       weight.adapters = [];
       using tape = new Tape(arena, { hasGrad: false });
       const merged = run(given, weight, x, tape).floats();
       const sums = storage === "float32" ? toleranceOf(expected, "float32") : 2 ** -6 * Math.sqrt(given.k);
       expectClose(merged, expected, sums, 0, storage);
-      for (const adapter of adapters) foldIntoWeight(weight, adapter, -1);
+      for (const adapter of adapters) foldIntoWeight(arena, weight, adapter, -1);
       expectClose(valuesOf(weight), before, rounding, 0, storage);
     }
   });
@@ -303,9 +303,9 @@ test("the worked example of a merge: W = I, A = [[1, 2]], B = [[0.5], [-1]], sca
   a.data.floats().set([1, 2]);
   b.data.floats().set([0.5, -1]);
   const adapter: Adapter = { a, b, scale: 2, dropout: 0, stream: 0, runs: whole(2) };
-  foldIntoWeight(weight, adapter, 1);
+  foldIntoWeight(arena, weight, adapter, 1);
   expect([...weight.data.floats()]).toEqual([2, 2, -2, -3]);
-  foldIntoWeight(weight, adapter, -1);
+  foldIntoWeight(arena, weight, adapter, -1);
   expect([...weight.data.floats()]).toEqual([1, 0, 0, 1]);
 });
 
@@ -313,7 +313,7 @@ test("nothing is folded into a quantised weight", () => {
   const given = cases["one adapter over a whole matrix"]!;
   const weight = adaptedWeight(given, "int8");
   const before = valuesOf(weight).slice();
-  expect(() => foldIntoWeight(weight, weight.adapters[0]!, 1)).toThrow(
+  expect(() => foldIntoWeight(arena, weight, weight.adapters[0]!, 1)).toThrow(
     "w is quantised (int8): an adapter is not merged",
   );
   expect(valuesOf(weight)).toEqual(before);
@@ -327,7 +327,7 @@ test.each(storages)("absorbed queries and expanded values see an adapter over kv
   // The same matrix with the adapter folded in, in float32: what the absorbed form is of.
   const merged = parameterOf("merged", [h * (n + v), c], 1);
   merged.data.floats().set(valuesOf(adapted));
-  foldIntoWeight(merged, adapted.adapters[0]!, 1);
+  foldIntoWeight(arena, merged, adapted.adapters[0]!, 1);
   const rows = 6;
   const q = Tensor.fromFloats(arena, [rows, h * (n + r)], noise(3, rows * h * (n + r)));
   const latent = Tensor.fromFloats(arena, [rows, h * c], noise(4, rows * h * c));

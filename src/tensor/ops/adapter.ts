@@ -10,7 +10,7 @@
  * that a recomputation and the backward meet the same one.
  * T rows, H heads, C latent values, N and V values of a head's key and value part
  */
-import { Arena } from "../arena.js";
+import type { Arena } from "../arena.js";
 import { bytesPerElement } from "../dtype.js";
 import { native } from "../native.js";
 import type { Adapter, Parameter } from "../parameter.js";
@@ -101,8 +101,13 @@ export function addToValues(tape: Tape, y: Tensor, latent: Tensor, kvB: Paramete
   }
 }
 
-/** W += factor * s B A, in the type W has. @throws RangeError for a quantised matrix, which no sum fits into */
-export function foldIntoWeight({ name, data, shape, scales }: Parameter, adapter: Adapter, factor: 1 | -1): void {
+/** W += factor * s B A, in the type W has. @param arena for a copy of B meanwhile @throws RangeError for a quantised matrix, which no sum fits into */
+export function foldIntoWeight(
+  arena: Arena,
+  { name, data, shape, scales }: Parameter,
+  adapter: Adapter,
+  factor: 1 | -1,
+): void {
   if (scales) {
     throw new RangeError(
       `${name} is quantised (${data.dtype}): an adapter is not merged into it in place; keep it unmerged, or write a merged checkpoint`,
@@ -111,7 +116,7 @@ export function foldIntoWeight({ name, data, shape, scales }: Parameter, adapter
   const [n = 0, k = 0] = shape.slice(-2);
   const { a, b, runs, scale } = adapter;
   const [rank = 0] = a.shape.slice(-2);
-  const scaled = Tensor.empty(new Arena(), b.shape, "float32");
+  const scaled = Tensor.empty(arena, b.shape, "float32");
   scaled.bytes().set(b.data.bytes());
   native().scale(scaled.address, factor * scale, scaled.size, 0);
   const rows = b.shape.at(-2) ?? 0;
