@@ -48,7 +48,8 @@ export function loadAdapter(model: DeepseekV3, directory: string, seed = 0): Mod
   const modules = modulesOf(model, stored);
   const parts = partsOf(model, stored.config, modules);
   if (model.adapter) checkSame(liveAdapter(model), parts, directory);
-  const adapter = model.adapter ?? addAdapter(model, stored.config, parts, seed);
+  const baseModelNameOrPath = namedHere(directory, stored.config.baseModelNameOrPath);
+  const adapter = model.adapter ?? addAdapter(model, { ...stored.config, baseModelNameOrPath }, parts, seed);
   for (const {
     modules: names,
     adapter: { a, b },
@@ -162,4 +163,10 @@ function fill({ data }: Parameter, expert: number, found: FoundTensor): void {
 function namedFrom(directory: string, base: string | null): string | null {
   if (base === null || isAbsolute(base) || !existsSync(base)) return base;
   return relative(resolve(directory), resolve(base)) || ".";
+}
+
+/** The same way back: from the current directory. */
+function namedHere(directory: string, base: string | null): string | null {
+  if (base === null || isAbsolute(base) || !existsSync(resolve(directory, base))) return base;
+  return relative(".", resolve(directory, base)) || ".";
 }

@@ -14,10 +14,10 @@ import {
   scaleOf,
   serializeAdapterConfig,
 } from "../model/adapterConfig.js";
+import { adapterConfigName, isAdapter } from "./runDirectory.js";
 import { SafetensorsFile, type TensorSource, writeSafetensors } from "./safetensors.js";
 import type { FoundTensor } from "./tensorFiles.js";
 
-export const adapterConfigName = "adapter_config.json";
 export const adapterTensorsName = "adapter_model.safetensors";
 const prefix = "base_model.model.";
 
@@ -36,25 +36,21 @@ export interface StoredAdapter {
   readonly pairs: ReadonlyMap<string, StoredPair>;
 }
 
-/** Whether a directory is an adapter's; such a one is, even if it holds a config.json too. */
-export function isAdapter(directory: string): boolean {
-  return existsSync(join(directory, adapterConfigName));
-}
-
-export function readAdapterConfig(directory: string, warn: (text: string) => void): AdapterConfig {
+/** By default Node prints what is warned of. */
+export function readAdapterConfig(
+  directory: string,
+  warn: (text: string) => void = (text) => process.emitWarning(text),
+): AdapterConfig {
+  if (!isAdapter(directory)) throw new RangeError(`${directory}: no ${adapterConfigName}: not an adapter`);
   const path = join(directory, adapterConfigName);
   return parseAdapterConfig(readJson(path), path, warn);
 }
 
 /**
- * @param warn takes a line for each key of the config that nobody here knows; by default Node prints it
+ * @param warn takes a line for each key of the config that nobody here knows
  * @throws RangeError for files that are missing or damaged, that hold what is not supported, or do not fit each other
  */
-export function readAdapter(
-  directory: string,
-  warn: (text: string) => void = (text) => process.emitWarning(text),
-): StoredAdapter {
-  if (!isAdapter(directory)) throw new RangeError(`${directory}: no ${adapterConfigName}: not an adapter`);
+export function readAdapter(directory: string, warn?: (text: string) => void): StoredAdapter {
   const config = readAdapterConfig(directory, warn);
   const path = join(directory, adapterTensorsName);
   if (!existsSync(path)) {
