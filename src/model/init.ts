@@ -9,8 +9,13 @@ import { Tensor } from "../tensor/tensor.js";
 import type { ModelConfig } from "./config.js";
 import type { DeepseekV3 } from "./deepseekV3.js";
 
-/** Overwrites all parameters. @param seed integer below 2^53 @param expertRank rank of this process among those that share experts */
+/**
+ * Overwrites all parameters.
+ * @param seed integer below 2^53 @param expertRank rank of this process among those that share experts
+ * @throws RangeError for a model whose weights an adapter has frozen
+ */
 export function initialize(model: DeepseekV3, seed: number, expertRank = 0): void {
+  if (model.adapter) throw new RangeError("initialize: the model has an adapter, which belongs to the weights it has");
   for (const parameter of model.parameters) {
     const { data, shape, fp8 } = parameter;
     // Experts of rank r are elements [r * size, (r + 1) * size) of the whole array.
