@@ -1,7 +1,7 @@
 /**
- * What one training step of an adapter takes, as a row of docs/lora.md: bytes of the frozen weights, of the adapter with its gradient and moments,
- * and of what the forward leaves for the backward. The weights are zeros that are never touched, so that a machine needs little memory
- * for a row; sizes, types and arithmetic are those of the real model, whose weights are mapped from its files.
+ * What one training step of an adapter takes, as a row of docs/lora.md: bytes of the frozen weights, of the adapter with its gradient and
+ * moments, and of what the forward leaves for the backward. The weights are zeros that are never touched, so that a machine needs little
+ * memory for a row; sizes, types and arithmetic are those of the real model, whose weights are mapped from its files.
  *
  *   node bench/lora/memory.mjs [--preset moonlight-16b-a3b] [--weights fp8|int8|int4] [--targets attention] [--rank 16] [--length 256]
  */

@@ -1,6 +1,6 @@
 /**
- * Adapters of a model in PEFT's layout: made by names (LoRA; post-training.md 4), saved, loaded. The experts of a layer lie in one array, so that they
- * have an adapter all or none, of one rank and scale.
+ * Adapters of a model in PEFT's layout: made by names (LoRA; post-training.md 4), saved, loaded. The experts of a layer lie in one array,
+ * so that they have an adapter all or none, of one rank and scale.
  */
 import { existsSync } from "node:fs";
 import { isAbsolute, relative, resolve } from "node:path";
@@ -39,7 +39,8 @@ export function saveAdapter(model: DeepseekV3, directory: string): void {
 }
 
 /**
- * Reads an adapter: into the one that the model has, whose shapes and scale must be the same, or else puts it over the model, which it freezes.
+ * Reads an adapter: into the one that the model has, whose shapes and scale must be the same, or else puts it over the model, which it
+ * freezes.
  * @param seed of dropout, where training goes on
  * @throws RangeError naming file and tensor for what does not fit the model
  */
@@ -92,7 +93,7 @@ export function checkFit(
   );
 }
 
-/** Linears put together as the model holds them: each by itself, or those of all experts. @throws RangeError for some of a layer's experts */
+/** Linears put together as the model holds them: each by itself, or all experts. @throws RangeError for some of a layer's experts */
 function partsOf(model: DeepseekV3, config: AdapterConfig, modules: readonly LinearModule[]): AdapterPart[] {
   const groups = new Map<string, LinearModule[]>();
   for (const module of modules) {
@@ -139,11 +140,9 @@ function checkSame({ parts: own }: ModelAdapter, parts: readonly AdapterPart[], 
   const [found, expected] = [new Set(parts.map(describe)), new Set(own.map(describe))];
   const extra = [...found].find((part) => !expected.has(part));
   const missing = [...expected].find((part) => !found.has(part));
-  if (extra ?? missing) {
-    throw new RangeError(
-      `${directory}: another adapter than the model's: ${extra ? `it has ${extra}` : `it lacks ${missing}`}, which the model's ${extra ? "lacks" : "has"}`,
-    );
-  }
+  if (!extra && !missing) return;
+  const difference = extra ? `it has ${extra}, which the model's lacks` : `it lacks ${missing}, which the model's has`;
+  throw new RangeError(`${directory}: another adapter than the model's: ${difference}`);
 }
 
 /** An expert's matrix, or the only one. */

@@ -1,6 +1,6 @@
 /**
- * The two files of an adapter as PEFT writes them (post-training.md 4.2): adapter_config.json, and adapter_model.safetensors with the tensors
- * `base_model.model.` + module + `.lora_A.weight` [r, in] and `.lora_B.weight` [out, r].
+ * The two files of an adapter as PEFT writes them (post-training.md 4.2): adapter_config.json, and adapter_model.safetensors with the
+ * tensors `base_model.model.` + module + `.lora_A.weight` [r, in] and `.lora_B.weight` [out, r].
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";

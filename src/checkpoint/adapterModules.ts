@@ -1,6 +1,6 @@
 /**
- * Which linears of a model may have an adapter, by their names in a checkpoint: the projections of attention, feed-forward parts and experts. The
- * router stays as it is, and so do embedding, head and MTP modules, which transformers does not have (post-training.md 4.3).
+ * Which linears of a model may have an adapter, by their names in a checkpoint: the projections of attention, feed-forward parts and
+ * experts. The router stays as it is, and so do embedding, head and MTP modules, which transformers does not have (post-training.md 4.3).
  */
 import { type AdapterConfig, allLinear, isNamedBy, isPatternFor, isTarget } from "../model/adapterConfig.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";

@@ -1,8 +1,8 @@
 /**
- * A checkpoint in another precision, tensor by tensor, so that memory is that of the largest one: FP8 in the published layout (model.md B4:
- * E4M3 with one float32 scale for each block of 128 x 128, beside every matrix of attention, feed-forward parts and experts; embedding,
- * head, norms, router and the MTP projection stay as they are), or back to bfloat16 or float32. An adapter can be merged on the way: weights are
- * dequantised, it is added in float32, and the sum is rounded or quantised once.
+ * A checkpoint in another precision, tensor by tensor, so that memory is that of the largest one: FP8 in the published layout (model.md
+ * B4: E4M3 with one float32 scale for each block of 128 x 128, beside every matrix of attention, feed-forward parts and experts;
+ * embedding, head, norms, router and the MTP projection stay as they are), or back to bfloat16 or float32. An adapter can be merged on
+ * the way: weights are dequantised, it is added in float32, and the sum is rounded or quantised once.
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * What a user names as a model, as its weights and what is put over them: a run, a checkpoint or a model directory, with an adapter beside it, or an
- * adapter alone, which names its base.
+ * What a user names as a model, as its weights and what is put over them: a run, a checkpoint or a model directory, with an adapter
+ * beside it, or an adapter alone, which names its base.
  */
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";

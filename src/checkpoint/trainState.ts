@@ -1,7 +1,7 @@
 /**
- * A training checkpoint: the model in Hugging Face layout, the optimizer's state by pieces of parameters, and where the run stands. Pieces carry
- * the range of the whole parameter that they are, so that any number of processes can read what any other number wrote. Of a model with an
- * adapter the checkpoint is the adapter's, in PEFT's layout, and holds nothing of the frozen weights.
+ * A training checkpoint: the model in Hugging Face layout, the optimizer's state by pieces of parameters, and where the run stands.
+ * Pieces carry the range of the whole parameter that they are, so that any number of processes can read what any other number wrote. Of a
+ * model with an adapter the checkpoint is the adapter's, in PEFT's layout, and holds nothing of the frozen weights.
  *
  * All processes write into one unfinished folder; the first names it when everyone is done.
  */

@@ -23,7 +23,7 @@ export function convertCommand(): Command {
     .addOption(
       new Option(
         "--to <form>",
-        "fp8: E4M3 with a scale for each 128 x 128 block, as published; gguf: for llama.cpp (default with --merge: bf16, or f32 as the model)",
+        "fp8: E4M3, a scale for each 128 x 128 block, as published; gguf: for llama.cpp (default with --merge: the model's, unquantised)",
       ).choices(["fp8", "bf16", "f32", "gguf"]),
     )
     .option("--merge <adapter>", "an adapter (PEFT's layout) to add to the weights")

@@ -1,7 +1,7 @@
 /**
- * The adapter of a model: small matrices beside frozen ones, which alone are trained (LoRA; post-training.md 4). Which linears have one is decided
- * by names, in checkpoint/adapter.ts; here they are made, switched off, folded into the weights and taken out again. The arithmetic is in
- * tensor/ops/adapter.ts.
+ * The adapter of a model: small matrices beside frozen ones, which alone are trained (LoRA; post-training.md 4). Which linears have one
+ * is decided by names, in checkpoint/adapter.ts; here they are made, switched off, folded into the weights and taken out again. The
+ * arithmetic is in tensor/ops/adapter.ts.
  */
 import { native } from "../tensor/native.js";
 import { foldIntoWeight } from "../tensor/ops/adapter.js";
@@ -33,7 +33,8 @@ export interface ModelAdapter {
 }
 
 /**
- * Freezes the model and gives the parts an adapter that changes nothing yet: A uniform in +-1 / sqrt(in), B zero. Before an optimizer is made.
+ * Freezes the model and gives the parts an adapter that changes nothing yet: A uniform in +-1 / sqrt(in), B zero. Before an optimizer is
+ * made.
  * @throws RangeError for a model that has an adapter, or is made to train in FP8
  */
 export function addAdapter(
@@ -67,8 +68,8 @@ export async function withoutAdapter<T>(model: DeepseekV3, body: () => Promise<T
 }
 
 /**
- * Folds the adapter into the weights, in their type, so that it costs nothing to run; `unmergeAdapter` takes it out again, up to rounding. Weights
- * mapped from a file are changed in memory alone.
+ * Folds the adapter into the weights, in their type, so that it costs nothing to run; `unmergeAdapter` takes it out again, up to
+ * rounding. Weights mapped from a file are changed in memory alone.
  * @throws RangeError if any of the weights is quantised; none is changed then
  */
 export function mergeAdapter(model: DeepseekV3): void {

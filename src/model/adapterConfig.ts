@@ -1,7 +1,7 @@
 /**
- * What an adapter is: its rank, its scale and which linears it belongs to, as adapter_config.json of PEFT says it (post-training.md 4.2). The keys are
- * read and written here alone. What would change the arithmetic in a way we do not have is refused by name; keys nobody here knows are
- * left out with a warning, for new ones appear in each release.
+ * What an adapter is: its rank, its scale and which linears it belongs to, as adapter_config.json of PEFT says it (post-training.md 4.2).
+ * The keys are read and written here alone. What would change the arithmetic in a way we do not have is refused by name; keys nobody here
+ * knows are left out with a warning, for new ones appear in each release.
  */
 import { isObject } from "../files/json.js";
 

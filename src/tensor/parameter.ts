@@ -42,8 +42,8 @@ export interface RowRun {
 }
 
 /**
- * A change of low rank that belongs to a frozen matrix, or to one for each expert: y = W x + scale * B (A x), in the rows that B's are (LoRA, Hu
- * and others 2021; ops/adapter.ts).
+ * A change of low rank that belongs to a frozen matrix, or to one for each expert: y = W x + scale * B (A x), in the rows that B's are
+ * (LoRA, Hu and others 2021; ops/adapter.ts).
  */
 export interface Adapter {
   /** [rank, in], or [experts, rank, in]; float32 */

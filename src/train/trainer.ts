@@ -1,7 +1,7 @@
 /**
  * One training step: micro-batches forward and backward, gradients summed over processes, AdamW, the bias of every router moved by the
- * loads of the whole step. What is trained (pre-training rows, a longer context) is the caller's; a batch is rows of tokens. Over a model with
- * an adapter gradients, moments and updates are those of the adapter alone.
+ * loads of the whole step. What is trained (pre-training rows, a longer context) is the caller's; a batch is rows of tokens. Over a model
+ * with an adapter gradients, moments and updates are those of the adapter alone.
  */
 import { hashInts, stream } from "../data/random.js";
 import type { Communicator } from "../distributed/communicator.js";

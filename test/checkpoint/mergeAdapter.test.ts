@@ -198,7 +198,8 @@ describe("findModel", () => {
       writeFileSync(join(lost, "adapter_config.json"), JSON.stringify({ ...json, base_model_name_or_path: base }));
     write("/home/trainer/models/base");
     await expect(findModel(lost, undefined, none)).rejects.toThrow(
-      `${lost}: its base model /home/trainer/models/base (base_model_name_or_path) is not here; it may lie elsewhere, or on the hub: name the base as the model and the adapter beside it (--model BASE --adapter DIR)`,
+      `${lost}: its base model /home/trainer/models/base (base_model_name_or_path) is not here; it may lie elsewhere, or on the hub: ` +
+        "name the base as the model and the adapter beside it (--model BASE --adapter DIR)",
     );
     expect(await findModel(bases.f32, lost, none)).toEqual({ directory: bases.f32, adapter: lost });
     write(null);

@@ -1,5 +1,6 @@
 /**
- * Writes fixtures/lora: an adapter of ours over fixtures/v3-groups, and what lora.py makes of it with PEFT, beside an adapter of PEFT's own.
+ * Writes fixtures/lora: an adapter of ours over fixtures/v3-groups, and what lora.py makes of it with PEFT, beside an adapter of PEFT's
+ * own.
  *
  *     npm run build && node test/parity/lora.mjs [PYTHON]      (default python3; needs torch, transformers, peft)
  *

@@ -9,9 +9,10 @@ BASE is a tiny DeepSeek-V3 checkpoint, FIXTURES/ours an adapter that Fathom wrot
   theirs/                      an adapter that PEFT made and saved: rsLoRA, patterns, a regular expression for targets
   matching.json                what PEFT's rule says of names, ranks and scales
 
-transformers 5 keeps the experts of a layer in one tensor, and PEFT turns an adapter of single experts into one of that tensor; shared experts, whose
-projections have the same names, are then left out. As in the published code and in transformers 4, the experts here are a list of feed-forward
-parts whose projections are linears, and the model goes by another name, which PEFT has no conversion for. Made with torch 2.15.0, transformers 5.24.0 and peft 0.21.2.
+transformers 5 keeps the experts of a layer in one tensor, and PEFT turns an adapter of single experts into one of that tensor; shared
+experts, whose projections have the same names, are then left out. As in the published code and in transformers 4, the experts here are a
+list of feed-forward parts whose projections are linears, and the model goes by another name, which PEFT has no conversion for. Made with
+torch 2.15.0, transformers 5.24.0 and peft 0.21.2.
 """
 
 import json

@@ -1,6 +1,6 @@
 /**
- * Adapters against PEFT: what it computes with one of ours, and one of its own opened here. lora.mjs and lora.py beside this file made the fixtures;
- * nothing here needs Python.
+ * Adapters against PEFT: what it computes with one of ours, and one of its own opened here. lora.mjs and lora.py beside this file made
+ * the fixtures; nothing here needs Python.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

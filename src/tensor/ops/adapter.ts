@@ -1,14 +1,14 @@
 /**
- * What adapters add to the products of a frozen matrix (LoRA; post-training.md 4.1): y = W x + s B (A x), beside every form that W may be stored
- * in and every kind of product, without touching W. products.ts and linear.ts call this; model code sees nothing of it.
+ * What adapters add to the products of a frozen matrix (LoRA; post-training.md 4.1): y = W x + s B (A x), beside every form that W may be
+ * stored in and every kind of product, without touching W. products.ts and linear.ts call this; model code sees nothing of it.
  *
  *   t = s A x        dt = s B^T dy
  *   y += B t         dx += A^T dt    dA += dt x^T    dB += dy t^T
  *
- * A and B are float32 and so is t; it is made again in the backward, where x is at hand for dA anyway. Experts have an A and a B each, and the
- * products run expert by expert. Where a tape drops, A sees x with some values zero and the rest scaled; the mask is drawn by counter, so
- * that a recomputation and the backward meet the same one.
- * T rows, H heads, C latent values, N and V values of a head's key and value part
+ * A and B are float32 and so is t; it is made again in the backward, where x is at hand for dA anyway. Experts have an A and a B each,
+ * and the products run expert by expert. Where a tape drops, A sees x with some values zero and the rest scaled; the mask is drawn by
+ * counter, so that a recomputation and the backward meet the same one. T rows, H heads, C latent values, N and V values of a head's key
+ * and value part
  */
 import type { Arena } from "../arena.js";
 import { bytesPerElement } from "../dtype.js";
@@ -101,7 +101,10 @@ export function addToValues(tape: Tape, y: Tensor, latent: Tensor, kvB: Paramete
   }
 }
 
-/** W += factor * s B A, in the type W has. @param arena for a copy of B meanwhile @throws RangeError for a quantised matrix, which no sum fits into */
+/**
+ * W += factor * s B A, in the type W has.
+ * @param arena for a copy of B meanwhile @throws RangeError for a quantised matrix, which no sum fits into
+ */
 export function foldIntoWeight(
   arena: Arena,
   { name, data, shape, scales }: Parameter,

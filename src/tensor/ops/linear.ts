@@ -1,6 +1,6 @@
 /**
- * y = x W^T, as every projection of the model is written; W is [out, in] as in the checkpoint. FP8 is a property of W (fp8Linear.ts), and so
- * is an adapter (adapter.ts): over a frozen W gradients reach x and the adapter.
+ * y = x W^T, as every projection of the model is written; W is [out, in] as in the checkpoint. FP8 is a property of W (fp8Linear.ts), and
+ * so is an adapter (adapter.ts): over a frozen W gradients reach x and the adapter.
  */
 import type { Dtype } from "../dtype.js";
 import { native } from "../native.js";
@@ -102,8 +102,8 @@ export function groupedLinear(
 }
 
 /**
- * Keeps the input of a product that is computed anew in the backward (`productWithMatrix`), whether or not its matrix is trained; of the input of an FP8
- * linear the quantised rows stay.
+ * Keeps the input of a product that is computed anew in the backward (`productWithMatrix`), whether or not its matrix is trained; of the
+ * input of an FP8 linear the quantised rows stay.
  */
 export function keepInput({ hasGrad }: Tape, x: Tensor, weight: Parameter): void {
   if (hasGrad && !fp8Of(weight, "prefill")) x.isReadInBackward = true;

@@ -73,7 +73,10 @@ export function gradientThroughMatrix({ tensor: dx, accumulate }: GradTarget, dy
   } else native().gemm(c, a, b, m, k, n, n, k, k, 0, 0, accumulate, dx.code, dy.code, w.code);
 }
 
-/** y[r] = x[r] W[e]^T for the rows r of each expert, and what adapters add. @param weight [experts, n, k] @param offsets [experts + 1] int32 */
+/**
+ * y[r] = x[r] W[e]^T for the rows r of each expert, and what adapters add.
+ * @param weight [experts, n, k] @param offsets [experts + 1] int32
+ */
 export function productOfExperts(
   tape: Tape,
   y: Tensor,
