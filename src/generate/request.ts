@@ -140,6 +140,8 @@ export interface EngineStats {
 export interface ModelInfo {
   /** Directory that it was read from. */
   readonly directory: string;
+  /** Directory of the adapter over it; null for none. */
+  readonly adapter: string | null;
   readonly config: ModelConfig;
   /** How weights and cache are kept, for people: "bfloat16", "int8", "float8_e4m3fn". */
   readonly weights: string;

@@ -17,7 +17,7 @@ import {
   type LatentRows,
   type LatentShape,
 } from "../tensor/ops/latentAttention.js";
-import { linear } from "../tensor/ops/linear.js";
+import { keepInput, linear } from "../tensor/ops/linear.js";
 import { productWithMatrix, type RowKind } from "../tensor/ops/products.js";
 import { rmsNorm } from "../tensor/ops/rmsNorm.js";
 import { type RopeTables, rope, rotate } from "../tensor/ops/rope.js";
@@ -84,6 +84,7 @@ export class MultiHeadLatentAttention {
     const q = this.#query(tape, x, batch.positions, tables);
     const { latent, kRope } = this.#latent(tape, x, batch.positions, tables);
     const kv = linear(tape, latent, this.kvBProj); // [T, H * (N + V)], per head key part then value
+    keepInput(tape, latent, this.kvBProj);
     const o = attention(tape, q.y, kv, kRope, batch.seqOffsets, this.#naiveShape);
     // Up-projections are not stored but computed again from the latents (report 3.2.3).
     tape.dropUntilBackward([q.y], q.recompute);
@@ -182,6 +183,7 @@ export class MultiHeadLatentAttention {
     const { numAttentionHeads: heads, qkNopeHeadDim: n, qkRopeHeadDim: r } = this.#config;
     const layout = { heads, headDim: n + r, offset: n, ropeDim: r };
     const { y, from, up, normed } = this.#projectQuery(tape, x, "prefill");
+    keepInput(tape, from, up);
     rope(tape, y, tables, positions, layout);
     const recompute = (): void => {
       productWithMatrix(tape, y, from, up, "prefill");
