@@ -39,7 +39,7 @@ export class OutputBuffer {
     const part = bytes.slice(0, room);
     this.#parts[stream].push(part);
     this.#bytes[stream] += part.length;
-    if (bytes.length > room) throw new EndOfGuest("output", `wrote more than ${this.#maxBytes} bytes to ${stream}`);
+    if (bytes.length > room) throw tooMuch(this.#maxBytes, stream);
   }
 
   bytes(stream: "stdout" | "stderr"): Uint8Array {
@@ -50,4 +50,8 @@ export class OutputBuffer {
     const text = (stream: "stdout" | "stderr"): string => Buffer.from(this.bytes(stream)).toString("utf8");
     return { stdout: text("stdout"), stderr: text("stderr") };
   }
+}
+
+export function tooMuch(maxBytes: number, stream: "stdout" | "stderr"): EndOfGuest {
+  return new EndOfGuest("output", `wrote more than ${maxBytes} bytes to ${stream}`);
 }

@@ -55,6 +55,10 @@ export interface WorkerSetup {
   readonly link: LinkEnd;
   readonly memoryBytes: number;
   readonly outputBytes: number;
-  readonly python: { readonly module: WebAssembly.Module; readonly library: LibraryFiles; readonly shimUrl: string } | null;
+  readonly python: {
+    readonly module: WebAssembly.Module;
+    readonly library: LibraryFiles;
+    readonly shimUrl: string;
+  } | null;
   readonly javascript: { readonly module: WebAssembly.Module; readonly quickjsUrl: string } | null;
 }

@@ -48,7 +48,9 @@ async function python({ program, tests }: GuestTask): Promise<void> {
   }
   const invalid = (message: string): void => say({ type: "invalid", message });
   const script =
-    tests.kind === "asserts" ? assertsScript(program, tests, link, report, invalid) : callsScript(program, tests, report);
+    tests.kind === "asserts"
+      ? assertsScript(program, tests, link, report, invalid)
+      : callsScript(program, tests, report);
   const { end, stdout, stderr } = await runPython(parts, "fathom_guest", script, limits);
   script.finish("message" in end ? `the program is gone: ${end.message}` : "the program has left");
   say({ type: "end", end, stdout, stderr });

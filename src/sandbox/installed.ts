@@ -2,7 +2,16 @@
  * Where the optional packages are that guests run on, and where the compiled files of the sandbox are that its processes load. Uncompiled
  * sources (tests) are compiled for them into a temporary folder, because Node loads no TypeScript into a process under permissions.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, sep } from "node:path";
@@ -35,7 +44,9 @@ export function findInstalled(languages: readonly Language[]): Installed {
     } catch {
       const names = packages[language].join(" ");
       const why = `${specifier} is not installed`;
-      throw new RangeError(`sandbox: programs in ${language} need ${names}: ${why}. Run: npm install --ignore-scripts ${names}`);
+      throw new RangeError(
+        `sandbox: programs in ${language} need ${names}: ${why}. Run: npm install --ignore-scripts ${names}`,
+      );
     }
   };
   const url = (path: string): string => pathToFileURL(path).href;

@@ -3,7 +3,7 @@
  * undefined, m Map, D Date, R RegExp, A a typed array, E an error, and what `encodeOther` makes of the rest. All that it uses of the
  * language is taken before the program runs.
  */
-export const javascriptCodec = String.raw`
+export const javascriptCodec = `
 function fathomCodec(encodeOther, decodeOther) {
   const { isArray } = Array;
   const { is, keys, getPrototypeOf, prototype: objectPrototype, hasOwn } = Object;

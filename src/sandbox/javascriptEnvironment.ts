@@ -5,7 +5,7 @@
  */
 
 /** `deepEqual` and the functions of `assert`; used by the judge for its tests, and by programs for their own. */
-export const javascriptAssert = String.raw`
+export const javascriptAssert = `
 function fathomAssert(hooks) {
   class AssertionError extends Error {
     constructor(message) {
@@ -206,7 +206,8 @@ function fathomEnvironment(write, exit, runJobs, stdin) {
       }
       return self;
     };
-    const self = { on, once: on, addListener: on, setEncoding: () => self, resume: () => self, pause: () => self, close() {}, removeListener() {} };
+    const same = () => self;
+    const self = { on, once: on, addListener: on, setEncoding: same, resume: same, pause: same, close() {}, removeListener() {} };
     return self;
   };
   globalThis.process = {

@@ -4,7 +4,7 @@
  * write, exit, run jobs, call back, and its standard input as a string.
  */
 import { EndOfGuest } from "./channelFile.js";
-import { type GuestEnd, type GuestLimits, type GuestRun, OutputBuffer } from "./guest.js";
+import { type GuestEnd, type GuestLimits, type GuestRun, OutputBuffer, tooMuch } from "./guest.js";
 import { javascriptJudge } from "./javascriptJudge.js";
 import { javascriptGuest } from "./javascriptProgram.js";
 
@@ -22,7 +22,9 @@ async function openContext(quickjs: QuickJs, module: WebAssembly.Module, limits:
   const variant = quickjs.newVariant(quickjs.RELEASE_SYNC, {
     wasmModule: () => Promise.resolve(module),
     wasmMemory: () =>
-      Promise.resolve(new WebAssembly.Memory({ initial: initialPages, maximum: Math.floor(limits.memoryBytes / pageBytes) })),
+      Promise.resolve(
+        new WebAssembly.Memory({ initial: initialPages, maximum: Math.floor(limits.memoryBytes / pageBytes) }),
+      ),
   });
   const wasm = await quickjs.newQuickJSWASMModuleFromVariant(variant);
   const runtime = wasm.newRuntime();
@@ -46,12 +48,20 @@ export class JavascriptProgram {
     context.runtime.setInterruptHandler(() => this.#ending !== null);
   }
 
-  static async open(quickjs: QuickJs, module: WebAssembly.Module, stdin: string, limits: GuestLimits): Promise<JavascriptProgram> {
+  static async open(
+    quickjs: QuickJs,
+    module: WebAssembly.Module,
+    stdin: string,
+    limits: GuestLimits,
+  ): Promise<JavascriptProgram> {
     const context = await openContext(quickjs, module, limits);
     const program = new JavascriptProgram(context, limits);
     const write = context.newFunction("write", (stream, text) => {
       program.#end(() => {
         const name = context.getString(stream) === "stderr" ? "stderr" : "stdout";
+        // A long text is not even copied out.
+        const length = context.getNumber(context.getProp(text, "length"));
+        if (!(length <= limits.outputBytes)) throw tooMuch(limits.outputBytes, name);
         program.#output.write(name, Buffer.from(context.getString(text), "utf8"));
       });
     });
@@ -105,7 +115,8 @@ export class JavascriptProgram {
     if (this.#ending !== null) return JSON.stringify({ thrown: this.#gone() });
     const context = this.#context;
     const answer = context.callFunction(this.#handles().serve, context.undefined, context.newString(request));
-    if (answer.error) return JSON.stringify({ thrown: { name: "Error", message: this.#describe(answer.error), object: -1 } });
+    if (answer.error)
+      return JSON.stringify({ thrown: { name: "Error", message: this.#describe(answer.error), object: -1 } });
     const text = context.getString(answer.value);
     answer.value.dispose();
     return text;
@@ -116,7 +127,8 @@ export class JavascriptProgram {
     let end: GuestEnd = { kind: "done" };
     const ending = this.#ending;
     if (ending instanceof EndOfGuest) end = { kind: "output", message: ending.message };
-    else if (ending !== null) end = ending.exitCode === 0 ? { kind: "done" } : { kind: "exited", code: ending.exitCode };
+    else if (ending !== null)
+      end = ending.exitCode === 0 ? { kind: "done" } : { kind: "exited", code: ending.exitCode };
     else if (error !== null && isOutOfMemory(error)) end = { kind: "memory", message: error };
     else if (error !== null) end = { kind: "exited", code: 1 };
     const texts = this.#output.texts();
@@ -190,15 +202,20 @@ export async function judgeJavascript(
     if (answer.error) return JSON.stringify({ thrown: describeError(context, answer.error) });
     return context.getString(answer.value);
   };
-  const isUsed = (): boolean => context.dump(context.unwrapResult(context.callFunction(context.getProp(parts, "isUsed"), parts))) === true;
-  const words = JSON.stringify([...new Set([job.setup, ...job.tests].join("\n").match(/[\p{L}_$][\p{L}\p{N}_$]*/gu) ?? [])]);
+  const isUsed = (): boolean =>
+    context.dump(context.unwrapResult(context.callFunction(context.getProp(parts, "isUsed"), parts))) === true;
+  const words = JSON.stringify([
+    ...new Set([job.setup, ...job.tests].join("\n").match(/[\p{L}_$][\p{L}\p{N}_$]*/gu) ?? []),
+  ]);
   const prepared = context.callFunction(
     context.getProp(parts, "prepare"),
     context.undefined,
     context.unwrapResult(context.evalCode(words)),
     context.unwrapResult(context.evalCode(JSON.stringify(job.entryPoint))),
   );
-  if (prepared.error) throw new Error(`internal: the judge failed: ${describeError(context, prepared.error)}`);
+  const broken = prepared.error
+    ? `the program answers nothing that can be read: ${describeError(context, prepared.error)}`
+    : "";
   const run = (source: string): string => {
     const done = context.evalCode(source, "tests.js");
     if (done.error) return describeError(context, done.error) || "Error";
@@ -210,11 +227,12 @@ export async function judgeJavascript(
     return state.type === "pending" ? "Error: the test waits for what never comes" : "";
   };
   const [setup = "", ...tests] = sources;
-  const failure = run(setup);
-  if (failure !== "" && !isUsed() && !failure.startsWith("ReferenceError")) throw new InvalidTests(`setup: ${failure}`);
+  const failure = broken || run(setup);
+  if (failure !== "" && broken === "" && !isUsed() && !failure.startsWith("ReferenceError"))
+    throw new InvalidTests(`setup: ${failure}`);
   let numPassed = 0;
   tests.forEach((source, index) => {
-    const message = failure === "" ? run(source) : `setup: ${failure}`;
+    const message = failure === "" ? run(source) : broken || `setup: ${failure}`;
     if (message === "") numPassed++;
     report(index, { passed: message === "", message, isMemory: isOutOfMemory(message) });
   });

@@ -41,7 +41,9 @@ ${javascriptAssert}
       has: (_, name) => (fact.isMade ? perform("has", [remote, named(name)]) === true : refuse("may not answer 'in'")),
       deleteProperty: (_, name) => (perform("delete", [remote, named(name)]), true),
       ownKeys: () => [...perform("keys", [remote])].map(String),
-      getOwnPropertyDescriptor: (_, name) => ({ value: perform("get", [remote, named(name)]), enumerable: true, configurable: true, writable: true }),
+      getOwnPropertyDescriptor(_, name) {
+        return { value: perform("get", [remote, named(name)]), enumerable: true, configurable: true, writable: true };
+      },
       getPrototypeOf: () => (kind === "c" ? Function.prototype : Object.prototype),
     };
     if (kind === "c") {

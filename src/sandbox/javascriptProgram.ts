@@ -6,13 +6,14 @@ import { javascriptCodec } from "./javascriptCodec.js";
 import { javascriptEnvironment } from "./javascriptEnvironment.js";
 
 /** An expression: a function of the host's functions that returns `{ serve, settle }`. */
-export const javascriptGuest = String.raw`(function (write, exit, runJobs, callback, stdin) {
+export const javascriptGuest = `(function (write, exit, runJobs, callback, stdin) {
 ${javascriptCodec}
 ${javascriptEnvironment}
   const settle = fathomEnvironment(write, exit, runJobs, stdin);
   const { stringify, parse } = JSON;
   const globalEval = eval;
   const { apply, construct, get, set, has, ownKeys, deleteProperty } = Reflect;
+  const isEnumerable = Object.prototype.propertyIsEnumerable;
   const PromiseType = Promise;
   const then = Promise.prototype.then;
   const objects = [];
@@ -97,7 +98,7 @@ ${javascriptEnvironment}
     set: (target, name, value) => set(target, key(name), value),
     has: (target, name) => has(target, key(name)),
     delete: (target, name) => deleteProperty(target, key(name)),
-    keys: (target) => ownKeys(target).filter((name) => typeof name === "string" && Object.prototype.propertyIsEnumerable.call(target, name)),
+    keys: (target) => ownKeys(target).filter((name) => typeof name === "string" && apply(isEnumerable, target, [name])),
     snapshot: (target) => ({ ...target }),
     instanceof: (target, type) => target instanceof type,
   };

@@ -16,7 +16,10 @@ export function samePrint(got: string, expected: string): boolean {
 
 /** Lines without white space at their ends, and without empty lines at the end of the text. */
 function lines(text: string): string[] {
-  return text.replace(/\s+$/, "").split("\n").map((line) => line.trimEnd());
+  return text
+    .replace(/\s+$/, "")
+    .split("\n")
+    .map((line) => line.trimEnd());
 }
 
 function sameNumbers(got: readonly string[], expected: readonly string[]): boolean {

@@ -1,13 +1,15 @@
 /**
  * Python that runs inside both interpreters, the program's and the judge's: frames on file descriptor 0 and the form in which values
- * cross. (The module knows no descriptors but the three streams and those of the library inside it.) A frame is 16 hexadecimal digits that the other side chose (each answer repeats those of its question), 8 digits of length,
+ * cross. (The module knows no descriptors but the three streams and those of the library inside it.)
+ *
+ * A frame is 16 hexadecimal digits that the other side chose (each answer repeats those of its question), 8 digits of length,
  * and JSON in ASCII. Nothing is imported that is not built into the interpreter: `import json` alone takes as long as half a start.
  *
  * Values: null, booleans, strings, finite floats and integers up to 2^53 as they are; the rest as arrays that begin with a letter:
  * i integer (hexadecimal), f float (nan, inf), l list, t tuple, d dict (pairs), s set, z frozenset, b bytes, a bytearray, c complex,
  * r range, y a builtin by name, x one of a few library types, and what `encode_other` makes of everything else.
  */
-export const pythonCodec = String.raw`
+export const pythonCodec = `
 def fathom_codec(encode_other, decode_other, builtin_kinds, own_type):
     import builtins, sys
     limit = 2 ** 53

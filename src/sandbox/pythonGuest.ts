@@ -48,7 +48,11 @@ export async function runPython(
 }
 
 /** The library of the module, to be given to all later starts. */
-export async function readLibrary(shim: WasiShim, module: WebAssembly.Module, limits: GuestLimits): Promise<LibraryFiles> {
+export async function readLibrary(
+  shim: WasiShim,
+  module: WebAssembly.Module,
+  limits: GuestLimits,
+): Promise<LibraryFiles> {
   const output = new OutputBuffer(limits.memoryBytes);
   const { end } = await start({ shim, module, library: null }, unpackLibrary, new Uint8Array(), output, limits);
   if (end.kind !== "done") throw new RangeError(`python.wasm: its library does not unpack: ${output.texts().stderr}`);
@@ -123,7 +127,8 @@ function withoutWriting(shim: WasiShim, wasi: InstanceType<WasiShim["WASI"]>): R
   ).split(" ");
   const imports: Record<string, unknown> = Object.fromEntries(refused.map((name) => [name, () => ERRNO_ROFS]));
   const { path_open: open, fd_write: write } = wasi.wasiImport;
-  if (open === undefined || write === undefined) throw new Error("internal: the WASI shim has no path_open or fd_write");
+  if (open === undefined || write === undefined)
+    throw new Error("internal: the WASI shim has no path_open or fd_write");
   imports.path_open = (...args: unknown[]): unknown => {
     const [, , , , flags, rights] = args;
     const isWriting = (Number(flags) & (OFLAGS_CREAT | OFLAGS_TRUNC)) !== 0;

@@ -10,7 +10,7 @@
  */
 import { pythonCodec } from "./pythonCodec.js";
 
-export const pythonJudge = String.raw`${pythonCodec}
+export const pythonJudge = `${pythonCodec}
 def fathom_judge():
     import builtins, sys
     receive, send = fathom_channel()

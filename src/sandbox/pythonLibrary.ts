@@ -1,12 +1,13 @@
 /**
  * The standard library as files, and our own Python beside it, compiled. The library lies in the module as a zip archive, whose directory
  * the interpreter reads anew, in Python, at each start: half of the time a start takes (55 ms of processor time against 29 measured);
- * compiling our code takes another 20. So one interpreter unpacks and compiles, once per process, and all others find the result in a folder
- * that cannot be written.
+ * compiling our code takes another 20. So one interpreter unpacks and compiles, once per process, and all others find the result in
+ * a folder that cannot be written.
  */
+
+import type { WasiShim } from "./pythonGuest.js";
 import { pythonJudge } from "./pythonJudge.js";
 import { pythonGuest, pythonMain } from "./pythonProgram.js";
-import type { WasiShim } from "./pythonGuest.js";
 
 export interface LibraryFiles {
   /** Content of all files, one after the other. */
@@ -38,7 +39,10 @@ def put(name, data):
 for name in importer._files:
     put(name, importer.get_data(archive + "/" + name))
 ${Object.entries(modules)
-  .map(([name, source]) => `put("${name}.pyc", MAGIC_NUMBER + bytes(12) + marshal.dumps(compile(${pythonText(source)}, "${name}", "exec")))`)
+  .map(
+    ([name, source]) =>
+      `put("${name}.pyc", MAGIC_NUMBER + bytes(12) + marshal.dumps(compile(${pythonText(source)}, "${name}", "exec")))`,
+  )
   .join("\n")}
 `;
 
@@ -67,7 +71,10 @@ export function parseLibrary(written: Uint8Array): LibraryFiles {
 }
 
 /** The folder, opened for one guest; the objects are its own, the bytes are shared. */
-export function openLibrary(shim: WasiShim, { bytes, index }: LibraryFiles): InstanceType<WasiShim["PreopenDirectory"]> {
+export function openLibrary(
+  shim: WasiShim,
+  { bytes, index }: LibraryFiles,
+): InstanceType<WasiShim["PreopenDirectory"]> {
   const root = new Map<string, InstanceType<WasiShim["Inode"]>>();
   for (const [path, start, length] of index) {
     let folder = root;

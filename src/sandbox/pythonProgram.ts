@@ -5,7 +5,7 @@
 import { pythonCodec } from "./pythonCodec.js";
 
 /** Executes the program as `__main__`, with standard input, and nothing else. */
-export const pythonMain = String.raw`${pythonCodec}
+export const pythonMain = `${pythonCodec}
 def fathom_main():
     import builtins, sys
     receive, _ = fathom_channel()
@@ -18,7 +18,7 @@ fathom_main()
 `;
 
 /** Loads the program as a module and answers until nothing more is asked. */
-export const pythonGuest = String.raw`${pythonCodec}
+export const pythonGuest = `${pythonCodec}
 def fathom_guest():
     import builtins, sys, _operator
     receive, send = fathom_channel()

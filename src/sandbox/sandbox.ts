@@ -1,8 +1,8 @@
 /**
  * Runs programs that a model wrote. A pool of child processes under Node's permission model; in each a worker thread; in that, for every
- * program, a fresh interpreter compiled to WebAssembly: CPython on WASI, or QuickJS. The program is given no file, no network and no clock to
- * wait for. It is judged from outside of its interpreter: what functions return and what is printed is compared in the host, asserts
- * run in a second interpreter. docs/sandbox.md says what is promised and what is not.
+ * program, a fresh interpreter compiled to WebAssembly: CPython on WASI, or QuickJS. The program is given no file, no network and no
+ * clock to wait for. It is judged from outside of its interpreter: what functions return and what is printed is compared in the host,
+ * asserts run in a second interpreter. docs/sandbox.md says what is promised and what is not.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -45,7 +45,9 @@ const wallFactor = 10;
 /** @throws RangeError without `runUnsafeCode`, or if a package is missing */
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   if (options.runUnsafeCode !== true) {
-    throw new RangeError("sandbox: running a model's code is off; switch it on with --confirm-run-unsafe-code (runUnsafeCode: true)");
+    throw new RangeError(
+      "sandbox: running a model's code is off; switch it on with --confirm-run-unsafe-code (runUnsafeCode: true)",
+    );
   }
   const processes = options.processes ?? availableParallelism();
   if (!Number.isInteger(processes) || processes < 1) {
@@ -178,7 +180,17 @@ class Guarded {
         const numTests = task.tests.kind === "asserts" ? task.tests.tests.length : task.tests.cases.length;
         const broken = (outcome: "timeout" | "crashed", message: string): void => {
           const wallMs = performance.now() - begunMs;
-          resolve({ outcome, passedTests: 0, numTests, results: [], stdout: "", stderr: "", message, cpuMs: 0, wallMs });
+          resolve({
+            outcome,
+            passedTests: 0,
+            numTests,
+            results: [],
+            stdout: "",
+            stderr: "",
+            message,
+            cpuMs: 0,
+            wallMs,
+          });
         };
         const start = (): void => {
           this.#child.send({ run: task } satisfies ToProcess);

@@ -1,24 +1,18 @@
 /**
- * Entry of a sandbox process, started with Node's permission model: no files but the sandbox's own code, no processes, no addons. Guests run in
- * its two worker threads; this thread stays free, watches how much processor time they use and ends them.
+ * Entry of a sandbox process, started with Node's permission model: no files but the sandbox's own code, no processes, no addons.
+ * Guests run in its two worker threads; this thread stays free, watches how much processor time they use and ends them.
  */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { GuestEnd } from "./guest.js";
 import type { GuestResult, GuestTask, ProcessSetup, RunTask, WorkerMessage, WorkerSetup } from "./guestTask.js";
 import { samePrint } from "./printed.js";
-import { readLibrary, type WasiShim } from "./pythonGuest.js";
 import type { Outcome, RunResult, TestResult } from "./program.js";
-import { withMemoryMaximum } from "./wasmMemory.js";
+import { loadParts, type Parts } from "./sandboxParts.js";
 
 export type ToProcess = { readonly setup: ProcessSetup } | { readonly run: RunTask };
-export type FromProcess =
-  | { readonly ready: true }
-  | { readonly failed: string }
-  | { readonly result: RunResult };
+export type FromProcess = { readonly ready: true } | { readonly failed: string } | { readonly result: RunResult };
 
 /** How often the clock is looked at. */
 const watchMs = 20;
@@ -36,8 +30,6 @@ interface InstanceRun {
   readonly stderr: string;
   readonly cpuMs: number;
 }
-
-type Parts = Pick<WorkerSetup, "python" | "javascript">;
 
 /** The two threads and what runs in them; made anew after each that was ended. */
 class GuestThreads {
@@ -151,7 +143,8 @@ async function runTask(threads: GuestThreads, { language, program, tests, timeou
       const { end } = run;
       let why = "";
       if (end.kind !== "done") why = describeEnd(run, timeoutMs);
-      else if (output !== null && !samePrint(run.stdout, output)) why = `printed ${excerpt(run.stdout)}, expected ${excerpt(output)}`;
+      else if (output !== null && !samePrint(run.stdout, output))
+        why = `printed ${excerpt(run.stdout)}, expected ${excerpt(output)}`;
       results.push({ passed: why === "", message: why });
       if (why !== "") fail(end.kind === "done" ? "failed" : outcomeOf(end), why);
       if (end.kind === "timeout") break;
@@ -214,26 +207,6 @@ function excerpt(text: string): string {
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}...` : text);
 }
 
-async function load({ python, javascript, memoryBytes, outputBytes }: ProcessSetup): Promise<Parts> {
-  const parts: { python: Parts["python"]; javascript: Parts["javascript"] } = { python: null, javascript: null };
-  if (python !== null) {
-    const bytes = await readFile(python.wasmFile);
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    if (sha256 !== python.sha256) {
-      throw new RangeError(`${python.wasmFile}: SHA-256 is ${sha256}, expected ${python.sha256}: not the file this was tested with`);
-    }
-    const module = await WebAssembly.compile(withMemoryMaximum(bytes, memoryBytes));
-    const shim = (await import(python.shimUrl)) as WasiShim;
-    const library = await readLibrary(shim, module, { memoryBytes, outputBytes, onSlept: () => {} });
-    parts.python = { module, library, shimUrl: python.shimUrl };
-  }
-  if (javascript !== null) {
-    const module = await WebAssembly.compile(await readFile(javascript.wasmFile));
-    parts.javascript = { module, quickjsUrl: javascript.quickjsUrl };
-  }
-  return parts;
-}
-
 const tell = (message: FromProcess): void => void process.send?.(message);
 let threads: GuestThreads | null = null;
 process.on("disconnect", () => process.exit(0));
@@ -241,7 +214,7 @@ process.on("message", (message: ToProcess) => {
   void (async () => {
     if ("setup" in message) {
       try {
-        threads = new GuestThreads(message.setup, await load(message.setup));
+        threads = new GuestThreads(message.setup, await loadParts(message.setup));
         tell({ ready: true });
       } catch (error) {
         tell({ failed: error instanceof Error ? error.message : String(error) });

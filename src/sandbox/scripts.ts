@@ -42,7 +42,12 @@ export function callRequest(tests: CallTests, index: number): string {
 }
 
 /** @param reply untrusted */
-export function judgeCall(reply: string, tests: CallTests, index: number, language: Language): Omit<GuestResult, "index"> {
+export function judgeCall(
+  reply: string,
+  tests: CallTests,
+  index: number,
+  language: Language,
+): Omit<GuestResult, "index"> {
   const failure = failureOf(reply);
   if (failure !== null) return { passed: false, ...failure };
   const { value } = JSON.parse(reply) as { readonly value: unknown };
@@ -106,14 +111,18 @@ export function assertsScript(
           return null;
         }
         state = "judging";
-        link.send(JSON.stringify({ setup: tests.setup ?? "", tests: tests.tests, entryPoint: tests.entryPoint ?? null }));
+        link.send(
+          JSON.stringify({ setup: tests.setup ?? "", tests: tests.tests, entryPoint: tests.entryPoint ?? null }),
+        );
       } else link.send(reply);
       return listen();
     },
     finish(gone) {
       if (state === "loading") reportAll(gone, false);
       if (state !== "judging") return;
-      while (listen() !== null) link.send(JSON.stringify({ gone }));
+      // The judge waits for an answer.
+      do link.send(JSON.stringify({ gone }));
+      while (listen() !== null);
     },
   };
 }
@@ -127,7 +136,13 @@ type JudgeFrame =
   | { readonly to: "host"; readonly invalid: string }
   | { readonly to: "host"; readonly failed: string }
   | { readonly to: "host"; readonly done: boolean }
-  | { readonly to: "host"; readonly index: number; readonly passed: boolean; readonly message: string; readonly memory: boolean };
+  | {
+      readonly to: "host";
+      readonly index: number;
+      readonly passed: boolean;
+      readonly message: string;
+      readonly memory: boolean;
+    };
 
 /** The judge's side: its first request is the tests, then it asks and gets answers. */
 export function judgeScript(job: string, link: SyncLink): Script {
@@ -148,7 +163,8 @@ function failureOf(reply: string): { readonly message: string; readonly isMemory
   } catch {
     return { message: "the program's answer is not readable", isMemory: false };
   }
-  if (typeof parsed !== "object" || parsed === null) return { message: "the program's answer is not readable", isMemory: false };
+  if (typeof parsed !== "object" || parsed === null)
+    return { message: "the program's answer is not readable", isMemory: false };
   if ("error" in parsed && Array.isArray(parsed.error)) {
     const [classes, text] = parsed.error as unknown[];
     const name = Array.isArray(classes) ? String(classes[0]) : "an error";

@@ -23,7 +23,8 @@ export function toTree(value: unknown): unknown {
  */
 export function matches(tree: unknown, expected: unknown, language: Language, tolerance: number): boolean {
   const number = numberOf(tree, language);
-  if (typeof expected === "number" || typeof expected === "bigint") return number !== null && near(number, expected, tolerance);
+  if (typeof expected === "number" || typeof expected === "bigint")
+    return number !== null && near(number, expected, tolerance);
   if (typeof expected === "boolean") {
     if (typeof tree === "boolean") return tree === expected;
     return language === "python" && number !== null && Number(number) === Number(expected);
@@ -35,7 +36,9 @@ export function matches(tree: unknown, expected: unknown, language: Language, to
   const [kind, ...items] = tree as unknown[];
   if (Array.isArray(expected)) {
     if (kind !== "l" && kind !== "t") return false;
-    return items.length === expected.length && items.every((item, i) => matches(item, expected[i], language, tolerance));
+    return (
+      items.length === expected.length && items.every((item, i) => matches(item, expected[i], language, tolerance))
+    );
   }
   if (typeof expected !== "object" || kind !== "d") return false;
   const wanted = new Map(Object.entries(expected));
@@ -66,7 +69,11 @@ function plain(tree: unknown, depth: number): unknown {
       return items.slice(0, 50).map((item) => plain(item, depth + 1));
     case "d":
       return Object.fromEntries(
-        items.slice(0, 50).flatMap((pair) => (Array.isArray(pair) ? [[keyText(pair[0], "python") ?? "?", plain(pair[1], depth + 1)]] : [])),
+        items
+          .slice(0, 50)
+          .flatMap((pair) =>
+            Array.isArray(pair) ? [[keyText(pair[0], "python") ?? "?", plain(pair[1], depth + 1)]] : [],
+          ),
       );
     case "i":
       return Number(numberOf(tree, "javascript"));
@@ -96,7 +103,9 @@ function numberOf(tree: unknown, language: Language): number | bigint | null {
     return found?.[2] === undefined ? null : found[1] === "-" ? -BigInt(found[2]) : BigInt(found[2]);
   }
   if (tree[0] === "f") {
-    const found = { nan: Number.NaN, inf: Number.POSITIVE_INFINITY, "-inf": Number.NEGATIVE_INFINITY, "-0": -0 }[tree[1]];
+    const found = { nan: Number.NaN, inf: Number.POSITIVE_INFINITY, "-inf": Number.NEGATIVE_INFINITY, "-0": -0 }[
+      tree[1]
+    ];
     return found ?? null;
   }
   return null;
@@ -107,7 +116,9 @@ function near(got: number | bigint, expected: number | bigint, tolerance: number
   // biome-ignore lint/suspicious/noDoubleEquals: === is false between the two types
   if (got == expected) return true;
   if (typeof got === "number" && Number.isNaN(got)) return typeof expected === "number" && Number.isNaN(expected);
-  return tolerance > 0 && Math.abs(Number(got) - Number(expected)) <= tolerance * Math.max(1, Math.abs(Number(expected)));
+  return (
+    tolerance > 0 && Math.abs(Number(got) - Number(expected)) <= tolerance * Math.max(1, Math.abs(Number(expected)))
+  );
 }
 
 function isSafe(value: bigint): boolean {
