@@ -1,6 +1,7 @@
 /**
  * The shape of an answer: a value, a point or interval, a set or list, a union, an equation or inequality, a matrix, or words. Reads
- * cleaned text (clean.ts) from the outside in, splitting at what stands outside of all brackets. Spec: post-training.md section 5.5, level 3.
+ * cleaned text (clean.ts) from the outside in, splitting at what stands outside of all brackets. Spec: post-training.md section 5.5,
+ * level 3.
  */
 import { type Expression, NotMaths, parseExpression } from "./expression.js";
 
