@@ -197,7 +197,9 @@ export function loadTrainState(
   if (!isObject(state) || state.version !== 1) throw new RangeError(`${path}: not of this program's version`);
   const stored = storedPieces(folder);
   const files = new TensorFiles(folder);
-  const parameters = new Map(model.parameters.map((parameter) => [parameter.name, parameter]));
+  const parameters = new Map(
+    [...model.parameters, ...model.weights.trained].map((parameter) => [parameter.name, parameter]),
+  );
   for (const { parameter: name, start, length, arrays } of pieces) {
     const parameter = parameters.get(name);
     if (!parameter) throw new Error(`internal: state of unknown parameter ${name}`);
