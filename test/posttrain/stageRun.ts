@@ -28,7 +28,7 @@ export interface StagePlace {
 /** @param changes of the small model's config */
 export function stagePlace(changes: Readonly<Record<string, unknown>> = {}): StagePlace {
   const folder = mkdtempSync(join(tmpdir(), "fathom-stage-"));
-  const config = smallConfig({ num_nextn_predict_layers: 0, ...changes });
+  const config = smallConfig({ vocab_size: tokenizer.vocabSize, num_nextn_predict_layers: 0, ...changes });
   const model = smallModel(config);
   const base = join(folder, "base");
   saveModel(base, model);
