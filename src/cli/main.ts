@@ -11,6 +11,7 @@ import { convertCommand } from "./convert.js";
 import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
 import { downloadCommand } from "./download.js";
+import { dpoCommand } from "./dpo.js";
 import { extendCommand } from "./extend.js";
 import { generateCommand } from "./generate.js";
 import { initCommand } from "./init.js";
@@ -18,6 +19,7 @@ import { inspectCommand } from "./inspect.js";
 import { pretrainCommand } from "./pretrain.js";
 import { quickstartCommand } from "./quickstart.js";
 import { reportCommand } from "./report.js";
+import { rewardCommand } from "./reward.js";
 import { scoreCommand } from "./score.js";
 import { serveCommand } from "./serve.js";
 import { sftCommand } from "./sft.js";
@@ -47,6 +49,8 @@ const commands = [
   pretrainCommand(),
   extendCommand(),
   sftCommand(),
+  rewardCommand(),
+  dpoCommand(),
   generateCommand(),
   chatCommand(),
   serveCommand(),
