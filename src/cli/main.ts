@@ -11,6 +11,7 @@ import { convertCommand } from "./convert.js";
 import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
 import { downloadCommand } from "./download.js";
+import { dpoCommand } from "./dpo.js";
 import { evalCommand } from "./eval.js";
 import { extendCommand } from "./extend.js";
 import { generateCommand } from "./generate.js";
@@ -20,6 +21,7 @@ import { inspectCommand } from "./inspect.js";
 import { pretrainCommand } from "./pretrain.js";
 import { quickstartCommand } from "./quickstart.js";
 import { reportCommand } from "./report.js";
+import { rewardCommand } from "./reward.js";
 import { scoreCommand } from "./score.js";
 import { serveCommand } from "./serve.js";
 import { sftCommand } from "./sft.js";
@@ -49,6 +51,8 @@ const commands = [
   pretrainCommand(),
   extendCommand(),
   sftCommand(),
+  rewardCommand(),
+  dpoCommand(),
   grpoCommand(),
   generateCommand(),
   chatCommand(),

@@ -17,6 +17,8 @@ export class Weights {
   /** Type of the matrices; norm weights, the router and its bias stay float32 (model.md A11). */
   readonly dtype: ComputeDtype;
   readonly all: Parameter[] = [];
+  /** What trains with the model and is no part of its checkpoint tensors, but in files of its own: a value head. */
+  readonly beside: Parameter[] = [];
 
   readonly #storageOf: StorageOf;
   readonly #fp8: Fp8Options | null;
@@ -55,7 +57,7 @@ export class Weights {
 
   /** What a gradient moves: all but buffers, or the adapter alone where there is one. */
   get trained(): readonly Parameter[] {
-    return this.all.flatMap((parameter) => [
+    return [...this.all, ...this.beside].flatMap((parameter) => [
       ...(parameter.isTrained ? [parameter] : []),
       ...parameter.adapters.flatMap(({ a, b }) => [a, b]),
     ]);
@@ -69,7 +71,7 @@ export class Weights {
   }
 
   free(): void {
-    for (const parameter of [...this.all, ...this.trained]) {
+    for (const parameter of new Set([...this.all, ...this.beside, ...this.trained])) {
       parameter.data.free();
       parameter.scales?.values.free();
       parameter.fp8?.scales.free();

@@ -6,7 +6,7 @@
 import { hashInts, stream } from "../data/random.js";
 import type { Communicator } from "../distributed/communicator.js";
 import { type Batch, type SupervisedSequence, supervisedBatch, trainingBatch } from "../model/batch.js";
-import type { DeepseekV3 } from "../model/deepseekV3.js";
+import type { BatchLosses, DeepseekV3, LossWeights } from "../model/deepseekV3.js";
 import type { BalanceFactors } from "../model/router.js";
 import type { Arena } from "../tensor/arena.js";
 import { Tape } from "../tensor/tape.js";
@@ -52,6 +52,8 @@ export interface MicroBatch {
   readonly numSequences: number;
   /** @param mtpDepth modules to align for; a batch of fewer trains fewer */
   readonly make: (arena: Arena, mtpDepth: number) => Batch;
+  /** Another loss than the model's own cross-entropies, its gradient put on the tape. */
+  readonly losses?: (tape: Tape, batch: Batch, weights: LossWeights) => Promise<BatchLosses>;
 }
 
 /** @param tokens [sequences, length + 1] token ids, negative = padding */
@@ -162,7 +164,8 @@ export class Trainer {
       const dropoutSeed = hashInts(stream.dropout, this.optimizer.stepsApplied, pass++, this.#world.rank);
       using tape = new Tape(model.arena, { hasGrad: true, recompute, dropoutSeed });
       const begun = performance.now();
-      const losses = await model.losses(tape, batch, {
+      const lossesOf = micro.losses ?? model.losses.bind(model);
+      const losses = await lossesOf(tape, batch, {
         globalTargets: divisor,
         globalSequences,
         mtp: settings.lambda,
