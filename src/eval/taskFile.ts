@@ -173,6 +173,8 @@ export interface ScoringTools {
    * absent where the run cannot ask again.
    */
   followUp?(message: string): Promise<string>;
+  /** Whether two mathematical answers mean the same, the gold one first; absent where nothing compares formulas. */
+  sameMath?(gold: string, answer: string): boolean | Promise<boolean>;
 }
 
 export interface Program {

@@ -16,7 +16,7 @@ test("sentences end at marks before white space, and abbreviations end none", ()
     ["It opens at 9 a.m. on Sundays.", 1],
     ["She lives in the U.S. He does not.", 2],
     ["The U.S. Congress met.", 1],
-    ["J. R. Smith wrote it. So do I. The end.", 3],
+    ["L. N. Tolstoy wrote it. So do I. The end.", 3],
     ["Wait... what? Well... No.", 3],
     ["lower case. goes on. like this.", 3],
     ["Use tools, e.g. a saw. Then rest.", 2],

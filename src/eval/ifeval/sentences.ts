@@ -64,7 +64,7 @@ function endsSentence(before: string, mark: string, after: string): boolean {
   // "No. 5"; but the word: "I said no. Then".
   if (known === "no" && /^\p{Nd}/u.test(next)) return false;
   const startsSentence = starters.has(next.toLowerCase()) && !nextIsSmall;
-  // "J. Smith"; but the pronoun: "So do I. The rest".
+  // "L. N. Tolstoy"; but the pronoun: "So do I. The rest".
   if (/^\p{Lu}$/u.test(word)) return startsSentence && word === "I";
   if (titles.has(known)) return false;
   if (enders.has(known) || /^(?:\p{L}\.)+\p{L}$/u.test(word)) return startsSentence;

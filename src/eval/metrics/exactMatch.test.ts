@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { exactMatch, gsm8kMatch, naturalQuestionsMatch, normalized, triviaQaMatch } from "./exactMatch.js";
+import { type ExactMatchOptions, exactMatch, normalized } from "./exactMatch.js";
+
+/** As TriviaQA, NaturalQuestions and GSM8K have them. */
+const triviaQaMatch: ExactMatchOptions = { ignoreCase: true, ignorePunctuation: true };
+const naturalQuestionsMatch: ExactMatchOptions = {
+  ...triviaQaMatch,
+  regexesToIgnore: [/\b(?:The |the |An |A |a |an )/g],
+};
+const gsm8kMatch: ExactMatchOptions = { ignoreCase: true, regexesToIgnore: [/,/g, /\$/g, /.*#### /gs, /\.$/g] };
 
 test("exact match ignores what it is told to, as in the specification, 13.8", () => {
   expect(exactMatch("The Beatles!", ["Beatles"], triviaQaMatch)).toBe(false);

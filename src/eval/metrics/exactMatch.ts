@@ -2,7 +2,7 @@
  * Exact match with things to ignore: what most generative benchmarks are scored by. Evaluation specification, 7.3; worked cases 13.8.
  *
  * The order matters and is the reference's: listed regexes are removed first, from both sides, then case, then ASCII punctuation, then
- * ASCII digits. The presets are those of the benchmarks in section 3.
+ * ASCII digits.
  */
 import { removeAsciiPunctuation } from "./asciiPunctuation.js";
 
@@ -13,22 +13,6 @@ export interface ExactMatchOptions {
   readonly ignorePunctuation?: boolean;
   readonly ignoreNumbers?: boolean;
 }
-
-/** TriviaQA: case and punctuation do not count (3.12). */
-export const triviaQaMatch: ExactMatchOptions = { ignoreCase: true, ignorePunctuation: true };
-
-/** NaturalQuestions: nor do articles, which must be followed by a space (3.13). */
-export const naturalQuestionsMatch: ExactMatchOptions = {
-  ignoreCase: true,
-  ignorePunctuation: true,
-  regexesToIgnore: [/\b(?:The |the |An |A |a |an )/g],
-};
-
-/** GSM8K and MGSM: thousands commas, dollars, everything up to the last `#### `, a final point (3.19). */
-export const gsm8kMatch: ExactMatchOptions = {
-  ignoreCase: true,
-  regexesToIgnore: [/,/g, /\$/g, /.*#### /gs, /\.$/g],
-};
 
 /** Whether the prediction equals one of the gold answers. */
 export function exactMatch(predicted: string, golds: readonly string[], options: ExactMatchOptions = {}): boolean {

@@ -15,9 +15,9 @@ const doc = {
 };
 const shot = {
   ...doc,
-  passage: "Ann and Eve won.",
+  passage: "Foxes and Hares won.",
   question: "Who won?",
-  answer: { number: "", date: noDate, spans: ["Ann", "Eve"] },
+  answer: { number: "", date: noDate, spans: ["Foxes", "Hares"] },
   validated_answers: [],
 };
 const dated = {
@@ -28,7 +28,7 @@ const dated = {
 
 test("drop shows passage and question, and shots with their first answer", () => {
   expect(promptOf("drop", doc, [shot]).prompt).toBe(
-    "Ann and Eve won. Who won? Ann,Eve\n\nThe Owls threw 3 passes for 21 and 12 yards. How many yards were thrown in all?",
+    "Foxes and Hares won. Who won? Foxes,Hares\n\nThe Owls threw 3 passes for 21 and 12 yards. How many yards were thrown in all?",
   );
   expect(generationOf("drop", doc)).toMatchObject({ until: ["."], temperature: 0 });
   expect(taskNamed("drop").numFewshot).toBe(3);
@@ -36,9 +36,9 @@ test("drop shows passage and question, and shots with their first answer", () =>
 
 test("drop_hint says which kind of answer is wanted", () => {
   expect(promptOf("drop_hint", doc, [shot, dated]).prompt).toBe(
-    "Passage: Ann and Eve won.\nAnswer the question from the passage. The answer is a span.\nQuestion: Who won?\n" +
-      "So according to above Passage, the answer is Ann, Eve.\n\n" +
-      "Passage: Ann and Eve won.\nAnswer the question from the passage. The answer is a date.\nQuestion: When?\n" +
+    "Passage: Foxes and Hares won.\nAnswer the question from the passage. The answer is a span.\nQuestion: Who won?\n" +
+      "So according to above Passage, the answer is Foxes, Hares.\n\n" +
+      "Passage: Foxes and Hares won.\nAnswer the question from the passage. The answer is a date.\nQuestion: When?\n" +
       "So according to above Passage, the answer is May 1999.\n\n" +
       "Passage: The Owls threw 3 passes for 21 and 12 yards.\nAnswer the question from the passage. The answer is a number.\n" +
       "Question: How many yards were thrown in all?\nSo according to above Passage, the answer is",
@@ -49,7 +49,7 @@ test("drop_chat asks for a line with the answer", () => {
   expect(promptOf("drop_chat", doc, [shot]).prompt).toBe(
     "You will read a passage and a question. Examples come first. Think step by step, then write your answer on the " +
       'last line in the form "Answer: ...", where the dots stand for the answer alone.\n\n' +
-      "Passage: Ann and Eve won.\nQuestion: Who won?\nAnswer: Ann, Eve\n\n" +
+      "Passage: Foxes and Hares won.\nQuestion: Who won?\nAnswer: Foxes, Hares\n\n" +
       "Passage: The Owls threw 3 passes for 21 and 12 yards.\nQuestion: How many yards were thrown in all?\n",
   );
 });
@@ -69,8 +69,8 @@ test("a right answer, a near one, a wrong one, and a row without an answer", asy
   expect(await scoresOf("drop", doc, ["about 33 yards"])).toEqual({ "em,none": 0, "f1,none": 0.8 });
   expect(await scoresOf("drop", doc, ["21"])).toEqual({ "em,none": 0, "f1,none": 0 });
   expect(await scoresOf("drop_hint", doc, [" 33."])).toEqual({ "em,none": 1, "f1,none": 1 });
-  expect(await scoresOf("drop", shot, ["Ann, Eve"])).toEqual({ "em,none": 0, "f1,none": 0.33 });
-  expect(await scoresOf("drop_chat", shot, ["Both won.\n\nanswer: Ann, Eve\n"])).toEqual({
+  expect(await scoresOf("drop", shot, ["Foxes, Hares"])).toEqual({ "em,none": 0, "f1,none": 0.33 });
+  expect(await scoresOf("drop_chat", shot, ["Both won.\n\nanswer: Foxes, Hares\n"])).toEqual({
     "em,none": 1,
     "f1,none": 1,
   });

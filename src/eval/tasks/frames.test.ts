@@ -36,7 +36,7 @@ test("the judge's last TRUE or FALSE counts, and neither means wrong", async () 
   const score = (reply: string) => scoresOf("frames", doc, ["She was 54."], judging(reply));
   expect(await score("TRUE")).toEqual({ "accuracy,none": 1 });
   expect(await score("False")).toEqual({ "accuracy,none": 0 });
-  expect(await score("Not TRUE or FALSE at once, but TRUE.")).toEqual({ "accuracy,none": 1 });
+  expect(await score("FALSE? No, TRUE.")).toEqual({ "accuracy,none": 1 });
   expect(await score("Who knows")).toEqual({ "accuracy,none": 0 });
   await expect(scoresOf("frames", doc, ["x"])).rejects.toThrow("no judge in this test");
 });

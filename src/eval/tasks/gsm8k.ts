@@ -1,9 +1,10 @@
 /**
- * GSM8K: grade-school word problems, answered after written reasoning; evaluation.md 3.19. `gsm8k` is lm-eval's, which expects answers in the
- * data's own form (`#### 18`); `gsm8k_cot` asks in the form "The answer is 18." that published figures use, with the first training problems
- * as shots, their calculator marks removed.
+ * GSM8K: grade-school word problems, answered after written reasoning; evaluation.md 3.19. `gsm8k` is lm-eval's, which expects answers in
+ * the data's own form (`#### 18`); `gsm8k_cot` asks in the form "The answer is 18." that published figures use, with the first training
+ * problems as shots, their calculator marks removed.
  */
-import type { Doc, FilterPipeline, Metric, TaskFile } from "../taskFile.js";
+import type { Doc, Metric, TaskFile } from "../taskFile.js";
+import { endTokens, flexibleExtract, strictMatch } from "./numberAnswers.js";
 
 /** Both sides lose thousands separators, dollar signs, the reasoning before `#### ` and a final full stop. */
 const exactMatch: Metric = {
@@ -12,21 +13,6 @@ const exactMatch: Metric = {
   ignorePunctuation: false,
   regexesToIgnore: [",", "\\$", "(?s).*#### ", "\\.$"],
 };
-
-/** The last number anywhere in the answer. */
-const flexible: FilterPipeline = {
-  name: "flexible-extract",
-  filter: [
-    { function: "regex", groupSelect: -1, regexPattern: "(-?[$0-9.,]{2,})|(-?[0-9]+)" },
-    { function: "take_first" },
-  ],
-};
-
-function strict(regexPattern: string): FilterPipeline {
-  return { name: "strict-match", filter: [{ function: "regex", regexPattern }, { function: "take_first" }] };
-}
-
-const endTokens = ["</s>", "<|im_end|>"];
 
 const shared = {
   dataset: { path: "openai/gsm8k", name: "main" },
@@ -53,7 +39,7 @@ export const gsm8kTasks: readonly TaskFile[] = [
     docToTarget: "{{answer}}",
     numFewshot: 5,
     generationKwargs: { until: ["Question:", ...endTokens] },
-    filterList: [strict("#### (\\-?[0-9\\.\\,]+)"), flexible],
+    filterList: [strictMatch("#### (\\-?[0-9\\.\\,]+)"), flexibleExtract],
     format: "lm-eval",
   },
   {
@@ -68,7 +54,7 @@ export const gsm8kTasks: readonly TaskFile[] = [
     fewshotConfig: { sampler: "first_n" },
     generationKwargs: { until: ["Q:", ...endTokens] },
     metricList: [{ ...exactMatch, regexesToIgnore: [",", "\\$", "(?s).*The answer is ", "\\.$"] }],
-    filterList: [strict("The answer is (\\-?[0-9\\.\\,]+)\\."), flexible],
+    filterList: [strictMatch("The answer is (\\-?[0-9\\.\\,]+)\\."), flexibleExtract],
     format: "own",
     about: "the first training problems as shots",
   },

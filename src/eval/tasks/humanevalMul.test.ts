@@ -53,6 +53,22 @@ test("a body alone goes on from the prompt, and PHP's end mark goes", () => {
   );
 });
 
+test("Java and C# check assertions in any case, and Java's class has the name of the file", async () => {
+  const { tools, programs } = toolsRunning(() => "passes");
+  await scoresOf("humaneval_mul_java", java, ["```java\n        return 2 * x;\n```"], tools);
+  expect(programs[0]?.source).toContain("class Main {");
+  expect(programs[0]?.source).toContain("    if (!(twice(2l) == 4l)) throw new AssertionError();\n");
+  const csharp = {
+    ...js,
+    prompt: "using System.Diagnostics;\nclass Problem {\n    public static long Twice(long x) {\n",
+    tests: "    }\n    public static void Main(string[] args) {\n    Debug.Assert(Twice((2L)) == (4L));\n    }\n\n}\n",
+  };
+  await scoresOf("humaneval_mul_csharp", csharp, ["```csharp\n        return 2 * x;\n```"], tools);
+  expect(programs[1]?.source).toContain(
+    '    if (!(Twice((2L)) == (4L))) throw new System.Exception("assertion failed");\n',
+  );
+});
+
 test("a right answer, a wrong one, one without code, and no toolchain", async () => {
   const { tools, programs } = toolsRunning(({ source }) => (source.includes("2 * x") ? "passes" : "raises"));
   const key = "pass@1,none";

@@ -54,6 +54,22 @@ function missingPreamble(prompt: string, code: string): string {
     .join("");
 }
 
+/**
+ * Assertions that work without switches of the compiler or the runtime, and for Java the class under the name that a program's file has.
+ * Both languages leave assertions out unless they are asked for.
+ */
+const adapted: Readonly<Partial<Record<ProgramLanguage, (source: string) => string>>> = {
+  java: (source) =>
+    source
+      .replace(source.includes("class Problem") ? /\bclass Problem\b/ : /\bclass \w+/, "class Main")
+      .replace(/^(\s*)assert\s*\((.*)\);\s*$/gm, "$1if (!($2)) throw new AssertionError();"),
+  csharp: (source) =>
+    source.replace(
+      /^(\s*)Debug\.Assert\s*\((.*)\);\s*$/gm,
+      '$1if (!($2)) throw new System.Exception("assertion failed");',
+    ),
+};
+
 /** The program of MultiPL-E's tests and the code of an answer. */
 export function multiplProgram(doc: Doc, code: string, hasClass: boolean): string {
   const prompt = String(doc.prompt);
@@ -76,7 +92,8 @@ function scorer({ language, config, hasClass }: Language): Scorer {
     const code = lastFencedBlock(response)?.code ?? "";
     if (code.trim() === "") return { metrics: passMetrics([false], [1]), details: { outcome: "no code" } };
     const source = config === null ? pythonProgram(doc, code) : multiplProgram(doc, code, hasClass);
-    const { passed, outcome } = await passesAsserts(runProgram, language, source, timeoutSeconds);
+    const program = adapted[language]?.(source) ?? source;
+    const { passed, outcome } = await passesAsserts(runProgram, language, program, timeoutSeconds);
     return { metrics: passMetrics([passed], [1]), details: { outcome } };
   };
 }

@@ -165,7 +165,6 @@ export const liveCodeBenchTasks: readonly TaskFile[] = [
       sampler: "first_n",
       samples: liveCodeBenchShots,
       docToTarget: (doc) => `${doc.solution}\`\`\``,
-      processDocs: (docs) => docs,
     },
     numFewshot: 3,
     generationKwargs: { until: ["```"], maxGenToks: 2048, ...sampling },

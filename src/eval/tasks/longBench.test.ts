@@ -8,16 +8,16 @@ const doc = {
   difficulty: "hard",
   length: "short",
   question: "Who took the lamp?",
-  choice_A: "Ann",
-  choice_B: "Eve",
-  choice_C: "Tom",
+  choice_A: "The fox",
+  choice_B: "The owl",
+  choice_C: "The bear",
   choice_D: "Nobody",
   answer: "C",
-  context: "Tom left with the lamp.",
+  context: "The bear left with the lamp.",
 };
 const asked =
-  "Read the document and answer the question about it.\n\n<document>\nTom left with the lamp.\n</document>\n\n" +
-  "Question: Who took the lamp?\n\nChoices:\n(A) Ann\n(B) Eve\n(C) Tom\n(D) Nobody";
+  "Read the document and answer the question about it.\n\n<document>\nThe bear left with the lamp.\n</document>\n\n" +
+  "Question: Who took the lamp?\n\nChoices:\n(A) The fox\n(B) The owl\n(C) The bear\n(D) Nobody";
 const values = (right: number): object => ({
   "acc,none": right,
   "acc_easy,none": [],
@@ -45,7 +45,7 @@ test("longbench_v2 shows the document, the question and its choices", () => {
 test("a right answer, a wrong one, one without the sentence, and a row of an unknown length", async () => {
   expect(await scoresOf("longbench_v2", doc, ["The correct answer is (C)."])).toEqual(values(1));
   expect(await scoresOf("longbench_v2", doc, ["The correct answer is B"])).toEqual(values(0));
-  expect(await scoresOf("longbench_v2", doc, ["Tom"])).toEqual(values(0));
+  expect(await scoresOf("longbench_v2", doc, ["The bear"])).toEqual(values(0));
   await expect(scoresOf("longbench_v2", { ...doc, length: "huge" }, ["x"])).rejects.toThrow(
     'length must be one of short, medium, long, got "huge"',
   );
@@ -57,9 +57,9 @@ test("longbench_v2_cot asks for the letter afterwards, and says so where it cann
     questions.push(message);
     return "The correct answer is (C)";
   };
-  expect(await scoresOf("longbench_v2_cot", doc, ["Tom left with it."], { ...tools, followUp })).toEqual(values(1));
+  expect(await scoresOf("longbench_v2_cot", doc, ["The bear did."], { ...tools, followUp })).toEqual(values(1));
   expect(questions).toEqual([
     'Reply with one sentence: "The correct answer is (X)", where X is the letter of your choice.',
   ]);
-  await expect(scoresOf("longbench_v2_cot", doc, ["Tom"], tools)).rejects.toThrow("cannot put a further question");
+  await expect(scoresOf("longbench_v2_cot", doc, ["The bear"], tools)).rejects.toThrow("cannot put a further question");
 });

@@ -1,19 +1,19 @@
 import { expect, test } from "vitest";
 import { promptOf, scoresOf, taskNamed } from "../../../test/eval/tryTask.js";
 
-const article = "Tom keeps bees. He sells honey in May.";
+const article = "The farmer keeps bees. He sells honey in May.";
 const regrouped = {
   article,
   problems:
-    "[{'question': \"What does Tom keep?\", 'answer': 'B', 'options': ['Cats.', 'Bees.', 'Cows.', 'Hens.']}, " +
-    "{'question': 'Tom sells  _  .', 'answer': 'A', 'options': ['honey', 'milk', 'eggs', 'wool']}, " +
+    "[{'question': \"What does he keep?\", 'answer': 'B', 'options': ['Cats.', 'Bees.', 'Cows.', 'Hens.']}, " +
+    "{'question': 'He sells  _  .', 'answer': 'A', 'options': ['honey', 'milk', 'eggs', 'wool']}, " +
     "{'question': 'When does he sell it?', 'answer': 'D', 'options': ['In April.', 'In June.', 'In July.', 'In May.']}]",
 };
 const rows = [
   {
     example_id: "m1",
     article,
-    question: "What does Tom keep?",
+    question: "What does he keep?",
     options: ["Cats.", "Bees.", "Cows.", "Hens."],
     answer: "B",
   },
@@ -35,7 +35,7 @@ const rows = [
 
 test("race shows the earlier problems solved and asks the last one", () => {
   expect(promptOf("race", regrouped)).toEqual({
-    prompt: `Article: ${article}\n\nQuestion: What does Tom keep?\nAnswer: Bees.\n _  .honey\nWhen does he sell it?`,
+    prompt: `Article: ${article}\n\nQuestion: What does he keep?\nAnswer: Bees.\n _  .honey\nWhen does he sell it?`,
     continuations: [" In April.", " In June.", " In July.", " In May."],
   });
 });
@@ -45,7 +45,7 @@ test("race_middle asks every question after those of its article before it", () 
   const [, second, other] = processDocs?.(rows) ?? [];
   const text = taskNamed("race_middle").texts;
   expect(text.question(second ?? {})).toBe(
-    `Article: ${article}\n\nQuestion: What does Tom keep?\nAnswer: Bees.\n\nQuestion: When does he sell it?\nAnswer:`,
+    `Article: ${article}\n\nQuestion: What does he keep?\nAnswer: Bees.\n\nQuestion: When does he sell it?\nAnswer:`,
   );
   expect(text.question(other ?? {})).toBe("Article: Rain.\n\nQuestion: What is it?\nAnswer:");
   expect(promptOf("race_high", rows[0] ?? {}).continuations).toEqual([" Cats.", " Bees.", " Cows.", " Hens."]);

@@ -7,7 +7,12 @@ const doc = {
   option2: "car",
   answer: "1",
 };
-const shot = { sentence: "Ann thanked Eve since _ had helped.", option1: "Ann", option2: "Eve", answer: "2" };
+const shot = {
+  sentence: "The fox thanked the owl since the _ had helped.",
+  option1: "fox",
+  option2: "owl",
+  answer: "2",
+};
 
 test("both options stand in the context, and the rest of the sentence goes on", () => {
   expect(contextsOf("winogrande", doc)).toEqual([
@@ -20,7 +25,7 @@ test("both options stand in the context, and the rest of the sentence goes on", 
 
 test("a shot is the sentence with the right option", () => {
   expect(promptOf("winogrande", doc, [shot]).prompt).toBe(
-    "Ann thanked Eve since Eve had helped.\n\nThe box did not fit into the car because the box",
+    "The fox thanked the owl since the owl had helped.\n\nThe box did not fit into the car because the box",
   );
 });
 
