@@ -63,7 +63,10 @@ test("choices are scored, written down with their samples, and shown as a table"
   const { code, stdout, stderr } = await fathom(usual(...args, "--write-out"));
   expect(code, stderr).toBe(0);
   expect(stderr).toContain("arc_easy: 12 documents, 2 shots, 36 requests");
-  expect(stderr).toMatch(/--- arc_easy, document 0\nQuestion: train \d\?\nAnswer: .*\n\nQuestion: train/);
+  // With the token that begins a document, as the model reads it.
+  expect(stderr).toMatch(
+    /--- arc_easy, document 0\n<\uff5cbegin.*\uff5c>Question: train \d\?\nAnswer: .*\n\nQuestion: train/,
+  );
   expect(stdout).toMatch(/\|arc_easy +\| +1\|none +\| +2\|acc +\|↑ +\|/);
   const [inner = ""] = readdirSync(out);
   const files = readdirSync(join(out, inner)).sort();
@@ -163,9 +166,13 @@ test("a chat is asked by the model's template", async () => {
   const args = ["--tasks", "arc_easy", "--limit", "2", "--num-fewshot", "1", "--apply-chat-template", "--write-out"];
   const plain = await fathom(usual(...args, "--system-instruction", "Be brief."));
   expect(plain.code, plain.stderr).toBe(0);
-  expect(plain.stderr).toMatch(/\[system\] Be brief\.\n\[user\] Question: train .*\n/);
+  expect(plain.stderr).toMatch(
+    /\uff5c>Be brief\.<\uff5cUser\uff5c>Question: train .*\nAnswer: .*\n\nQuestion: test 0\?\nAnswer:<\uff5cAssistant/,
+  );
   const turns = await fathom(usual(...args, "--fewshot-as-multiturn"));
-  expect(turns.stderr).toMatch(/\[user\] Question: train \d\?\nAnswer:\n\[assistant\] .*\n\[user\] Question: test/);
+  expect(turns.stderr).toMatch(
+    /Question: train \d\?\nAnswer:<\uff5cAssistant\uff5c>.*<\uff5cUser\uff5c>Question: test/,
+  );
 });
 
 test("the needle's matrix and picture are written", async () => {
