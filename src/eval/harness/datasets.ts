@@ -62,11 +62,6 @@ export class Datasets {
     return reading;
   }
 
-  /** Whether a split is there. */
-  has(ref: DatasetRef, split: string, task: string): boolean {
-    return this.#folders(ref, task).some((folder) => splitFiles(folder, ref, split).length > 0);
-  }
-
   #files(ref: DatasetRef, split: string, task: string): readonly string[] {
     const folders = this.#folders(ref, task);
     for (const folder of folders) {

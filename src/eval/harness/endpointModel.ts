@@ -92,10 +92,8 @@ export class EndpointModel implements EvalModel {
     }
   }
 
-  /** One answer to one message, as a judge gives it. */
-  async chat(prompt: string, signal: AbortSignal): Promise<string> {
-    const body = { model: this.#model, messages: [{ role: "user", content: prompt }], temperature: 0 };
-    return chatChoice(await this.#caller.call("chat/completions", body, signal)).text;
+  promptAsRead(): null {
+    return null;
   }
 
   async close(): Promise<void> {}

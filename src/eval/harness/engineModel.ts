@@ -60,6 +60,14 @@ export class EngineModel implements EvalModel {
     }
   }
 
+  promptAsRead(request: EvalRequest): string {
+    const { maxPositions } = this.#model.info;
+    if (request.kind === "generate") return this.#tokenizer.decode(this.#encode(request).ids);
+    if (request.kind === "rolling") return request.text;
+    const { ids, from } = encodePair(this.#tokenizer, request.prompt, request.continuation, maxPositions + 1);
+    return this.#tokenizer.decode(ids.subarray(0, from));
+  }
+
   close(): Promise<void> {
     return this.#model.close();
   }

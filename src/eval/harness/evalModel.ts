@@ -89,5 +89,7 @@ export interface EvalModel {
     onResponse: (index: number, response: EvalResponse) => void,
     signal: AbortSignal,
   ): Promise<void>;
+  /** The prompt as the model reads it, control tokens spelled; null where nobody tells. */
+  promptAsRead(request: EvalRequest): string | null;
   close(): Promise<void>;
 }

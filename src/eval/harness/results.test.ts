@@ -47,6 +47,8 @@ const facts: RunFacts = {
   chatTemplateSha: null,
   fewshotAsMultiturn: false,
   systemInstruction: null,
+  judge: null,
+  leftOut: {},
   programVersion: "0",
   date: new Date("2026-01-02T03:04:05.678Z"),
   seconds: 1.5,
