@@ -48,8 +48,9 @@ function kindsOf(length: number, many: number, top: number): readonly Kind[] {
     wide("range", range),
     {
       name: "count",
-      bases: [...new Array<number>(length).fill(100), 98],
-      make: (values, wording) => draft(countAbove(values.slice(0, -1), 1 + (values.at(-1) ?? 0), wording), wording),
+      bases: [...new Array<number>(length).fill(100), 40],
+      make: (values, wording) =>
+        draft(countAbove(values.slice(0, -1), 10 + 2 * (values.at(-1) ?? 0), wording), wording),
     },
     {
       name: "dedupe",

@@ -74,7 +74,7 @@ export interface Draft {
 
 export interface Kind {
   readonly name: string;
-  /** How many values each part of the problem can take; their product, below 2^52, is the number of problems. */
+  /** How many values each part of the problem can take; their product, 2^52 at most, is the number of problems. */
   readonly bases: readonly number[];
   /** @param values one for each base, from 0 */
   readonly make: (values: readonly number[], wording: Wording) => Draft;
@@ -100,7 +100,12 @@ export interface Family {
   readonly check: (problem: Problem, response: string) => boolean;
 }
 
+/** Up to here the keyed permutation of a space is exact. */
+const largestSpace = 2 ** 52;
+
 /** Number of problems of a kind. */
-export function sizeOf(kind: Kind): number {
-  return kind.bases.reduce((product, base) => product * base, 1);
+export function sizeOf({ name, bases }: Kind): number {
+  const size = bases.reduce((product, base) => product * base, 1);
+  if (size > largestSpace) throw new Error(`internal: kind ${name} has ${size} problems, more than ${largestSpace}`);
+  return size;
 }
