@@ -13,6 +13,7 @@ import { doctorCommand } from "./doctor.js";
 import { downloadCommand } from "./download.js";
 import { extendCommand } from "./extend.js";
 import { generateCommand } from "./generate.js";
+import { grpoCommand } from "./grpo.js";
 import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
 import { pretrainCommand } from "./pretrain.js";
@@ -47,6 +48,7 @@ const commands = [
   pretrainCommand(),
   extendCommand(),
   sftCommand(),
+  grpoCommand(),
   generateCommand(),
   chatCommand(),
   serveCommand(),
