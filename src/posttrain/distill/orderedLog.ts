@@ -27,18 +27,21 @@ export class OrderedLog<T extends Identified> implements Disposable {
   /**
    * @param order ids that are to be added
    * @param isThere whether the log has the record of an id already
+   * @param isUsable whether a record of the journal is what is wanted now; what is not is made again
    */
   static async open<T extends Identified>(
     path: string,
     journalPath: string,
     order: readonly string[],
     isThere: (id: string) => boolean,
+    isUsable: (value: Readonly<Record<string, unknown>>) => boolean = () => true,
   ): Promise<OrderedLog<T>> {
     const wanted = new Set(order);
     const ahead = new Map<string, object>();
     const others: object[] = [];
     for await (const { value } of readLog(journalPath)) {
       const id = String(value.id);
+      if (!isUsable(value)) continue;
       if (wanted.has(id)) ahead.set(id, value);
       else if (!isThere(id)) others.push(value);
     }

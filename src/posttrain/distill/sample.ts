@@ -3,7 +3,6 @@
  * another run asks for the same; what is answered is kept at once, in an order that does not depend on when it was. post-training.md 2.4.
  */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import type { Expert } from "./expert.js";
 import { readLog } from "./jsonLog.js";
 import { OrderedLog } from "./orderedLog.js";
@@ -44,6 +43,13 @@ export function sampleTasks(prompts: readonly DistillPrompt[], n: number, system
   return prompts.flatMap((prompt) => Array.from({ length: n }, (_, index) => ({ prompt, index, system })));
 }
 
+/** Ids of what an expert is asked, in order. */
+export function taskIds(tasks: readonly SampleTask[], expert: Pick<Expert, "name">, seed: number): string[] {
+  return tasks.map(({ prompt, index }) =>
+    candidateId(prompt.id, index, expert.name, sampleSeed(seed, prompt.id, index)),
+  );
+}
+
 /**
  * @param path the log of candidates
  * @param signal ends it with what is there; unfinished answers are given up
@@ -58,14 +64,15 @@ export async function sampleCandidates(
   onProgress: (progress: SampleProgress) => void = () => {},
 ): Promise<SampleResult> {
   checkOptions(tasks, options);
-  const wanted = new Map(tasks.map((task) => [idOf(task, expert.name, options), task]));
+  const ids = taskIds(tasks, expert, options.seed);
+  const wanted = new Map(tasks.map((task, i) => [ids[i] ?? "", task]));
   const there = await candidatesThere(path, wanted, options);
   const order = [...wanted.keys()].filter((id) => !there.has(id));
   using log = await OrderedLog.open<Candidate>(path, journalOf(path), order, (id) => there.has(id));
   const begun = log.numDone;
   let tokens = 0;
   const progress = (): SampleProgress => ({ done: there.size + log.numDone, wanted: wanted.size, tokens });
-  const isStopped = await eachInWindow(log, order, expert.atOnce, signal, async (id, stop) => {
+  const ask = async (id: string, stop: AbortSignal): Promise<void> => {
     const task = wanted.get(id);
     if (!task) throw new Error(`internal: no task ${id}`);
     const candidate = await answer(id, task, expert, options, stop);
@@ -73,8 +80,13 @@ export async function sampleCandidates(
     log.put(candidate);
     tokens += candidate.token_count;
     onProgress(progress());
-  });
-  return { ...progress(), written: log.numDone - begun, isStopped };
+  };
+  try {
+    const isStopped = await eachInWindow(log, order, expert.atOnce, signal, ask);
+    return { ...progress(), written: log.numDone - begun, isStopped };
+  } catch (error) {
+    throw withKept(error, progress(), path);
+  }
 }
 
 /** Calls for all that is missing of a log's order, several at once. @returns whether the signal ended it */
@@ -117,7 +129,10 @@ export async function eachInWindow(
 
 /** Of its key: prompt, sample, model and seed. */
 export function candidateId(promptId: string, index: number, model: string, seed: number): string {
-  const key = createHash("sha256").update(JSON.stringify([model, seed])).digest("hex").slice(0, 12);
+  const key = createHash("sha256")
+    .update(JSON.stringify([model, seed]))
+    .digest("hex")
+    .slice(0, 12);
   return `${promptId}#${index}@${key}`;
 }
 
@@ -125,10 +140,6 @@ export function candidateId(promptId: string, index: number, model: string, seed
 export function sampleSeed(base: number, promptId: string, index: number): number {
   const bits = createHash("sha256").update(`${base}\n${promptId}`).digest().readUInt32BE(0);
   return (bits >>> 2) + index;
-}
-
-function idOf({ prompt, index }: SampleTask, model: string, { seed }: SampleOptions): string {
-  return candidateId(prompt.id, index, model, sampleSeed(seed, prompt.id, index));
 }
 
 /** @returns null if the signal came first */
@@ -168,26 +179,34 @@ async function answer(
   }
 }
 
-/** Ids among those wanted that the log has. */
+/** Ids among those wanted that the log has. @throws RangeError if one was asked in another way, there or in the journal */
 async function candidatesThere(
   path: string,
   wanted: ReadonlyMap<string, SampleTask>,
-  options: SampleOptions,
+  { temperature }: SampleOptions,
 ): Promise<Set<string>> {
   const there = new Set<string>();
-  for await (const { value, at } of readLog(path)) {
-    const candidate = asCandidate(value, at);
-    const task = wanted.get(candidate.id);
-    if (!task) continue;
-    const { temperature, system = null, model } = candidate;
-    if (temperature !== options.temperature || system !== task.system) {
-      const [had, has] = [temperature, options.temperature].map((each) => `temperature ${each}`);
-      const what = temperature === options.temperature ? "another system prompt" : `${had}, not ${has}`;
-      throw new RangeError(`${at}: ${model} was asked this with ${what}; another --seed keeps the two apart`);
+  for (const file of [path, journalOf(path)]) {
+    for await (const { value, at } of readLog(file)) {
+      const had = asCandidate(value, at);
+      const task = wanted.get(had.id);
+      if (!task) continue;
+      if (had.temperature !== temperature || (had.system ?? null) !== task.system) {
+        const isSame = had.temperature === temperature;
+        const what = isSame ? "another system prompt" : `temperature ${had.temperature}, not ${temperature}`;
+        throw new RangeError(`${at}: ${had.model} was asked this with ${what}; another --seed keeps the two apart`);
+      }
+      if (file === path) there.add(had.id);
     }
-    there.add(candidate.id);
   }
   return there;
+}
+
+/** A failure, with what there is all the same. */
+function withKept(error: unknown, { done, wanted }: SampleProgress, path: string): unknown {
+  if (!(error instanceof Error)) return error;
+  const kept = `${done} of ${wanted} answers are kept in ${path}; the same command goes on from there`;
+  return new RangeError(`${error.message}\n${kept}`, { cause: error });
 }
 
 function checkOptions(tasks: readonly SampleTask[], { temperature }: SampleOptions): void {
@@ -197,5 +216,5 @@ function checkOptions(tasks: readonly SampleTask[], { temperature }: SampleOptio
 }
 
 function journalOf(path: string): string {
-  return join(path.replace(/\.jsonl$/, ".ahead.jsonl"));
+  return path.replace(/\.jsonl$/, ".ahead.jsonl");
 }
