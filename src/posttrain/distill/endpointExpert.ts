@@ -6,6 +6,7 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { setTimeout as wait } from "node:timers/promises";
 import { isObject } from "../../files/json.js";
+import { thinkBegin, thinkEnd } from "../../tokenizer/specialTokens.js";
 import { inlineThought } from "../data/thoughts.js";
 import type { Answered, Expert, Question } from "./expert.js";
 
@@ -133,9 +134,19 @@ function answeredOf(text: string, at: string): Answered {
   if (typeof tokens !== "number") throw new RangeError(`${at}: the answer has no usage.completion_tokens`);
   const content = typeof message.content === "string" ? message.content : "";
   const thought = message.reasoning_content ?? message.reasoning;
-  const isApart = typeof thought === "string" && thought !== "";
-  const completion = isApart ? inlineThought(thought.trim(), false) + content.replace(/^[\r\n]+/, "") : content;
+  const completion = typeof thought === "string" && thought !== "" ? joined(thought, content) : opened(content);
   return { completion, finish_reason: reason, token_count: tokens };
+}
+
+/** Thought and answer that the server gives apart, as a model writes them. */
+function joined(thought: string, content: string): string {
+  return inlineThought(thought.trim(), false) + content.replace(/^[\r\n]+/, "");
+}
+
+/** Where the server's template opens the thought, its tag is not in the answer. */
+function opened(content: string): string {
+  const isOpen = content.includes(thinkEnd) && !content.trimStart().startsWith(thinkBegin);
+  return isOpen ? `${thinkBegin}\n${content.replace(/^\n/, "")}` : content;
 }
 
 function baseOf(url: string): string {
