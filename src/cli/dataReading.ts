@@ -12,23 +12,34 @@ import type { RecordOptions } from "../posttrain/data/readRecords.js";
 import type { RenderOptions } from "../posttrain/data/render.js";
 import { repeated } from "./output.js";
 
-export interface ReadingFlags {
+export interface FileFlags {
   readonly format?: DataFormat;
   readonly dataSet?: readonly string[];
   readonly allow?: readonly Irregularity[];
   readonly plainAs?: RecordOptions["plainAs"];
+}
+
+export interface ReadingFlags extends FileFlags {
   readonly maskHistory?: boolean;
 }
 
-export interface RenderingFlags {
+export interface RenderingFlags extends TemplateFlags {
   readonly mode?: LossMode;
   readonly turns?: RenderOptions["turns"];
+}
+
+export interface TemplateFlags {
   readonly earlierReasoning?: RenderOptions["earlierReasoning"];
   readonly templateVariable?: Readonly<Record<string, unknown>>;
 }
 
 /** Adds the options that say how files are read. */
 export function withReadingOptions(command: Command): Command {
+  return withFileOptions(command).option("--mask-history", "Alpaca: do not learn the answers in history");
+}
+
+/** The same for records of which one answer is looked at, and no history learned. */
+export function withFileOptions(command: Command): Command {
   return command
     .addOption(new Option("--format <name>", "format of the rows (default: told by the first)").choices(dataFormats))
     .option("--data-set <name>", "an entry of the dataset_info.json given as file; may be repeated", repeated)
@@ -49,13 +60,12 @@ export function withReadingOptions(command: Command): Command {
         "text",
         "chat",
       ]),
-    )
-    .option("--mask-history", "Alpaca: do not learn the answers in history");
+    );
 }
 
 /** Adds the options that say how records are rendered. */
 export function withRenderingOptions(command: Command): Command {
-  return command
+  command
     .addOption(
       new Option(
         "--mode <name>",
@@ -67,7 +77,13 @@ export function withRenderingOptions(command: Command): Command {
         "--turns <how>",
         "turns that cannot be learned where they stand: in sequences of their own, or not (default apart)",
       ).choices(["apart", "together"]),
-    )
+    );
+  return withTemplateOptions(command);
+}
+
+/** Adds those of the chat template alone. */
+export function withTemplateOptions(command: Command): Command {
+  return command
     .addOption(
       new Option("--earlier-reasoning <how>", "reasoning before the last question (default strip)").choices([
         "strip",

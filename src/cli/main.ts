@@ -12,6 +12,8 @@ import { dataCommand } from "./data.js";
 import { distillCommand } from "./distill.js";
 import { doctorCommand } from "./doctor.js";
 import { downloadCommand } from "./download.js";
+import { dpoCommand } from "./dpo.js";
+import { evalCommand } from "./eval.js";
 import { extendCommand } from "./extend.js";
 import { generateCommand } from "./generate.js";
 import { grpoCommand } from "./grpo.js";
@@ -20,6 +22,7 @@ import { inspectCommand } from "./inspect.js";
 import { pretrainCommand } from "./pretrain.js";
 import { quickstartCommand } from "./quickstart.js";
 import { reportCommand } from "./report.js";
+import { rewardCommand } from "./reward.js";
 import { scoreCommand } from "./score.js";
 import { serveCommand } from "./serve.js";
 import { sftCommand } from "./sft.js";
@@ -49,11 +52,14 @@ const commands = [
   pretrainCommand(),
   extendCommand(),
   sftCommand(),
+  rewardCommand(),
+  dpoCommand(),
   grpoCommand(),
   distillCommand(),
   generateCommand(),
   chatCommand(),
   serveCommand(),
+  evalCommand(),
   scoreCommand(),
   inspectCommand(),
   initCommand(),

@@ -25,11 +25,16 @@ export function printer(linesEvery = 2): (event: TrainEvent) => void {
       const rate = now > first.at ? (event.tokens - first.tokens) / (now - first.at) : event.tokensPerSecond;
       say(event.policy ? policyLine(event, event.policy) : stepLine(event, rate));
     } else if (event.kind === "validation") {
-      const { valBitsPerByte: bits, valAccuracy: accuracy } = event;
+      const { valBitsPerByte: bits, valAccuracy: accuracy, preference, calibration } = event;
+      const { margin = null } = preference?.rewards ?? {};
       const figures = [
         ...(bits === null ? [] : [`${bits.toFixed(4)} bits per byte`]),
         `loss ${event.valLoss.toFixed(4)}`,
-        ...(accuracy === undefined ? [] : [`${(100 * accuracy).toFixed(1)} % of tokens right`]),
+        ...(accuracy === undefined
+          ? []
+          : [`${(100 * accuracy).toFixed(1)} % of ${preference ? "answers" : "tokens"} right`]),
+        ...(margin === null ? [] : [`margin ${margin.toFixed(3)}`]),
+        ...(calibration ? [`calibration error ${calibration.error.toFixed(3)}`] : []),
       ];
       say(`step ${event.step}: held-out ${figures.join(", ")} (${event.seconds.toFixed(1)} s)`);
     } else if (event.kind === "evaluation") {
@@ -74,10 +79,15 @@ function stepLine(event: StepEvent, rate: number): string {
   const mtp = event.mtpLosses.map((loss) => loss.toFixed(3)).join("/");
   const vio =
     event.layers.length > 0 ? ` maxvio ${Math.max(...event.layers.map(({ maxVio }) => maxVio)).toFixed(2)}` : "";
+  const { accuracy, margin } = event.preference?.rewards ?? {};
+  const order =
+    accuracy === undefined
+      ? ""
+      : ` right ${(100 * accuracy).toFixed(0)} %${margin == null ? "" : ` margin ${margin.toFixed(3)}`}`;
   const left = rate > 0 ? duration((event.totalTokens - event.tokens) / rate) : "?";
   return (
     `step ${String(event.step).padStart(5)} ${((100 * event.tokens) / event.totalTokens).toFixed(1).padStart(5)} % ` +
-    `loss ${event.loss.toFixed(3)}${mtp === "" ? "" : ` mtp ${mtp}`} lr ${event.learningRate.toExponential(2)} ` +
+    `loss ${event.loss.toFixed(3)}${mtp === "" ? "" : ` mtp ${mtp}`}${order} lr ${event.learningRate.toExponential(2)} ` +
     `norm ${event.gradNorm.toFixed(2)}${vio} ${grouped(event.tokensPerSecond)} tok/s ${(100 * event.peakFraction).toFixed(0)} % of peak, ${left} left`
   );
 }

@@ -83,7 +83,6 @@ async function quickstart(flags: Flags): Promise<Outcome> {
     },
     sources: isResumed ? null : sources,
     tokenizer: null,
-    digits: "single", // It is to calculate later on.
     prepare: { fim: { rate: 0.1, span: 600 }, validationFraction: 0.03, validationMaxBytes: 150_000 },
     threads: flags.threads ?? null,
     expertParallel: 1,

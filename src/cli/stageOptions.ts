@@ -36,9 +36,14 @@ export interface StageFlags {
 export interface StageDefaults {
   readonly learningRate: number;
   readonly minLearningRate: number;
+  /** Default 2048. */
+  readonly length?: number;
 }
 
-export function addStageOptions(command: Command, { learningRate, minLearningRate }: StageDefaults): Command {
+export function addStageOptions(
+  command: Command,
+  { learningRate, minLearningRate, length = 2048 }: StageDefaults,
+): Command {
   return command
     .option("--model <model>", `the model to begin with: ${modelHelp}`)
     .requiredOption("--out <dir>", "the run directory")
@@ -51,7 +56,7 @@ export function addStageOptions(command: Command, { learningRate, minLearningRat
     )
     .addOption(numberOption("--gamma <x>", "speed of the routing bias (default 0: it stays)", 0, 1))
     .addOption(numberOption("--alpha <x>", "sequence-wise balance loss (default 0.0001)", 0, 1))
-    .addOption(integerOption("--length <tokens>", "most tokens of a record (default 2048)", 2, 2 ** 24))
+    .addOption(integerOption("--length <tokens>", `most tokens of a record (default ${length})`, 2, 2 ** 24))
     .addOption(
       integerOption("--micro-batch-tokens <n>", "tokens that go through the model at once (default 4096)", 2, 2 ** 30),
     )

@@ -15,6 +15,7 @@ import type { RopeTables } from "../tensor/ops/rope.js";
 import type { Parameter } from "../tensor/parameter.js";
 import { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import type { ModelAdapter } from "./adapter.js";
 import type { Batch } from "./batch.js";
 import { type AttentionContext, Block } from "./block.js";
 import type { ModelConfig } from "./config.js";
@@ -76,6 +77,12 @@ export interface Hidden {
 
 export type OnDispatched = (layer: number, dispatched: Dispatched) => void;
 
+/** Hears a forward pass and gathers what its routers report. */
+export interface RouterWatch {
+  readonly onDispatched: OnDispatched;
+  readonly routers: BatchLosses["routers"];
+}
+
 export class DeepseekV3 {
   readonly config: ModelConfig;
   readonly dtype: ComputeDtype;
@@ -87,6 +94,8 @@ export class DeepseekV3 {
   readonly norm: Parameter;
   readonly lmHead: Parameter;
   readonly mtp: readonly MtpModule[];
+  /** Over the frozen weights; see adapter.ts. */
+  adapter: ModelAdapter | null = null;
   #tables: RopeTables | null = null;
 
   /**
@@ -182,28 +191,33 @@ export class DeepseekV3 {
     weights: LossWeights,
     onDispatched: OnDispatched | null = null,
   ): Promise<BatchLosses> {
-    const routers: { layer: number; report: RouterReport }[] = [];
-    const moe = new Map(this.moeLayers.map(({ layer, moe }) => [layer, moe]));
-    const watch: OnDispatched = (layer, dispatched) => {
-      const gate = moe.get(layer)?.gate;
-      if (gate)
-        routers.push({
-          layer,
-          report: gate.report(tape, dispatched.routing, batch, weights.balance, weights.globalSequences),
-        });
+    const watch = this.watchRouters(tape, batch, weights);
+    const hears: OnDispatched = (layer, dispatched) => {
+      watch.onDispatched(layer, dispatched);
       onDispatched?.(layer, dispatched);
     };
     const scaleOf = (depth: number): number =>
       depth === 0 ? 1 / weights.globalTargets : weights.mtp / this.mtp.length / weights.globalTargets;
     const { deviceCapacity = null, temperature = 1 } = weights;
-    const heads = await this.#heads(tape, batch, watch, scaleOf, { deviceCapacity, temperature });
+    const heads = await this.#heads(tape, batch, hears, scaleOf, { deviceCapacity, temperature });
     const sums = heads.map(({ losses }, depth) => {
       const scales = (depth === 0 ? batch.scales : batch.mtp[depth - 1]?.scales)?.floats();
       return losses.floats().reduce((sum, loss, row) => sum + loss * (scales?.[row] ?? 1), 0);
     });
     const [main = 0, ...mtp] = sums;
     const correct = heads.map((head) => head.correct.ints().reduce((sum, hit) => sum + hit, 0));
-    return { main, mtp, correct, targets: batch.numTargets, routers };
+    return { main, mtp, correct, targets: batch.numTargets, routers: watch.routers };
+  }
+
+  /** For `hidden` of a batch: reports of its routers, whose balance losses enter the tape. */
+  watchRouters(tape: Tape, batch: Batch, weights: Pick<LossWeights, "balance" | "globalSequences">): RouterWatch {
+    const routers: { layer: number; report: RouterReport }[] = [];
+    const gates = new Map(this.moeLayers.map(({ layer, moe }) => [layer, moe.gate]));
+    const onDispatched: OnDispatched = (layer, { routing }) => {
+      const report = gates.get(layer)?.report(tape, routing, batch, weights.balance, weights.globalSequences);
+      if (report) routers.push({ layer, report });
+    };
+    return { onDispatched, routers };
   }
 
   /**

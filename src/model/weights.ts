@@ -17,6 +17,8 @@ export class Weights {
   /** Type of the matrices; norm weights, the router and its bias stay float32 (model.md A11). */
   readonly dtype: ComputeDtype;
   readonly all: Parameter[] = [];
+  /** What trains with the model and is no part of its checkpoint tensors, but in files of its own: a value head. */
+  readonly beside: Parameter[] = [];
 
   readonly #storageOf: StorageOf;
   readonly #fp8: Fp8Options | null;
@@ -50,18 +52,26 @@ export class Weights {
 
   /** A float32 array that no gradient moves. */
   buffer(name: string, dim: number): Parameter {
-    return this.#add(createParameter(this.arena, name, [dim], "float32", false));
+    return this.#add(createParameter(this.arena, name, [dim], "float32", true));
+  }
+
+  /** What a gradient moves: all but buffers, or the adapter alone where there is one. */
+  get trained(): readonly Parameter[] {
+    return [...this.all, ...this.beside].flatMap((parameter) => [
+      ...(parameter.isTrained ? [parameter] : []),
+      ...parameter.adapters.flatMap(({ a, b }) => [a, b]),
+    ]);
   }
 
   /** Gives every trained parameter a zeroed float32 gradient. */
   createGrads(): void {
-    for (const parameter of this.all) {
-      if (parameter.isTrained && !parameter.grad) parameter.grad = Tensor.zeros(this.arena, parameter.shape, "float32");
+    for (const parameter of this.trained) {
+      parameter.grad ??= Tensor.zeros(this.arena, parameter.shape, "float32");
     }
   }
 
   free(): void {
-    for (const parameter of this.all) {
+    for (const parameter of new Set([...this.all, ...this.beside, ...this.trained])) {
       parameter.data.free();
       parameter.scales?.values.free();
       parameter.fp8?.scales.free();

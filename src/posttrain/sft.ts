@@ -7,13 +7,12 @@
  */
 import { markCheckpoint } from "../checkpoint/runDirectory.js";
 import type { SupervisedSequence } from "../model/batch.js";
-import type { SampleEvent, TrainEvent, TrainResult, ValidationEvent } from "../train/events.js";
+import type { SampleEvent, TrainEvent, TrainResult } from "../train/events.js";
 import { trainLoop } from "../train/loop.js";
-import { readEvents } from "../train/runFiles.js";
 import { learningRateAt, valueAt } from "../train/schedule.js";
 import { supervisedMicroBatch } from "../train/trainer.js";
 import type { ChatLoader, ChatLoaderState } from "./data/chatLoader.js";
-import { openStage, type StageInput, stageSchedule } from "./stage.js";
+import { lowestLoss, openStage, type StageInput, stageSchedule } from "./stage.js";
 import { supervisedLoss } from "./supervisedLoss.js";
 
 export interface SftOptions {
@@ -109,13 +108,4 @@ export function withEqualWeight(sequence: SupervisedSequence): SupervisedSequenc
   let targets = 0;
   for (let i = 1; i < ids.length; i++) if (isTarget[i]) targets++;
   return { ...sequence, scales: new Float32Array(ids.length).fill(targets > 0 ? 1 / targets : 0) };
-}
-
-/** The best validation of the stage up to a step; a run that goes on keeps to it. */
-function lowestLoss(run: string, stage: string, upTo: number): number {
-  const losses = readEvents(run)
-    .filter((event): event is ValidationEvent => event.kind === "validation" && event.stage === stage)
-    .filter(({ step }) => step <= upTo)
-    .map(({ valLoss }) => valLoss);
-  return Math.min(Number.POSITIVE_INFINITY, ...losses);
 }

@@ -8,9 +8,9 @@ import type { ProcessGrid } from "../distributed/grid.js";
 import { type ModelConfig, serializeModelConfig } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import type { TrainEvent } from "../train/events.js";
+import type { TrainEvent, ValidationEvent } from "../train/events.js";
 import { createTrainable } from "../train/pretrain.js";
-import { type RunRecord, RunRecorder, readRunRecord, writeRunRecord } from "../train/runFiles.js";
+import { type RunRecord, RunRecorder, readEvents, readRunRecord, writeRunRecord } from "../train/runFiles.js";
 import { type Schedule, scaledSchedule } from "../train/schedule.js";
 import { Trainer } from "../train/trainer.js";
 import { loadTrainingCheckpoint, saveTrainingCheckpoint } from "../train/trainingCheckpoint.js";
@@ -33,6 +33,15 @@ export interface StageInput {
   readonly grid: ProcessGrid;
   /** Checkpoint of the stage to go on from; null = begin. */
   readonly resumeFrom: string | null;
+  /** Makes what trains with the model beside it, before there is an optimizer. Default: nothing does. */
+  readonly beside?: (model: DeepseekV3) => Beside;
+}
+
+/** What is in files of its own within a model's directory. */
+export interface Beside {
+  readonly save: (folder: string) => void;
+  /** From the base, or from the checkpoint to go on from. */
+  readonly load: (folder: string) => void;
 }
 
 export interface Stage extends Disposable {
@@ -52,15 +61,18 @@ export async function openStage(input: StageInput): Promise<Stage> {
   const { run, stage, config, settings, tokenizer, grid, resumeFrom } = input;
   checkStageSettings(settings, config);
   const model = createTrainable(config, settings, grid.expertGroup);
+  const beside = input.beside?.(model);
   const trainer = new Trainer(model, settings, grid);
   const start = { step: 0, tokens: 0 };
   let loader: Readonly<Record<string, unknown>> | null = null;
   if (resumeFrom === null) {
     loadWeights(model, input.base, grid.expertGroup);
+    beside?.load(input.base);
     trainer.optimizer.adoptWeights();
     trainer.ema?.adoptWeights();
   } else {
     const state = await loadTrainingCheckpoint(resumeFrom, trainer, grid);
+    beside?.load(resumeFrom);
     if (state.stage !== stage) throw new RangeError(`${resumeFrom}: a checkpoint of ${state.stage}, expected ${stage}`);
     Object.assign(start, { step: state.step, tokens: state.tokens });
     loader = state.loader;
@@ -78,6 +90,7 @@ export async function openStage(input: StageInput): Promise<Stage> {
         state: { stage, step, tokens, loader: state },
         tokenizer,
         keepLast: settings.keepLast,
+        ...(beside ? { extras: beside.save } : {}),
       }),
     [Symbol.dispose]: () => model.free(),
   };
@@ -89,6 +102,15 @@ export function stageSchedule(settings: StageSettings, totalTokens: number): Sch
   const batch = { batchSize: 1, initialBatchSize: 1, rampTokens: 0, multipleOf: 1 };
   const rates = { learningRate, minLearningRate, warmupSteps, shape, gamma, alpha, lambda };
   return scaledSchedule({ totalTokens, ...batch, ...rates });
+}
+
+/** The best validation of a stage up to a step; a run that goes on keeps to it. */
+export function lowestLoss(run: string, stage: string, upTo: number): number {
+  const losses = readEvents(run)
+    .filter((event): event is ValidationEvent => event.kind === "validation" && event.stage === stage)
+    .filter(({ step }) => step <= upTo)
+    .map(({ valLoss }) => valLoss);
+  return Math.min(Number.POSITIVE_INFINITY, ...losses);
 }
 
 function describe(input: StageInput): RunRecord {

@@ -78,9 +78,7 @@ export class AdamW {
     this.arena = model.arena;
     this.#groups = groups;
     model.weights.createGrads();
-    this.shards = model.parameters
-      .filter((parameter) => parameter.isTrained)
-      .map((parameter) => this.#createShard(parameter));
+    this.shards = model.weights.trained.map((parameter) => this.#createShard(parameter));
   }
 
   get stepsApplied(): number {

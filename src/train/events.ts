@@ -40,6 +40,42 @@ export interface StepEvent {
   readonly skipped: readonly string[];
   /** Of reinforcement learning alone. */
   readonly policy?: PolicyMetrics;
+  /** Of DPO and reward models. */
+  readonly preference?: PreferenceMetrics;
+}
+
+/** What was seen of answers of which one is better than another, or good or bad by itself; post-training.md 6.3, 10. */
+export interface PreferenceMetrics {
+  /** Pairs, and answers judged by themselves. */
+  readonly count: number;
+  /**
+   * Means of the implicit rewards beta (log pi - log ref) of DPO, or of a reward model's scores; null where there was none. The margin is that of
+   * pairs, chosen less rejected; the accuracy that of the order within pairs, and of the sign of answers by themselves; a tie is wrong.
+   */
+  readonly rewards: {
+    readonly chosen: number | null;
+    readonly rejected: number | null;
+    readonly margin: number | null;
+    readonly accuracy: number;
+  };
+  /** Of DPO: means of the answers' log-probabilities, each the sum over its tokens. If both fall together, the model forgets the answers. */
+  readonly logprobs?: { readonly chosen: number; readonly rejected: number };
+  /** Of a reward model: over all answers. */
+  readonly scores?: { readonly mean: number; readonly min: number; readonly max: number };
+}
+
+/** Whether a model that is right so often as it says can be told from one that is not: its confidence beside how often it was right. */
+export interface Calibration {
+  /** Expected calibration error: mean over the answers of |confidence - share that was right| of their bin. */
+  readonly error: number;
+  readonly bins: readonly {
+    readonly from: number;
+    readonly to: number;
+    readonly count: number;
+    /** Null for an empty bin. */
+    readonly confidence: number | null;
+    readonly right: number | null;
+  }[];
 }
 
 /** What one step of reinforcement learning saw; post-training.md 9. */
@@ -94,13 +130,21 @@ export interface ValidationEvent {
   readonly stage: string;
   readonly step: number;
   readonly tokens: number;
-  /** Mean cross-entropy in nats per token of the held-out documents; not called loss, so that a line with one is a training step. */
+  /**
+   * Mean cross-entropy in nats per token of the held-out documents, or the stage's own loss of held-out records; not called loss, so that a
+   * line with one is a training step.
+   */
   readonly valLoss: number;
   readonly valMtpLosses: readonly number[];
   /** Of whole documents; null where records are validated on their supervised tokens alone. */
   readonly valBitsPerByte: number | null;
-  /** Share of the targets that were the arg max, where it was counted. */
+  /** Share of the targets that were the arg max, where it was counted; with `preference` its accuracy. */
   readonly valAccuracy?: number;
+  readonly preference?: PreferenceMetrics;
+  /** Of a reward model. */
+  readonly calibration?: Calibration;
+  /** Of a reward model: correlation of an answer's score with its number of tokens; null where either does not vary. */
+  readonly lengthCorrelation?: number | null;
   readonly seconds: number;
 }
 

@@ -25,10 +25,12 @@ export interface StepPlan {
   /** Of all processes. */
   readonly tokens: number;
   readonly sequences: number;
+  /** Called on every process when the step is done: what else is told of it, and its loss where that is not the trainer's. */
+  readonly told?: () => Promise<Partial<Pick<StepEvent, "loss" | "preference">>>;
 }
 
 /** How good the model is on what it does not train on. */
-export type Validation = Pick<ValidationEvent, "valLoss" | "valMtpLosses" | "valBitsPerByte" | "valAccuracy">;
+export type Validation = Omit<ValidationEvent, "kind" | "stage" | "step" | "tokens" | "seconds">;
 
 export interface LoopInput {
   readonly stage: string;
@@ -45,7 +47,7 @@ export interface LoopInput {
   /** Tokens of a sequence, for the count of operations. */
   readonly sequenceLength: number;
   /** @param step steps done before @param tokens consumed before */
-  readonly next: (step: number, tokens: number) => StepPlan;
+  readonly next: (step: number, tokens: number) => StepPlan | Promise<StepPlan>;
   /** Null if there is nothing to validate on; every process computes the same, since experts may be spread over them. */
   readonly validate: (() => Promise<Validation>) | null;
   /** Where the run stands: 0 for a new one. */
@@ -109,14 +111,15 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
     }
     if (await anyone(world, performance.now() >= (input.deadline ?? Number.POSITIVE_INFINITY))) break;
     const started = performance.now();
-    const plan = input.next(step, tokens);
+    const plan = await input.next(step, tokens);
     const result = await trainer.step(plan.batches, plan.settings);
+    const told = { loss: result.loss, ...(await plan.told?.()) };
     const elapsed = (performance.now() - started) / 1000;
     step++;
     tokens += plan.tokens;
     seconds += elapsed;
     trained += plan.tokens;
-    losses.push(result.loss);
+    losses.push(told.loss);
     const { learningRate, gamma, alpha, lambda } = plan.settings;
     const event: StepEvent = {
       kind: "step",
@@ -124,7 +127,7 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
       step,
       tokens,
       totalTokens,
-      loss: result.loss,
+      ...told,
       mtpLosses: result.mtpLosses,
       mtpAccuracy: result.mtpAccuracy,
       balanceLoss: result.balanceLoss,

@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { namingPath, writeFileAtomic } from "../files/atomic.js";
 import { isObject, readJson } from "../files/json.js";
-import { type PolicyMetrics, recentLoss, type TrainEvent, type TrainResult } from "./events.js";
+import { type PolicyMetrics, type PreferenceMetrics, recentLoss, type TrainEvent, type TrainResult } from "./events.js";
 import { EventFile } from "./tensorboard.js";
 
 export interface RunRecord {
@@ -83,11 +83,14 @@ export class RunRecorder {
 
 function scalarsOf(event: TrainEvent): Record<string, number> | null {
   if (event.kind === "validation") {
-    const { valLoss, valBitsPerByte, valAccuracy } = event;
+    const { valLoss, valBitsPerByte, valAccuracy, preference, calibration, lengthCorrelation } = event;
     return {
       "validation/loss": valLoss,
       ...(valBitsPerByte === null ? {} : { "validation/bits_per_byte": valBitsPerByte }),
       ...(valAccuracy === undefined ? {} : { "validation/accuracy": valAccuracy }),
+      ...preferenceScalars("validation", preference),
+      ...(calibration ? { "validation/calibration_error": calibration.error } : {}),
+      ...(typeof lengthCorrelation === "number" ? { "validation/length_correlation": lengthCorrelation } : {}),
     };
   }
   if (event.kind === "evaluation") {
@@ -105,7 +108,7 @@ function scalarsOf(event: TrainEvent): Record<string, number> | null {
   event.mtpLosses.forEach((loss, k) => {
     scalars[`train/mtp_loss_${k + 1}`] = loss;
   });
-  Object.assign(scalars, policyScalars(event.policy));
+  Object.assign(scalars, policyScalars(event.policy), preferenceScalars("preference", event.preference));
   for (const { layer, maxVio } of event.layers) scalars[`experts/max_vio_layer_${layer}`] = maxVio;
   return scalars;
 }
@@ -121,6 +124,18 @@ function policyScalars(policy: PolicyMetrics | undefined): Record<string, number
     ...{ "policy/length": length.mean, "policy/truncated_share": policy.truncatedShare },
     "policy/mismatch": policy.mismatch.mean,
   };
+}
+
+function preferenceScalars(group: string, preference: PreferenceMetrics | undefined): Record<string, number> {
+  const { rewards, logprobs, scores } = preference ?? {};
+  const named: Record<string, number | null | undefined> = {
+    ...{ reward_chosen: rewards?.chosen, reward_rejected: rewards?.rejected, reward_margin: rewards?.margin },
+    ...{ reward_accuracy: rewards?.accuracy, logprob_chosen: logprobs?.chosen, logprob_rejected: logprobs?.rejected },
+    ...{ score_mean: scores?.mean, score_min: scores?.min, score_max: scores?.max },
+  };
+  return Object.fromEntries(
+    Object.entries(named).flatMap(([name, value]) => (typeof value === "number" ? [[`${group}/${name}`, value]] : [])),
+  );
 }
 
 /** The events of a run so far; a torn last line is left out. */

@@ -21,6 +21,8 @@ export interface CheckpointOptions {
   readonly state: RunState & { readonly shares?: readonly RealisedShare[] };
   readonly tokenizer: Tokenizer;
   readonly keepLast: number;
+  /** Puts more files into the folder. */
+  readonly extras?: (folder: string) => void;
 }
 
 function piecesOf(trainer: Trainer, grid: ProcessGrid): StatePiece[] {
@@ -43,7 +45,7 @@ export async function saveTrainingCheckpoint(
   run: string,
   trainer: Trainer,
   grid: ProcessGrid,
-  { state, tokenizer, keepLast }: CheckpointOptions,
+  { state, tokenizer, keepLast, extras }: CheckpointOptions,
 ): Promise<string> {
   const weights = await trainer.optimizer.exactWeights();
   try {
@@ -56,7 +58,10 @@ export async function saveTrainingCheckpoint(
       state: { ...state, optimizerSteps: trainer.optimizer.stepsApplied },
       groups: grid,
       keepLast,
-      extras: (folder) => tokenizer.save(folder),
+      extras: (folder) => {
+        tokenizer.save(folder);
+        extras?.(folder);
+      },
     });
   } finally {
     for (const tensor of weights.values()) tensor.free();

@@ -143,32 +143,6 @@ test("both languages ask the same problems and hold the same ones out", () => {
   }
 });
 
-test("one program for all is right for less than 5 % of the held-out problems", () => {
-  const heldOut = Array.from({ length: 1000 }, (_, i) =>
-    problemAt("code-javascript", "heldout", 1, i, undefined, "plain"),
-  );
-  const trials = heldOut.map((problem) => trialOf(problem, problem.solution));
-  const constants = ["return 0;", "return a;", "return [];", 'return "";', "return Array.isArray(a) ? a : 0;"];
-  const programs = [
-    ...constants.map((body) => `function solve(a) { ${body} }`),
-    ...trials.slice(0, 30).map(({ program }) => program),
-  ];
-  const given = trials.map(({ calls }) => calls.map((call) => JSON.parse(/\((.*)\)$/.exec(call)?.[1] ?? "") as Json));
-  const solved = programs.map((program) => {
-    const solve = new Function(`${program}\nreturn solve;`)() as (given: Json) => Json;
-    const answers = (inputs: readonly Json[]): string => {
-      try {
-        return JSON.stringify(inputs.map((input) => solve(input)));
-      } catch {
-        return "failed";
-      }
-    };
-    return trials.filter(({ expected }, i) => answers(given[i] ?? []) === expected).length;
-  });
-  expect(Math.max(...solved)).toBeLessThan(50);
-  expect(Math.max(...solved)).toBeGreaterThan(0);
-});
-
 test("what running must show: the last program, every call, every value", () => {
   const problem = problemAt("code-javascript", "train", 1, 0);
   expect(codeTrial(problem, "no program")).toBeNull();

@@ -9,11 +9,11 @@ function isTrue(line: string): boolean {
 }
 
 test("347 + 185, by hand", () => {
-  expect(addColumns([347, 185])).toEqual({ lines: ["7+5=12", "4+8+1=13", "3+1+1=05"], result: 532 });
+  expect(addColumns([347, 185])).toEqual({ lines: ["07+5=12", "04+8+1=13", "03+1+1=05"], result: 532 });
 });
 
 test("95 + 7 has a column without digits for the shorter number, and a last carry", () => {
-  expect(addColumns([95, 7])).toEqual({ lines: ["5+7=12", "9+0+1=10"], result: 102 });
+  expect(addColumns([95, 7])).toEqual({ lines: ["05+7=12", "09+0+1=10"], result: 102 });
 });
 
 test("47 * 6 and 8365 / 7, by hand", () => {
@@ -51,9 +51,15 @@ test("every line is a true statement, and the result is the sum, difference, pro
   }
 });
 
-test("all columns of a sum of two numbers have the same shape", () => {
-  const { lines } = addColumns([999, 999]);
-  expect(lines.map((line) => line.replace(/\d/g, "d"))).toEqual(["d+d=dd", "d+d+d=dd", "d+d+d=dd"]);
+test("347 - 185, by hand", () => {
+  expect(subtractColumns(347, 185)).toEqual({ lines: ["17-5=12", "14-8-0=06", "13-1-1=11"], result: 162 });
+});
+
+test("sums and differences have the same shape, sign aside", () => {
+  const shape = (lines: readonly string[]): string[] =>
+    lines.map((line) => line.replace(/\d/g, "d").replace(/-/g, "+"));
+  expect(shape(addColumns([999, 12]).lines)).toEqual(["dd+d=dd", "dd+d+d=dd", "dd+d+d=dd"]);
+  expect(shape(subtractColumns(999, 12).lines)).toEqual(shape(addColumns([999, 12]).lines));
 });
 
 test("a slip leads to another result, from whichever column the search begins", () => {
@@ -69,7 +75,7 @@ test("a slip leads to another result, from whichever column the search begins", 
 
 test("a forgotten carry and a forgotten borrow, by hand", () => {
   expect(addColumns([347, 185], slipInSum([347, 185], 0))).toEqual({
-    lines: ["7+5=12", "4+8+0=12", "3+1+1=05"],
+    lines: ["07+5=12", "04+8+0=12", "03+1+1=05"],
     result: 522,
   });
   expect(subtractColumns(347, 185, slipInDifference(347, 185, 0)).result).toBe(262);

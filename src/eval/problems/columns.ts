@@ -1,15 +1,15 @@
 /**
- * Written arithmetic, one column of digits a line, from the ones. Made for small models that read every digit as a token: all lines of a
- * sum have one shape, so that what a token depends on is either a digit of the problem or a few places back.
+ * Written arithmetic, one column of digits a line, from the ones. Made for small models that read every digit as a token: the lines of sums
+ * and differences have one shape, token for token, and a token depends on a digit of the problem or on what stands a few places back.
  *
- * 347 + 185   7+5=12     each sum has two digits: what is carried, and the digit of the result. From the second line on the carry
- *             4+8+1=13   comes last. The result is read from the last line up: 5 (with the last carry, 05), 3, 2.
- *             3+1+1=05
- * 347 - 185   17-5=12    ten is added to every upper digit, so that no column falls below zero; where the tens of a result are 0, the
- *             14-8-0=06  ten was used up, and the next column gives one back. The result is read alike, without the last 1.
+ * 347 + 185   07+5=12     the result of a line has two digits: what is carried, and the digit of the sum. From the second line on the
+ *             04+8+1=13   carry comes last. The sum is read from the last line up: 5 (with the last carry, 05), 3, 2.
+ *             03+1+1=05
+ * 347 - 185   17-5=12     ten is added to every upper digit, so that no column falls below zero; where the tens of a result are 0, the
+ *             14-8-0=06   ten was used up, and the next column gives one back. Read alike, without the last 1.
  *             13-1-1=11
  *
- * How this form was chosen, with what others a small model learned less of in the same time, is in docs/problems.md.
+ * What else was tried, and how much of it a small model learned in the same time, stands in docs/problems.md.
  */
 
 /** A slip: the result of one column is off by `by`. */
@@ -34,7 +34,7 @@ export function addColumns(numbers: readonly number[], slip: Slip | null = null)
     const isForgotten = off === -1 && carry > 0;
     if (isForgotten) carry--;
     const sum = column.reduce((total, digit) => total + digit, carry) + (isForgotten ? 0 : off);
-    lines.push(`${column.join("+")}${at > 0 ? `+${carry}` : ""}=${twoDigits(sum)}`);
+    lines.push(`0${column.join("+")}${at > 0 ? `+${carry}` : ""}=${twoDigits(sum)}`);
     result += (sum % 10) * place;
     carry = Math.floor(sum / 10);
     place *= 10;

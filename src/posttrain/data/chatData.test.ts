@@ -4,7 +4,15 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { buildTokenizerConfig, buildTokenizerJson } from "../../tokenizer/newTokenizer.js";
 import { Tokenizer } from "../../tokenizer/tokenizer.js";
-import { type ChatDataOptions, loadJudged, loadPairs, loadPrompts, loadSequences, loadSteps } from "./chatData.js";
+import {
+  type ChatDataOptions,
+  loadJudged,
+  loadPairs,
+  loadPreferences,
+  loadPrompts,
+  loadSequences,
+  loadSteps,
+} from "./chatData.js";
 import { fitSequence } from "./sequences.js";
 
 /** No merges: an ASCII character is a token; a conversation of one round has 4 tokens beside its texts. */
@@ -130,4 +138,24 @@ test("pairs, verdicts, steps and prompts that are too long are dropped whole", a
     ),
   );
   expect(prompts.items.map(({ source, ids }) => [source.columns, ids.length])).toEqual([[{ answer: 7 }, 2]]);
+});
+
+test("preferences are pairs, with the margin of their row, and verdicts, file by file", async () => {
+  const pair = { prompt: "a", chosen: "b", rejected: "cd" };
+  const given = options([pair, { ...pair, margin: 0.5 }]);
+  const judged = join(folder, "judged.jsonl");
+  writeFileSync(judged, JSON.stringify({ prompt: "a", completion: "b", label: false }));
+  const { items, report } = await loadPreferences({ ...given, paths: [...given.paths, judged] });
+  expect(items).toMatchObject([
+    { record: 0, margin: null, chosen: { promptLength: 2 } },
+    { record: 1, margin: 0.5 },
+    { record: 2, isDesirable: false },
+  ]);
+  expect(report).toMatchObject({ records: 3, sequences: 5 });
+  const odd = options([{ ...pair, margin: "wide" }]);
+  await expect(loadPreferences(odd)).rejects.toThrow('row 1: margin: expected a number, got "wide"');
+  expect((await loadPairs(odd)).items).toHaveLength(1); // DPO has no margins, so the column is as good as any other.
+  await expect(loadPreferences(options([round("a", "b")]))).rejects.toThrow(
+    "expected a record of kind preference or unpaired, got chat",
+  );
 });

@@ -5,7 +5,7 @@
 import type { ChatPrompt } from "../../tokenizer/chatTemplate.js";
 import type { Tokenizer } from "../../tokenizer/tokenizer.js";
 import { defaultRecordOptions, type RecordOptions, readRecords } from "./readRecords.js";
-import type { DataRecord, PromptRecord, RecordKind } from "./records.js";
+import type { DataRecord, PreferenceRecord, PromptRecord, RecordKind, UnpairedRecord } from "./records.js";
 import { ChatRenderer, type RenderedAnswer, type RenderedSteps, type RenderOptions } from "./render.js";
 import { RowError } from "./row.js";
 import { countTargets, type Overlong, type SupervisedSequence } from "./sequences.js";
@@ -42,6 +42,11 @@ export interface AnswerPair {
   readonly rejected: RenderedAnswer;
 }
 
+export interface GradedPair extends AnswerPair {
+  /** By how much the chosen one is better: the row's column `margin`, as TRL names it; null: it has none. */
+  readonly margin: number | null;
+}
+
 export interface JudgedAnswer extends RenderedAnswer {
   readonly record: number;
   readonly isDesirable: boolean;
@@ -62,7 +67,7 @@ export interface PromptItem extends ChatPrompt {
  * @throws RangeError for bad rows and records of another kind, naming file and row; for records without a target, with their number; if nothing is left
  */
 export function loadSequences(options: ChatDataOptions): Promise<Loaded<SupervisedSequence>> {
-  return load(options, "chat", (record, renderer, tally, index) => {
+  return load(options, ["chat"], (record, renderer, tally, index) => {
     const { sequences, skippedTurns, spellsTokens } = renderer.chat(record);
     tally.skippedTurns += skippedTurns;
     if (spellsTokens) tally.spellingTokens++;
@@ -76,23 +81,53 @@ export function loadSequences(options: ChatDataOptions): Promise<Loaded<Supervis
 
 /** Pairs of answers; see `loadSequences`. */
 export function loadPairs(options: ChatDataOptions): Promise<Loaded<AnswerPair>> {
-  return load(options, "preference", (record, renderer, tally, index) => {
-    const { chosen, rejected } = renderer.pair(record);
-    return tally.fitAll([chosen, rejected]) ? [{ record: index, chosen, rejected }] : [];
-  });
+  return load(options, ["preference"], pairOf);
 }
 
 /** Answers with a verdict; see `loadSequences`. */
 export function loadJudged(options: ChatDataOptions): Promise<Loaded<JudgedAnswer>> {
-  return load(options, "unpaired", (record, renderer, tally, index) => {
-    const fitted = tally.fit(renderer.unpaired(record), options.overlong);
-    return fitted === null ? [] : [{ ...fitted, record: index, isDesirable: record.isDesirable }];
-  });
+  return load(options, ["unpaired"], (record, renderer, tally, index) =>
+    judgedOf(record, renderer, tally, index, options.overlong),
+  );
+}
+
+/** Pairs and answers with a verdict, as the rows are; see `loadSequences`. */
+export function loadPreferences(options: ChatDataOptions): Promise<Loaded<GradedPair | JudgedAnswer>> {
+  return load<"preference" | "unpaired", GradedPair | JudgedAnswer>(
+    options,
+    ["preference", "unpaired"],
+    (record, renderer, tally, index) => {
+      if (record.kind === "unpaired") return judgedOf(record, renderer, tally, index, options.overlong);
+      const margin = marginOf(record);
+      return pairOf(record, renderer, tally, index).map((pair) => ({ ...pair, margin }));
+    },
+  );
+}
+
+function pairOf(record: PreferenceRecord, renderer: ChatRenderer, tally: Tally, index: number): AnswerPair[] {
+  const { chosen, rejected } = renderer.pair(record);
+  return tally.fitAll([chosen, rejected]) ? [{ record: index, chosen, rejected }] : [];
+}
+
+function marginOf({ path, row, columns: { margin = null } }: PreferenceRecord): number | null {
+  if (margin === null || (typeof margin === "number" && Number.isFinite(margin))) return margin;
+  throw new RowError(path, row, "margin", `expected a number, got ${JSON.stringify(margin)}`);
+}
+
+function judgedOf(
+  record: UnpairedRecord,
+  renderer: ChatRenderer,
+  tally: Tally,
+  index: number,
+  overlong: Overlong,
+): JudgedAnswer[] {
+  const fitted = tally.fit(renderer.unpaired(record), overlong);
+  return fitted === null ? [] : [{ ...fitted, record: index, isDesirable: record.isDesirable }];
 }
 
 /** Answers in steps with a verdict each; see `loadSequences`. */
 export function loadSteps(options: ChatDataOptions): Promise<Loaded<JudgedSteps>> {
-  return load(options, "stepwise", (record, renderer, tally, index) => {
+  return load(options, ["stepwise"], (record, renderer, tally, index) => {
     const steps = renderer.stepwise(record);
     const isTarget = new Uint8Array(steps.ids.length);
     for (const at of steps.stepEnds) isTarget[at] = 1;
@@ -102,7 +137,7 @@ export function loadSteps(options: ChatDataOptions): Promise<Loaded<JudgedSteps>
 
 /** Prompts; see `loadSequences`. */
 export function loadPrompts(options: ChatDataOptions): Promise<Loaded<PromptItem>> {
-  return load(options, "prompt", (record, renderer, tally, index) => {
+  return load(options, ["prompt"], (record, renderer, tally, index) => {
     const prompt = renderer.prompt(record);
     const isTarget = new Uint8Array(prompt.ids.length);
     return tally.fitAll([{ ids: prompt.ids, isTarget }]) ? [{ ...prompt, record: index, source: record }] : [];
@@ -112,7 +147,7 @@ export function loadPrompts(options: ChatDataOptions): Promise<Loaded<PromptItem
 /** @param render gives what is kept of a record; null: there is no token to learn from */
 async function load<Kind extends RecordKind, T>(
   options: ChatDataOptions,
-  kind: Kind,
+  kinds: readonly Kind[],
   render: (
     record: Extract<DataRecord, { kind: Kind }>,
     renderer: ChatRenderer,
@@ -126,8 +161,9 @@ async function load<Kind extends RecordKind, T>(
   const items: T[] = [];
   const keys: string[] = [];
   for await (const record of readRecords(options.paths, { ...defaultRecordOptions, ...options.read })) {
-    if (!isOf(record, kind)) {
-      throw new RowError(record.path, record.row, null, `expected a record of kind ${kind}, got ${record.kind}`);
+    if (!isOf(record, kinds)) {
+      const expected = kinds.join(" or ");
+      throw new RowError(record.path, record.row, null, `expected a record of kind ${expected}, got ${record.kind}`);
     }
     const rendered = render(record, renderer, tally, keys.length);
     if (rendered === null) withoutTargets.push(record);
@@ -151,6 +187,9 @@ async function load<Kind extends RecordKind, T>(
   return { items, keys, report };
 }
 
-function isOf<Kind extends RecordKind>(record: DataRecord, kind: Kind): record is Extract<DataRecord, { kind: Kind }> {
-  return record.kind === kind;
+function isOf<Kind extends RecordKind>(
+  record: DataRecord,
+  kinds: readonly Kind[],
+): record is Extract<DataRecord, { kind: Kind }> {
+  return kinds.some((kind) => kind === record.kind);
 }

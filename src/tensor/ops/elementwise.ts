@@ -73,10 +73,24 @@ export function splitColumns(tape: Tape, x: Tensor, left: number): [Tensor, Tens
   return [a, b];
 }
 
-/** The given rows of x, in that order; no gradients. @returns [rows, columns], new */
+/** The given rows of x, each at most once, in that order. @returns [rows, columns], new */
 export function gatherRows(tape: Tape, x: Tensor, rows: readonly number[]): Tensor {
-  if (tape.hasGrad) throw new Error("internal: gatherRows has no backward");
-  const y = tape.empty([rows.length, x.columns], x.dtype);
-  native().permuteForward(y.address, x.address, tape.ints(rows).address, rows.length, 1, x.columns, x.code);
+  const dim = x.columns;
+  const y = tape.empty([rows.length, dim], x.dtype);
+  native().permuteForward(y.address, x.address, tape.ints(rows).address, rows.length, 1, dim, x.code);
+  if (!tape.hasGrad) return y;
+  // Where each row of x went: as slots of one expert each, of which most have none.
+  const places = new Int32Array(x.rows).fill(-1);
+  rows.forEach((row, i) => {
+    if (places[row] !== -1) throw new Error(`internal: gatherRows: row ${row} twice, or not of the ${x.rows}`);
+    places[row] = i;
+  });
+  const slotRow = tape.ints(places);
+  tape.record(() => {
+    if (!y.grad) return;
+    const dx = tape.target(x);
+    const sizes = [x.rows, 1, dim, dx.accumulate, x.code] as const;
+    native().permuteBackward(dx.tensor.address, y.grad.address, slotRow.address, ...sizes);
+  });
   return y;
 }
