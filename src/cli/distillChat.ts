@@ -4,14 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { files } from "../posttrain/distill/records.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
-import {
-  addExpertOptions,
-  type ExpertFlags,
-  hasExpert,
-  openExpert,
-  samplePrinter,
-  samplingOf,
-} from "./distillExpert.js";
+import { addExpertOptions, type ExpertFlags, openExpert, samplePrinter, samplingOf } from "./distillExpert.js";
 import { act, grouped, integerOption, type Outcome, repeated } from "./output.js";
 
 export interface ChatFlags extends ExpertFlags {
@@ -31,7 +24,7 @@ export function generateChatCommand(): Command {
     .option("--from-chat <file>", "conversations to review, as fathom sft reads them; may be repeated", repeated)
     .addOption(integerOption("--samples <n>", "answers to each general question (default 1)", 1, 1000))
     .option("--system <text>", "system prompt, which stays in the records");
-  addExpertOptions(command, "the chat model", temperature).addHelpText(
+  addExpertOptions(command, "model", "the chat model", temperature).addHelpText(
     "after",
     `
 Questions are those of the domain general among the prompts.
@@ -50,14 +43,14 @@ async function generateChat(directory: string, flags: ChatFlags, signal: AbortSi
   const { readPrompts } = await import("../posttrain/distill/records.js");
   const { sampleCandidates, sampleTasks } = await import("../posttrain/distill/sample.js");
   const { queueStep, reviewTally } = await import("../posttrain/distill/steps.js");
-  if (!flags.fromChat && !hasExpert(flags))
-    throw new RangeError("give who answers (--model, or --url), or --from-chat FILE");
+  if (!flags.fromChat && flags.model === undefined)
+    throw new RangeError("give who answers: --model, a path or a URL; or conversations: --from-chat FILE");
   const read = flags.fromChat
     ? await queueChats(join(directory, files.review), flags.fromChat)
     : { queued: 0, passed: 0 };
   let made = { queued: 0, unusable: 0 };
   let isStopped = false;
-  if (hasExpert(flags)) {
+  if (flags.model !== undefined) {
     const all = readPrompts(join(directory, files.prompts));
     const general = all.filter(({ domain }) => domain === "general");
     if (general.length === 0) {
@@ -65,7 +58,7 @@ async function generateChat(directory: string, flags: ChatFlags, signal: AbortSi
         `${directory}: no general prompts: fathom distill prompts takes them from files (--from FILE --domain general)`,
       );
     }
-    await using expert = await openExpert(flags);
+    await using expert = await openExpert(flags, signal);
     const tasks = sampleTasks(general, flags.samples ?? 1, flags.system ?? null);
     const path = join(directory, files.chat);
     const options = samplingOf(flags, temperature);

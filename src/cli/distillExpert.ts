@@ -7,9 +7,9 @@ import { localModel, modelHelp } from "./modelPath.js";
 import { grouped, integerOption, numberOption, say } from "./output.js";
 
 export interface ExpertFlags extends EngineFlags {
+  /** Who answers; commands that call it a teacher or a judge put that here. */
   readonly model?: string;
-  readonly url?: string;
-  readonly servedModel?: string;
+  readonly endpointModel?: string;
   readonly apiKeyEnv?: string;
   readonly concurrency?: number;
   readonly retries?: number;
@@ -20,13 +20,12 @@ export interface ExpertFlags extends EngineFlags {
   readonly seed?: number;
 }
 
-/** @param who as the help calls it @param temperature its default */
-export function addExpertOptions(command: Command, who: string, temperature: number): Command {
+/** @param flag that names who answers @param about what the help says of it @param temperature its default */
+export function addExpertOptions(command: Command, flag: string, about: string, temperature: number): Command {
   command
-    .option("--model <model>", `${who}: ${modelHelp}`)
-    .option("--url <address>", `or ${who} behind an OpenAI-compatible endpoint, up to /v1`)
-    .option("--served-model <name>", "its name there")
-    .option("--api-key-env <name>", "environment variable that holds the endpoint's key")
+    .option(`--${flag} <model>`, `${about}: ${modelHelp}, or the URL of an OpenAI-compatible endpoint`)
+    .option("--endpoint-model <name>", "which model of an endpoint (default: its only one)")
+    .option("--api-key-env <name>", "environment variable with the endpoint's key (default OPENAI_API_KEY, if set)")
     .addOption(integerOption("--concurrency <n>", "answers at once (default 64 of a model, 8 of an endpoint)", 1, 1024))
     .addOption(integerOption("--retries <n>", "times to ask an endpoint again that fails (default 6)", 0, 100))
     .addOption(
@@ -40,33 +39,25 @@ export function addExpertOptions(command: Command, who: string, temperature: num
   return command;
 }
 
-export function hasExpert(flags: ExpertFlags): boolean {
-  return flags.model !== undefined || flags.url !== undefined;
-}
-
-/** @throws RangeError for flags that name nobody, or two */
-export async function openExpert(flags: ExpertFlags): Promise<Expert> {
-  const { model, url, servedModel, apiKeyEnv } = flags;
-  if (model !== undefined && url !== undefined) throw new RangeError("give one of --model and --url");
-  if (url === undefined) {
-    if (model === undefined)
-      throw new RangeError("give who answers: --model MODEL, or --url ADDRESS --served-model NAME");
-    if (servedModel !== undefined || apiKeyEnv !== undefined) {
-      throw new RangeError("--served-model and --api-key-env go with --url");
-    }
-    return openOwn(model, flags);
+/** @throws RangeError for flags that name nobody, or do not go together */
+export async function openExpert(flags: ExpertFlags, signal: AbortSignal): Promise<Expert> {
+  const { model, endpointModel, apiKeyEnv } = flags;
+  if (model === undefined) throw new RangeError("give who answers: --model, a model's path or an endpoint's URL");
+  if (!/^https?:\/\//.test(model)) {
+    if (endpointModel === undefined && apiKeyEnv === undefined) return openOwn(model, flags);
+    throw new RangeError(`--endpoint-model and --api-key-env go with the URL of an endpoint, not with ${model}`);
   }
   const { defaultEndpoint, EndpointExpert } = await import("../posttrain/distill/endpointExpert.js");
-  if (servedModel === undefined) throw new RangeError("--url: name the model there: --served-model NAME");
-  return new EndpointExpert({
+  const options = {
     ...defaultEndpoint,
-    url,
-    model: servedModel,
-    apiKey: apiKeyEnv === undefined ? null : keyOf(apiKeyEnv),
+    url: model,
+    model: endpointModel ?? null,
+    apiKey: keyOf(apiKeyEnv),
     atOnce: flags.concurrency ?? defaultEndpoint.atOnce,
     retries: flags.retries ?? defaultEndpoint.retries,
     timeoutMs: flags.timeoutS === undefined ? defaultEndpoint.timeoutMs : 1000 * flags.timeoutS,
-  });
+  };
+  return EndpointExpert.open(options, signal);
 }
 
 export function samplingOf(flags: ExpertFlags, temperature: number): SampleOptions {
@@ -103,9 +94,9 @@ async function openOwn(name: string, flags: ExpertFlags): Promise<Expert> {
   return new EngineExpert(model, below.startsWith("..") ? directory : below, atOnce);
 }
 
-function keyOf(variable: string): string {
-  const key = process.env[variable] ?? "";
-  if (key === "")
-    throw new RangeError(`--api-key-env ${variable}: there is no such environment variable, or it is empty`);
-  return key;
+/** Null: there is none to send. */
+function keyOf(variable: string | undefined): string | null {
+  const key = process.env[variable ?? "OPENAI_API_KEY"] || null;
+  if (key !== null || variable === undefined) return key;
+  throw new RangeError(`--api-key-env ${variable}: there is no such environment variable, or it is empty`);
 }

@@ -5,18 +5,12 @@ import { Command } from "commander";
 import type { FormsReport } from "../posttrain/distill/forms.js";
 import { files } from "../posttrain/distill/records.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
-import {
-  addExpertOptions,
-  type ExpertFlags,
-  hasExpert,
-  openExpert,
-  samplePrinter,
-  samplingOf,
-} from "./distillExpert.js";
+import { addExpertOptions, type ExpertFlags, openExpert, samplePrinter, samplingOf } from "./distillExpert.js";
 import { checkersOf, type RuleFlags, withRuleOptions } from "./distillRules.js";
 import { act, grouped, type Outcome } from "./output.js";
 
 export interface FormsFlags extends ExpertFlags, RuleFlags {
+  readonly teacher?: string;
   readonly system?: string;
 }
 
@@ -30,12 +24,13 @@ export function formsCommand(): Command {
     .argument(...directoryArgument)
     .option("--system <text>", "system prompt of form B (default: one that asks for reflection and verification)");
   withRuleOptions(
-    addExpertOptions(command, "a teacher, for questions that were not generated", temperature),
+    addExpertOptions(command, "teacher", "who answers questions that were not generated", temperature),
   ).addHelpText(
     "after",
     `
-Example, after fathom distill prompts distilled --family add-subtract --count 400 --plain:
-  fathom distill forms distilled`,
+Examples, after fathom distill prompts distilled --family add-subtract --count 400 --plain:
+  fathom distill forms distilled
+  fathom distill forms distilled --teacher http://127.0.0.1:8000`,
   );
   return act<FormsFlags>(command, ([directory = ""], flags) =>
     inDirectory(directory, true, (signal) => forms(directory, flags, signal)),
@@ -61,11 +56,11 @@ export async function makeForms(
   const { problemFormsStep, reasoningPrompts, teacherFormsStep } = await import("../posttrain/distill/steps.js");
   const system = flags.system ?? reflectionPrompt;
   if (system.trim() === "") throw new RangeError("--system: expected a text; without one the two forms are one");
-  if (!hasExpert(flags)) return { report: problemFormsStep(directory, system), isStopped: false };
+  if (flags.teacher === undefined) return { report: problemFormsStep(directory, system), isStopped: false };
   const { sampleCandidates, taskIds } = await import("../posttrain/distill/sample.js");
   const { accuracy, verdictOf } = await import("../posttrain/distill/scoring.js");
   const prompts = reasoningPrompts(directory);
-  await using teacher = await openExpert(flags);
+  await using teacher = await openExpert({ ...flags, model: flags.teacher }, signal);
   await using rules = await checkersOf(flags);
   const options = samplingOf(flags, temperature);
   const tasks = teacherTasks(prompts, system);

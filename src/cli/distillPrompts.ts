@@ -1,6 +1,7 @@
 /** `fathom distill prompts`: the questions, each once, and none that models are measured on. */
+import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
-import type { ContaminationIndex } from "../posttrain/distill/contamination.js";
+import type { ContaminationIndex, EvaluationDocument } from "../posttrain/distill/contamination.js";
 import type { PromptFile, UnusablePrompt } from "../posttrain/distill/filePrompts.js";
 import { type DistillPrompt, type Domain, type DroppedPrompt, domains } from "../posttrain/distill/records.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
@@ -16,6 +17,7 @@ export interface PromptsFlags {
   readonly domain?: Domain;
   readonly license?: string;
   readonly against?: readonly string[];
+  readonly dataDir?: string;
   readonly ngram?: number;
 }
 
@@ -34,11 +36,12 @@ export function promptsCommand(): Command {
     .addOption(new Option("--domain <name>", "of rows that do not say theirs").choices([...domains]))
     .option("--license <text>", "of rows that do not say theirs")
     .option("--against <path>", "more that must not be met: rows or text; may be repeated", repeated)
+    .option("--data-dir <dir>", "where data sets of tasks are (default: the hub's cache)")
     .addOption(integerOption("--ngram <words>", "a common run of so many words is too much (default 10)", 2, 100))
     .addHelpText(
       "after",
       `
-Problems that are held out are always among what must not be met.
+What must not be met: the held-out problems, the documents of every task of fathom eval whose data set is here, and --against.
 
 Example:
   fathom distill prompts distilled --family add-subtract --count 400 --plain`,
@@ -92,14 +95,27 @@ async function* questions(flags: PromptsFlags): AsyncGenerator<DistillPrompt | U
   if (from) yield* filePrompts(from.map(namedFile), { domain, license });
 }
 
-async function evaluationIndex({ against, ngram }: PromptsFlags): Promise<ContaminationIndex> {
+async function evaluationIndex({ against, ngram, dataDir }: PromptsFlags): Promise<ContaminationIndex> {
   const { ContaminationIndex } = await import("../posttrain/distill/contamination.js");
+  const { Datasets, hubCacheOf } = await import("../eval/harness/datasets.js");
+  const { builtInTasks } = await import("../eval/tasks/index.js");
   const { evaluationFiles } = await import("../posttrain/distill/evaluationFiles.js");
   const { heldOutProblems } = await import("../posttrain/distill/problemPrompts.js");
+  const { taskDocuments } = await import("../posttrain/distill/taskDocuments.js");
+  if (dataDir !== undefined && !existsSync(dataDir)) throw new RangeError(`--data-dir ${dataDir}: no such folder`);
   const index = new ContaminationIndex(ngram ?? 10);
-  for (const document of heldOutProblems()) index.add(document);
-  if (against) for await (const document of evaluationFiles(against)) index.add(document);
-  say(`evaluation: ${grouped(index.numDocuments)} documents`);
+  const counted = async (
+    documents: AsyncIterable<EvaluationDocument> | Iterable<EvaluationDocument>,
+  ): Promise<string> => {
+    const before = index.numDocuments;
+    for await (const document of documents) index.add(document);
+    return grouped(index.numDocuments - before);
+  };
+  const datasets = new Datasets({ dataDir: dataDir ?? null, hubCache: hubCacheOf(process.env) });
+  const problems = await counted(heldOutProblems());
+  const tasks = await counted(taskDocuments(builtInTasks, datasets));
+  const files = await counted(against ? evaluationFiles(against) : []);
+  say(`must not be met: ${problems} held-out problems, ${tasks} documents of tasks, ${files} of --against`);
   return index;
 }
 

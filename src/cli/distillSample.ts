@@ -21,14 +21,14 @@ export function sampleCommand(): Command {
     .argument(...directoryArgument)
     .addOption(integerOption("--samples <n>", "answers to each question (default 4)", 1, 10_000))
     .option("--system <text>", "system prompt of the expert (default: none, as in its reinforcement learning)");
-  addExpertOptions(command, "the expert", temperature).addHelpText(
+  addExpertOptions(command, "model", "the expert", temperature).addHelpText(
     "after",
     `
 Questions of the domain general are not asked: fathom distill generate-chat is for those.
 
 Examples, after fathom distill prompts distilled --family add-subtract --count 400 --plain:
   fathom distill sample distilled --model runs/quickstart --samples 4 --max-new-tokens 64
-  fathom distill sample distilled --url http://127.0.0.1:8000 --served-model teacher --api-key-env TEACHER_KEY`,
+  fathom distill sample distilled --model http://127.0.0.1:8000 --endpoint-model quickstart`,
   );
   return act<SampleFlags>(command, ([directory = ""], flags) =>
     inDirectory(directory, true, (signal) => sample(directory, flags, signal)),
@@ -47,7 +47,7 @@ export async function drawSamples(directory: string, flags: SampleFlags, signal:
   const { sampleCandidates, sampleTasks } = await import("../posttrain/distill/sample.js");
   const { reasoningPrompts } = await import("../posttrain/distill/steps.js");
   const tasks = sampleTasks(reasoningPrompts(directory), flags.samples ?? 4, flags.system ?? null);
-  await using expert = await openExpert(flags);
+  await using expert = await openExpert(flags, signal);
   const path = join(directory, files.candidates);
   return sampleCandidates(path, tasks, expert, samplingOf(flags, temperature), signal, samplePrinter());
 }

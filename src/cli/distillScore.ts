@@ -5,11 +5,12 @@ import { Command } from "commander";
 import { files } from "../posttrain/distill/records.js";
 import type { ScoreResult } from "../posttrain/distill/score.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
-import { addExpertOptions, type ExpertFlags, hasExpert, openExpert, samplingOf } from "./distillExpert.js";
+import { addExpertOptions, type ExpertFlags, openExpert, samplingOf } from "./distillExpert.js";
 import { checkersOf, type RuleFlags, withRuleOptions } from "./distillRules.js";
 import { act, grouped, type Outcome, say } from "./output.js";
 
 export interface ScoreFlags extends ExpertFlags, RuleFlags {
+  readonly judge?: string;
   readonly again?: boolean;
 }
 
@@ -20,14 +21,14 @@ export function scoreCandidatesCommand(): Command {
     .description("Score the answers that have no score: by the rule of each question, and by a judge if one is named.")
     .argument(...directoryArgument)
     .option("--again", "score all of them, from the beginning");
-  withRuleOptions(addExpertOptions(command, "a judge beside the rules", temperature)).addHelpText(
+  withRuleOptions(addExpertOptions(command, "judge", "a model that judges beside the rules", temperature)).addHelpText(
     "after",
     `
 An answer is right if every verifier that can tell says so.
 
 Examples, after fathom distill sample:
   fathom distill score distilled
-  fathom distill score distilled --url http://127.0.0.1:8000 --served-model judge`,
+  fathom distill score distilled --judge http://127.0.0.1:8000`,
   );
   return act<ScoreFlags>(command, ([directory = ""], flags) =>
     inDirectory(directory, true, (signal) => score(directory, flags, signal)),
@@ -50,7 +51,7 @@ export async function giveScores(directory: string, flags: ScoreFlags, signal: A
   const { scoreCandidates } = await import("../posttrain/distill/score.js");
   const { accuracy, verdictOf } = await import("../posttrain/distill/scoring.js");
   const prompts = readPrompts(join(directory, files.prompts));
-  await using judge = hasExpert(flags) ? await openExpert(flags) : null;
+  await using judge = flags.judge === undefined ? null : await openExpert({ ...flags, model: flags.judge }, signal);
   await using rules = await checkersOf(flags);
   const verifiers = [accuracy(rules.rules), ...(judge ? [judgeVerifier(judge, samplingOf(flags, temperature))] : [])];
   const names = [...verifiers.map(({ name }) => name), "format"];

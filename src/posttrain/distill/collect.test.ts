@@ -3,11 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { problemAt } from "../../eval/problems/families.js";
+import type { TaskFile } from "../../eval/taskFile.js";
 import { collectPrompts, promptsReport } from "./collect.js";
 import { ContaminationIndex } from "./contamination.js";
 import { type FileOptions, filePrompts } from "./filePrompts.js";
 import { heldOutProblems, problemOf, problemPrompts } from "./problemPrompts.js";
 import type { DistillPrompt } from "./records.js";
+import { taskDocuments } from "./taskDocuments.js";
 
 let folder = "";
 beforeEach(() => {
@@ -57,6 +59,34 @@ describe("collecting", () => {
       "two prompts have the id 0: in set and in other; name the files (--from NAME=FILE)",
     );
   });
+});
+
+test("all texts of the tasks that are here must not be met; what is not here is passed over", async () => {
+  const asked: string[] = [];
+  const datasets: Parameters<typeof taskDocuments>[1] = {
+    has: ({ path }) => path !== "owner/missing",
+    rows: async ({ path }, split, task) => {
+      asked.push(`${path} ${split} ${task}`);
+      return { rows: [{ question: "Q?", choices: ["one", { text: "two" }], label: 3 }, { question: "R?" }], files: [] };
+    },
+  };
+  const task = (name: string, path: string | null): TaskFile => ({
+    task: name,
+    dataset: path === null ? null : { path, name: null },
+    testSplit: "test",
+    outputType: "generate_until",
+    docToText: "{{question}}",
+    docToTarget: "",
+    format: "own",
+  });
+  const documents: unknown[] = [];
+  const tasks = [task("a", "owner/a"), task("b", "owner/missing"), task("c", null)];
+  for await (const document of taskDocuments(tasks, datasets)) documents.push(document);
+  expect(documents).toEqual([
+    { source: "a: document 0", texts: ["Q?", "one", "two"] },
+    { source: "a: document 1", texts: ["R?"] },
+  ]);
+  expect(asked).toEqual(["owner/a test a"]);
 });
 
 describe("generated problems", () => {

@@ -31,7 +31,8 @@ async function serve(
     request.on("end", () => {
       const { status = 200, body, retryAfter } = answers[Math.min(seen.length, answers.length - 1)] ?? {};
       const { url, headers } = request;
-      seen.push({ url, headers, body: JSON.parse(text) as Record<string, unknown>, at: performance.now() });
+      const parsed = (text === "" ? {} : JSON.parse(text)) as Record<string, unknown>;
+      seen.push({ url, headers, body: parsed, at: performance.now() });
       if (body === undefined && status === 200) return; // Never answers.
       response.writeHead(status, retryAfter === undefined ? {} : { "retry-after": retryAfter });
       response.end(typeof body === "string" ? body : JSON.stringify(body));
@@ -41,7 +42,7 @@ async function serve(
   await new Promise<void>((resolve) => made.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(made.address() as AddressInfo).port}`;
   const given = { ...defaultEndpoint, url, model: "teacher", apiKey: null, firstWaitMs: 1, ...options };
-  return { seen, expert: new EndpointExpert(given), url };
+  return { seen, expert: await EndpointExpert.open(given, never), url };
 }
 
 const question: Question = {
@@ -118,14 +119,8 @@ test("a server that goes on failing, or is not there, ends it after so many time
     `prompt a, sample 0: ${url}/v1/chat/completions: HTTP 502: no backend, 3 times`,
   );
   expect(seen.length).toBe(3);
-  const gone = new EndpointExpert({
-    ...defaultEndpoint,
-    url: "http://127.0.0.1:9/v1/",
-    model: "m",
-    apiKey: null,
-    retries: 1,
-    firstWaitMs: 1,
-  });
+  const nowhere = { url: "http://127.0.0.1:9/v1/", model: "m", apiKey: null, retries: 1, firstWaitMs: 1 };
+  const gone = await EndpointExpert.open({ ...defaultEndpoint, ...nowhere }, never);
   await expect(gone.ask(question, never)).rejects.toThrow(
     /127\.0\.0\.1:9\/v1\/chat\/completions: .*ECONNREFUSED.*, 2 times/,
   );
@@ -148,7 +143,7 @@ test("a server that does not answer is given up after its time, and at once by a
 });
 
 test.each([
-  ["no JSON", "<html>", /expected JSON, got "<html>"/],
+  ["no JSON", "<html>", /expected a JSON object, got "<html>"/],
   ["no message", { choices: [] }, /expected choices\[0\]\.message/],
   [
     "a filtered answer",
@@ -161,7 +156,20 @@ test.each([
   await expect(expert.ask(question, never)).rejects.toThrow(expected);
 });
 
-test("what is no address is refused", () => {
+test("the only model of a server need not be named; one of several has to be", async () => {
+  const { expert, seen } = await serve([{ body: { data: [{ id: "alone" }] } }, good], { model: null });
+  expect(expert.name).toBe("alone");
+  expect(seen[0]?.url).toBe("/v1/models");
+  await expert.ask(question, never);
+  expect(seen[1]?.body.model).toBe("alone");
+  await expect(serve([{ body: { data: [{ id: "a" }, { id: "b" }] } }], { model: null })).rejects.toThrow(
+    /the server has 2 models \(a, b\); name one with --endpoint-model/,
+  );
+});
+
+test("what is no address is refused", async () => {
   const options = { ...defaultEndpoint, model: "m", apiKey: null };
-  expect(() => new EndpointExpert({ ...options, url: "localhost:8000" })).toThrow(/expected http:\/\/HOST/);
+  await expect(EndpointExpert.open({ ...options, url: "localhost:8000" }, never)).rejects.toThrow(
+    /expected http:\/\/HOST/,
+  );
 });

@@ -2,9 +2,8 @@
  * A model behind OpenAI's chat completions, whoever serves it. What fails for a while (no connection, 408, 409, 425, 429, 5xx) is tried again, ever
  * later, or when the server says; what cannot succeed is an error at once.
  */
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { setTimeout as wait } from "node:timers/promises";
+import { type HttpAnswer, postJson } from "../../eval/harness/postJson.js";
 import { isObject } from "../../files/json.js";
 import { thinkBegin, thinkEnd } from "../../tokenizer/specialTokens.js";
 import { inlineThought } from "../data/thoughts.js";
@@ -13,7 +12,8 @@ import type { Answered, Expert, Question } from "./expert.js";
 export interface EndpointOptions {
   /** Up to `/v1`, which may be left out. */
   readonly url: string;
-  readonly model: string;
+  /** Null: the only one that the server has. */
+  readonly model: string | null;
   /** Null: none is sent. */
   readonly apiKey: string | null;
   readonly atOnce: number;
@@ -28,102 +28,80 @@ export const defaultEndpoint = { atOnce: 8, retries: 6, firstWaitMs: 1000, timeo
 
 const longestWaitMs = 60_000;
 
-interface HttpAnswer {
-  readonly status: number;
-  readonly retryAfter: string | null;
-  readonly text: string;
-}
-
 export class EndpointExpert implements Expert {
   readonly name: string;
   readonly atOnce: number;
   readonly #options: EndpointOptions;
-  readonly #url: string;
+  readonly #base: string;
 
-  /** @throws RangeError for what is no address */
-  constructor(options: EndpointOptions) {
+  private constructor(base: string, name: string, options: EndpointOptions) {
     this.#options = options;
-    this.#url = `${baseOf(options.url)}/chat/completions`;
-    this.name = options.model;
+    this.#base = base;
+    this.name = name;
     this.atOnce = options.atOnce;
   }
 
+  /** @throws RangeError for what is no address; for a server that cannot be asked, or has several models and none was named */
+  static async open(options: EndpointOptions, signal: AbortSignal): Promise<EndpointExpert> {
+    const base = baseOf(options.url);
+    if (options.model !== null) return new EndpointExpert(base, options.model, options);
+    const models = parsed(await call(`${base}/models`, null, options, signal), `${base}/models`);
+    const names = Array.isArray(models.data) ? models.data.map((each) => (isObject(each) ? String(each.id) : "")) : [];
+    const [only] = names;
+    if (names.length === 1 && only !== undefined) return new EndpointExpert(base, only, options);
+    throw new RangeError(
+      `${base}: the server has ${names.length} models (${names.join(", ")}); name one with --endpoint-model`,
+    );
+  }
+
   async ask({ name, messages, temperature, topP, maxTokens, seed }: Question, signal: AbortSignal): Promise<Answered> {
-    const { model } = this.#options;
-    const body = { model, messages, temperature, top_p: topP, max_tokens: maxTokens, seed };
-    return answeredOf(await this.#call(name, body, signal), `${name}: ${this.#url}`);
+    const body = { model: this.name, messages, temperature, top_p: topP, max_tokens: maxTokens, seed };
+    const url = `${this.#base}/chat/completions`;
+    try {
+      return answeredOf(await call(url, body, this.#options, signal), url);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new RangeError(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
-
-  async #call(name: string, body: object, signal: AbortSignal): Promise<string> {
-    const { apiKey, retries, firstWaitMs, timeoutMs } = this.#options;
-    const headers: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
-    for (let tries = 1; ; tries++) {
-      signal.throwIfAborted();
-      let answer: HttpAnswer | null = null;
-      let failure = "";
-      const limit = AbortSignal.timeout(timeoutMs);
-      try {
-        answer = await post(this.#url, headers, body, AbortSignal.any([signal, limit]));
-        failure = `HTTP ${answer.status}: ${answer.text.slice(0, 300)}`;
-      } catch (error) {
-        signal.throwIfAborted();
-        failure = limit.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error);
-      }
-      if (answer && answer.status >= 200 && answer.status < 300) return answer.text;
-      const mayHelp = answer === null || answer.status >= 500 || [408, 409, 425, 429].includes(answer.status);
-      if (!mayHelp || tries > retries) {
-        const often = tries === 1 ? "" : `, ${tries} times`;
-        throw new RangeError(`${name}: ${this.#url}: ${failure}${often}`);
-      }
-      const backoff = Math.min(longestWaitMs, firstWaitMs * 2 ** (tries - 1));
-      await wait(waitOf(answer?.retryAfter ?? null) ?? backoff, undefined, { signal }).catch(() => {});
-    }
-  }
 }
 
-/** One request; Node's own fetch gives up after five minutes without an answer, which a long thought may take. */
-function post(
+/** A request, with patience. @param body null: GET @throws RangeError for a failure that lasts; the signal's reason */
+async function call(
   url: string,
-  headers: Readonly<Record<string, string>>,
-  body: object,
+  body: object | null,
+  { apiKey, retries, firstWaitMs, timeoutMs }: EndpointOptions,
   signal: AbortSignal,
-): Promise<HttpAnswer> {
-  return new Promise((resolve, reject) => {
-    const content = Buffer.from(JSON.stringify(body));
-    const all = {
-      accept: "application/json",
-      "content-type": "application/json",
-      "content-length": content.length,
-      ...headers,
-    };
-    const send = url.startsWith("https:") ? httpsRequest : httpRequest;
-    const outgoing = send(url, { method: "POST", headers: all, signal }, (answer) => {
-      const pieces: Buffer[] = [];
-      answer.on("data", (piece: Buffer) => pieces.push(piece));
-      answer.on("error", reject);
-      answer.on("end", () => {
-        const retryAfter = answer.headers["retry-after"] ?? null;
-        resolve({ status: answer.statusCode ?? 0, retryAfter, text: Buffer.concat(pieces).toString("utf8") });
-      });
-    });
-    outgoing.on("error", reject);
-    outgoing.end(content);
-  });
+): Promise<string> {
+  const headers: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
+  for (let tries = 1; ; tries++) {
+    signal.throwIfAborted();
+    let answer: HttpAnswer | null = null;
+    let failure = "";
+    const limit = AbortSignal.timeout(timeoutMs);
+    try {
+      answer = await postJson(url, headers, body, AbortSignal.any([signal, limit]));
+      failure = `HTTP ${answer.status}: ${answer.text.slice(0, 300)}`;
+    } catch (error) {
+      signal.throwIfAborted();
+      failure = limit.aborted ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error);
+    }
+    if (answer && answer.status >= 200 && answer.status < 300) return answer.text;
+    const mayHelp = answer === null || answer.status >= 500 || [408, 409, 425, 429].includes(answer.status);
+    if (!mayHelp || tries > retries) throw new RangeError(`${url}: ${failure}${tries === 1 ? "" : `, ${tries} times`}`);
+    const backoff = Math.min(longestWaitMs, firstWaitMs * 2 ** (tries - 1));
+    await wait(waitOf(answer?.retryAfter ?? null) ?? backoff, undefined, { signal }).catch(() => {});
+  }
 }
 
 /** @throws RangeError for what is no chat completion */
 function answeredOf(text: string, at: string): Answered {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new RangeError(`${at}: expected JSON, got ${JSON.stringify(text.slice(0, 100))}`);
-  }
-  const choice: unknown = isObject(value) && Array.isArray(value.choices) ? value.choices[0] : null;
+  const value = parsed(text, at);
+  const choice: unknown = Array.isArray(value.choices) ? value.choices[0] : null;
   const message = isObject(choice) ? choice.message : null;
-  if (!isObject(value) || !isObject(choice) || !isObject(message)) {
+  if (!isObject(choice) || !isObject(message)) {
     throw new RangeError(`${at}: expected choices[0].message, got ${text.slice(0, 200)}`);
   }
   const reason = choice.finish_reason;
@@ -147,6 +125,16 @@ function joined(thought: string, content: string): string {
 function opened(content: string): string {
   const isOpen = content.includes(thinkEnd) && !content.trimStart().startsWith(thinkBegin);
   return isOpen ? `${thinkBegin}\n${content.replace(/^\n/, "")}` : content;
+}
+
+function parsed(text: string, at: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isObject(value)) return value;
+  } catch {
+    // Told below.
+  }
+  throw new RangeError(`${at}: expected a JSON object, got ${JSON.stringify(text.slice(0, 100))}`);
 }
 
 function baseOf(url: string): string {

@@ -2,7 +2,8 @@
  * The form of an answer: a thought, if there is one, opened once at the beginning and closed, an answer behind it, and in that exactly one box, or
  * a program where one is asked for. post-training.md 2.4, 5.3, 5.4.
  */
-import { lastBox, lastFence } from "../../eval/problems/answers.js";
+import { lastBox } from "../../eval/answers/box.js";
+import { lastFence } from "../../eval/problems/answers.js";
 import { thinkBegin, thinkEnd } from "../../tokenizer/specialTokens.js";
 import type { DistillPrompt } from "./records.js";
 
@@ -27,9 +28,8 @@ export function formatProblem(completion: string, ending: Ending): string | null
   if (answer.trim() === "") return "no answer";
   if (ending === "program") return lastFence(completion) === null ? "no program" : null;
   if (ending === "free") return null;
-  const boxes = occurrences(answer, "\\boxed");
-  if (boxes > 1) return "several boxes";
-  return lastBox(completion) === null ? "no box" : null;
+  if (occurrences(answer, "\\boxed") + occurrences(answer, "\\fbox") > 1) return "several boxes";
+  return lastBox(answer) === null ? "no box" : null;
 }
 
 function occurrences(text: string, part: string): number {

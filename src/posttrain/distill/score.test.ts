@@ -118,6 +118,22 @@ test("a generated problem is scored by its own rule; what no rule knows is untol
   expect(await verdict(prompt, solution)).toEqual({ reward: { accuracy: null, format: 1 }, correct: null });
 });
 
+test.each([
+  ["math", "1/2", "So \\boxed{0.5}", 1],
+  ["math", "1/2", "\\boxed{\\frac{1}{2}}", 1],
+  ["math", "1/2", "1/2", 0],
+  ["math", "1/2", "<think>\\boxed{1/2}", 0],
+  ["math", "1/2", "<think>\\boxed{1/2}</think>\\boxed{1/3}", 0],
+  ["math", "", "\\boxed{1/2}", null],
+  ["exact", "New  York", "\\boxed{\\text{new york}}", 1],
+  ["exact", "New York", "\\boxed{York}", 0],
+  ["exact", "New York", "New York", 0],
+] as const)("%s: where %j is right, %j scores %j", async (checker, gold, completion, score) => {
+  const asked: DistillPrompt = { ...prompt, answer: gold, checker };
+  const { reward } = await verdictOf([accuracy(textRules)], asked, { completion }, never);
+  expect(reward.accuracy).toBe(score);
+});
+
 test("an answer is right if every verifier that can tell says so", async () => {
   const says = (name: string, value: number | null): { name: string; verify: () => Promise<number | null> } => ({
     name,

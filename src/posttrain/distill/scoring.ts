@@ -2,10 +2,14 @@
  * What candidates are worth: rules first (post-training.md 5.1), a judge where one is asked for. A verifier says whether an answer is right, and
  * all of them have to; other rewards are only noted.
  */
+import { extractAnswer } from "../../eval/answers/extract.js";
+import { isReadable, verify } from "../../eval/answers/verify.js";
+import { afterThought, lastBox } from "../../eval/problems/answers.js";
 import { check } from "../../eval/problems/families.js";
 import { endingOf, formatProblem } from "./format.js";
 import { problemOf } from "./problemPrompts.js";
 import type { Candidate, Checker, DistillPrompt, Rewards } from "./records.js";
+import { normalised } from "./words.js";
 
 /** 1 right, 0 wrong, null: cannot tell. */
 export type Verify = (prompt: DistillPrompt, completion: string, signal: AbortSignal) => Promise<number | null>;
@@ -31,6 +35,15 @@ export const textRules: CheckerRules = {
     if (!problem)
       throw new RangeError(`prompt ${prompt.id}: checker "problem", but ${prompt.source} is no such problem`);
     return check(problem, completion) ? 1 : 0;
+  },
+  math: async ({ answer }, completion) => {
+    if (answer === undefined || !isReadable(answer)) return null;
+    const given = extractAnswer(afterThought(completion) ?? "", ["box"]);
+    return given !== null && verify(answer, given.text).equal ? 1 : 0;
+  },
+  exact: async ({ answer }, completion) => {
+    if (answer === undefined) return null;
+    return normalised(lastBox(completion) ?? "") === normalised(answer) ? 1 : 0;
   },
 };
 
