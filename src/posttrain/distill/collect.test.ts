@@ -78,6 +78,7 @@ test("all texts of the tasks that are here must not be met; what is not here is 
     docToText: "{{question}}",
     docToTarget: "",
     format: "own",
+    metadata: { version: 1 },
   });
   const documents: unknown[] = [];
   const tasks = [task("a", "owner/a"), task("b", "owner/missing"), task("c", null)];
