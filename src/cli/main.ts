@@ -9,6 +9,7 @@ import { benchCommand } from "./bench.js";
 import { chatCommand } from "./chat.js";
 import { convertCommand } from "./convert.js";
 import { dataCommand } from "./data.js";
+import { distillCommand } from "./distill.js";
 import { doctorCommand } from "./doctor.js";
 import { downloadCommand } from "./download.js";
 import { dpoCommand } from "./dpo.js";
@@ -54,6 +55,7 @@ const commands = [
   rewardCommand(),
   dpoCommand(),
   grpoCommand(),
+  distillCommand(),
   generateCommand(),
   chatCommand(),
   serveCommand(),

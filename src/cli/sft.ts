@@ -12,7 +12,7 @@ import {
 import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, table } from "./output.js";
 import { addStageOptions, type StageFlags } from "./stageOptions.js";
 
-interface SftFlags extends StageFlags, ReadingFlags, RenderingFlags {
+export interface SftFlags extends StageFlags, ReadingFlags, RenderingFlags {
   readonly data?: readonly string[];
   readonly validationData?: readonly string[];
   readonly validationFraction?: number;
@@ -65,10 +65,10 @@ Example, on conversations made here:
   fathom data generate --family arithmetic --split train --count 4000 --form concise --out sums.jsonl
   fathom sft --model runs/quickstart --data sums.jsonl --learning-rate 2e-3 --epochs 1 --out runs/sums`,
     );
-  return act<SftFlags>(command, (_, flags) => run(flags));
+  return act<SftFlags>(command, (_, flags) => runSft(flags));
 }
 
-async function run(given: SftFlags): Promise<Outcome> {
+export async function runSft(given: SftFlags): Promise<Outcome> {
   const { inStage } = await import("./stageSession.js");
   const { stageSettings } = await import("./stageOptions.js");
   const { printer } = await import("./progress.js");
