@@ -6,12 +6,15 @@ import * as fathom from "./index.js";
 
 test("the library has the documented names and no others by accident", () => {
   const names =
-    `bitsByPosition bitsPerByte createGrid deepseekV3Schedule DeepseekV3 defaultSettings describeInspection downloadModel
+    `attachAdapter bitsByPosition bitsPerByte createGrid deepseekV3Schedule DeepseekV3 defaultAdapter defaultSettings
+    describeInspection downloadModel
     extendedConfig findCheckpoint flopsPerTokenTraining inferenceBatch initialize inspectData
-    kvCacheBytesPerToken LanguageModel listCheckpoints loadModel loadPreset loadWeights lockRun modelInThread openWorld parameterCounts parseDataSources
+    kvCacheBytesPerToken LanguageModel listCheckpoints loadAdapter loadModel loadPreset loadWeights lockRun mergeAdapter
+    modelInThread openWorld parameterCounts parseDataSources
     parseModelConfig positionWindows prepareData PreparedData presetNames pretrain PretrainLoader readConfig readEvents
-    readRunRecord resolveModelDirectory saveModel scaledSchedule scoreTokens scoringBatch serializeModelConfig
-    singleCommunicator TextData Tokenizer tokenizerTraining trainingBatch trainTokenizer writeRandomModel`.split(/\s+/);
+    readRunRecord resolveModelDirectory saveAdapter saveModel scaledSchedule scoreTokens scoringBatch serializeModelConfig
+    singleCommunicator TextData Tokenizer tokenizerTraining trainingBatch trainTokenizer unmergeAdapter
+    withoutAdapter writeRandomModel`.split(/\s+/);
   expect(Object.keys(fathom).sort()).toEqual(names.sort());
   for (const value of Object.values(fathom)) expect(value).toBeDefined();
 });

@@ -3,7 +3,8 @@
  * events that takes an AbortSignal. Importing it loads no native code: the kernels are opened by the first tensor.
  */
 
-// Checkpoints.
+// Checkpoints and adapters.
+export { attachAdapter, loadAdapter, saveAdapter } from "./checkpoint/adapter.js";
 export { type DownloadEvent, type DownloadOptions, type DownloadResult, downloadModel } from "./checkpoint/download.js";
 export { type LoadResult, loadWeights, readConfig, type SaveModelOptions, saveModel } from "./checkpoint/modelFiles.js";
 export { type RandomModelOptions, writeRandomModel } from "./checkpoint/randomModel.js";
@@ -43,6 +44,8 @@ export type { ScoreTextOptions, TextScore } from "./generate/scoreText.js";
 export type { TextOptions } from "./generate/textOptions.js";
 export type { Completion, TextStream, TokenUsage } from "./generate/textStream.js";
 // The model.
+export { mergeAdapter, unmergeAdapter, withoutAdapter } from "./model/adapter.js";
+export { type AdapterConfig, defaultAdapter } from "./model/adapterConfig.js";
 export { type Batch, inferenceBatch, scoringBatch, trainingBatch } from "./model/batch.js";
 export { type ModelConfig, parseModelConfig, serializeModelConfig } from "./model/config.js";
 export { type Extension, type ExtensionMethod, extendedConfig } from "./model/contextExtension.js";

@@ -10,21 +10,26 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   distributed: ["tensor"],
   tokenizer: [],
+  // Runs what a model wrote: it knows nothing of models, data or rewards.
+  sandbox: [],
   data: ["tokenizer"],
   model: ["tensor", "distributed/communicator"],
   checkpoint: ["model", "tensor", "distributed"],
   generate: ["model", "tensor", "tokenizer", "checkpoint"],
-  eval: ["generate", "data", "checkpoint", "tokenizer", "model", "tensor"],
+  eval: ["generate", "data", "checkpoint", "tokenizer", "model", "tensor", "sandbox"],
   train: ["model", "tensor", "data", "tokenizer", "checkpoint", "distributed", "eval/bitsPerByte"],
   // A stage loads a base, holds a reference beside it, and saves: through the same parts as pre-training.
-  posttrain: ["train", "generate", "eval", "data", "tokenizer", "model", "checkpoint", "distributed", "tensor/dtype"],
+  posttrain: [
+    ...["train", "generate", "eval", "data", "tokenizer", "sandbox"],
+    ...["model", "checkpoint", "distributed", "tensor/dtype"],
+  ],
   // The page shows a model's sizes and a run's events, which are plain arithmetic and plain types.
   serve: ["generate", "tokenizer", "checkpoint", "model/config", "model/flops", "train/events"],
   plan: ["model/config", "model/flops", "distributed/schedule", "distributed/eplb"],
   report: ["train/events"],
   bench: [
     ...["tensor", "distributed", "tokenizer", "data", "model", "checkpoint", "generate", "eval", "train"],
-    ...["posttrain", "serve", "plan", "report"],
+    ...["posttrain", "serve", "plan", "report", "sandbox"],
   ],
   cli: ["*"],
 };

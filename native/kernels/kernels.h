@@ -39,6 +39,10 @@ void sum_squares(double* out, const void* x, int64_t n, int32_t type);
 // Standard normal numbers times std: Philox4x32-10 keyed by (seed), counter (stream, index / 4), Box-Muller; element i depends on
 // (seed, stream, i) alone. `start` is the index of y[0].
 void random_normal(float* y, int64_t n, double seed, double stream, double start, float std);
+// The same with uniform numbers in [-bound, bound): (2 u - 1) * bound, u = (word i of the stream >> 8) / 2^24.
+void random_uniform(float* y, int64_t n, double seed, double stream, double start, float bound);
+// y (+)= x / (1 - rate) where u >= rate, else 0, with the u of random_uniform: the same call on a gradient is the backward. Srivastava 2014.
+void dropout(void* y, const void* x, int64_t n, double seed, double stream, float rate, int32_t accumulate, int32_t type);
 
 // ---- gemm.cpp ---------------------------------------------------------------------------------------------------------
 // C[m,n] (+)= op(A)[m,k] * op(B)[k,n]; op(A) = A [m,k] or, transposed, A [k,m]; op(B) = B [k,n] or B [n,k]. ld* are row strides

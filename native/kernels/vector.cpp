@@ -136,8 +136,8 @@ inline void box_muller(vf& first, vf& second, vu a, vu b) {
   second = radius * reinterpret_cast<vf&>(s_bits);
 }
 
-// Numbers [4 * block, 4 * (block + W)) of the stream.
-void normals(float* y, uint64_t seed, uint64_t stream, uint64_t block) {
+// Words [4 * block, 4 * (block + W)) of the stream: word 4 * i + j is element i of x[j].
+inline Counters words(uint64_t seed, uint64_t stream, uint64_t block) {
   Counters c;
   for (int i = 0; i < W; i++) {
     c.x[0][i] = uint32_t(block + uint64_t(i));
@@ -145,12 +145,53 @@ void normals(float* y, uint64_t seed, uint64_t stream, uint64_t block) {
   }
   c.x[2] = vu{} + uint32_t(stream);
   c.x[3] = vu{} + uint32_t(stream >> 32);
-  c = philox(c, uint32_t(seed), uint32_t(seed >> 32));
+  return philox(c, uint32_t(seed), uint32_t(seed >> 32));
+}
+
+// Standard normal numbers [4 * block, 4 * (block + W)) of the stream.
+void normals(float* y, uint64_t seed, uint64_t stream, uint64_t block) {
+  Counters c = words(seed, stream, block);
   vf n[4];
   box_muller(n[0], n[1], c.x[0], c.x[1]);
   box_muller(n[2], n[3], c.x[2], c.x[3]);
   for (int i = 0; i < W; i++)
     for (int j = 0; j < 4; j++) y[4 * i + j] = n[j][i];
+}
+
+// Uniform numbers [4 * block, 4 * (block + W)) of the stream, in [0, 1): the upper 24 bits of each word.
+void uniforms(float* y, uint64_t seed, uint64_t stream, uint64_t block) {
+  Counters c = words(seed, stream, block);
+  for (int j = 0; j < 4; j++) {
+    vf u = __builtin_convertvector((vi)(c.x[j] >> 8), vf) * 0x1p-24f;
+    for (int i = 0; i < W; i++) y[4 * i + j] = u[i];
+  }
+}
+
+// Calls body(first, count, numbers) for pieces of elements [start, start + n) of a stream, whose numbers `draw` gives; first counts from 0.
+template <typename Draw, typename Body>
+void for_random(int64_t n, int64_t start, Draw&& draw, Body&& body) {
+  int64_t shift = start % 4, blocks = (shift + n + 3) / 4;  // counters that the elements need a part of
+  parallel_ranges(blocks, kGrain / 4, [&](int64_t begin, int64_t end) {
+    float group[4 * W];
+    for (int64_t b = begin; b < end; b += W) {
+      draw(group, uint64_t(start / 4 + b));
+      int64_t held = 4 * (end - b < W ? end - b : W), at = 4 * b - shift;  // group[0] is element `at`
+      int64_t skip = at < 0 ? -at : 0, last = held < n - at ? held : n - at;
+      if (last > skip) body(at + skip, last - skip, group + skip);
+    }
+  });
+}
+
+template <typename T>
+void dropout_of(T* y, const T* x, int64_t n, uint64_t seed, uint64_t stream, float rate, bool accumulate) {
+  float factor = 1.0f / (1.0f - rate);
+  auto draw = [&](float* u, uint64_t block) { uniforms(u, seed, stream, block); };
+  for_random(n, 0, draw, [&](int64_t first, int64_t count, const float* u) {
+    for (int64_t i = 0; i < count; i++) {
+      float kept = u[i] < rate ? 0.0f : to_f32(x[first + i]) * factor;
+      y[first + i] = from_f32<T>(accumulate ? to_f32(y[first + i]) + kept : kept);
+    }
+  });
 }
 
 }  // namespace
@@ -196,16 +237,22 @@ void sum_squares(double* out, const void* x, int64_t n, int32_t type) {
 }
 
 void random_normal(float* y, int64_t n, double seed, double stream, double start, float std) {
-  int64_t first = int64_t(start), shift = first % 4;
-  int64_t blocks = (shift + n + 3) / 4;  // counters that y needs a part of
-  parallel_ranges(blocks, kGrain / 4, [&](int64_t begin, int64_t end) {
-    float group[4 * W];
-    for (int64_t b = begin; b < end; b += W) {
-      normals(group, uint64_t(seed), uint64_t(stream), uint64_t(first / 4 + b));
-      int64_t held = 4 * (end - b < W ? end - b : W), at = 4 * b - shift;  // group[i] is y[at + i]
-      for (int64_t i = at < 0 ? -at : 0; i < held && at + i < n; i++) y[at + i] = group[i] * std;
-    }
+  auto draw = [&](float* group, uint64_t block) { normals(group, uint64_t(seed), uint64_t(stream), block); };
+  for_random(n, int64_t(start), draw, [&](int64_t first, int64_t count, const float* group) {
+    for (int64_t i = 0; i < count; i++) y[first + i] = group[i] * std;
   });
+}
+
+void random_uniform(float* y, int64_t n, double seed, double stream, double start, float bound) {
+  auto draw = [&](float* group, uint64_t block) { uniforms(group, uint64_t(seed), uint64_t(stream), block); };
+  for_random(n, int64_t(start), draw, [&](int64_t first, int64_t count, const float* u) {
+    for (int64_t i = 0; i < count; i++) y[first + i] = (2.0f * u[i] - 1.0f) * bound;
+  });
+}
+
+void dropout(void* y, const void* x, int64_t n, double seed, double stream, float rate, int32_t accumulate, int32_t type) {
+  if (type == BF16) dropout_of((bf16*)y, (const bf16*)x, n, uint64_t(seed), uint64_t(stream), rate, accumulate != 0);
+  else dropout_of((float*)y, (const float*)x, n, uint64_t(seed), uint64_t(stream), rate, accumulate != 0);
 }
 
 }  // namespace FATHOM_ISA

@@ -1,7 +1,8 @@
 /**
- * A checkpoint in another precision, tensor by tensor, so that memory is that of the largest one: FP8 in the published layout (model.md B4:
- * E4M3 with one float32 scale for each block of 128 x 128, beside every matrix of attention, feed-forward parts and experts; embedding,
- * head, norms, router and the MTP projection stay as they are), or back to bfloat16 or float32.
+ * A checkpoint in another precision, tensor by tensor, so that memory is that of the largest one: FP8 in the published layout (model.md
+ * B4: E4M3 with one float32 scale for each block of 128 x 128, beside every matrix of attention, feed-forward parts and experts;
+ * embedding, head, norms, router and the MTP projection stay as they are), or back to bfloat16 or float32. An adapter can be merged on
+ * the way: weights are dequantised, it is added in float32, and the sum is rounded or quantised once.
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,10 +12,12 @@ import { Arena } from "../tensor/arena.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { native } from "../tensor/native.js";
 import { Tensor } from "../tensor/tensor.js";
+import { checkFit } from "./adapter.js";
+import type { StoredAdapter, StoredPair } from "./adapterFile.js";
 import { defaultShardBytes, fp8Block, readConfig, scalesFirst, writeShards } from "./modelFiles.js";
 import { byteLength, type TensorSource } from "./safetensors.js";
 import { type FoundTensor, TensorFiles } from "./tensorFiles.js";
-import { fileDtypeOf, readTensor } from "./tensorIo.js";
+import { fileDtypeOf, readElements, readTensor } from "./tensorIo.js";
 
 /** fp8: matrices in E4M3, the rest in bfloat16. */
 export type Precision = "fp8" | "bf16" | "f32";
@@ -36,14 +39,15 @@ export function isQuantizedInFp8(name: string, shape: readonly number[]): boolea
 }
 
 /**
- * @param to a directory that holds no model yet
- * @throws RangeError for a source that is not a whole checkpoint, or a target that holds a model
+ * @param to a directory that holds no model yet @param adapter merged into the weights; null: none
+ * @throws RangeError for a source that is not a whole checkpoint, a target that holds a model, or an adapter that does not fit the source
  */
 export function convertCheckpoint(
   from: string,
   to: string,
   precision: Precision,
   maxShardBytes = defaultShardBytes,
+  adapter: StoredAdapter | null = null,
 ): ConvertResult {
   if (existsSync(join(to, "config.json")))
     throw new RangeError(`${to}: there is a model already; choose another --out`);
@@ -52,17 +56,23 @@ export function convertCheckpoint(
   const block = fp8Block(config, from);
   const arena = new Arena();
   const plain: ComputeDtype = precision === "f32" ? "float32" : "bfloat16";
+  if (adapter) checkAdapter(adapter, files);
   const sources = Array.from(files.tensors.values()).flatMap((found): TensorSource[] => {
     const { name, shape } = found;
     if (name.endsWith("_scale_inv") && files.get(name.slice(0, -"_scale_inv".length))?.dtype === "F8_E4M3") return [];
-    const read = (dtype: ComputeDtype): Tensor => wholeTensor(arena, files, found, dtype, block);
+    const pair = adapter?.pairs.get(name.replace(/\.weight$/, ""));
+    const read = (dtype: ComputeDtype): Tensor =>
+      pair ? mergedTensor(arena, files, found, dtype, block, pair) : wholeTensor(arena, files, found, dtype, block);
     if (precision === "fp8" && isQuantizedInFp8(name, shape)) return quantizedSources(found, read);
     const dtype = bufferName.test(name) ? "float32" : plain;
     return [{ name, shape, dtype: fileDtypeOf(dtype), chunks: () => bytesAndFree(read(dtype)) }];
   });
   mkdirSync(to, { recursive: true });
   writeShards(to, scalesFirst(sources), maxShardBytes);
-  for (const name of readdirSync(from)) if (otherFile.test(name)) copyFileSync(join(from, name), join(to, name));
+  // An adapter's tokenizer, with the template it was trained with, takes the place of the base's.
+  for (const folder of adapter ? [from, adapter.directory] : [from]) {
+    for (const name of readdirSync(folder)) if (otherFile.test(name)) copyFileSync(join(folder, name), join(to, name));
+  }
   const quantizationConfig =
     precision === "fp8"
       ? { activation_scheme: "dynamic", fmt: "e4m3", quant_method: "fp8", weight_block_size: [blockEdge, blockEdge] }
@@ -83,6 +93,48 @@ function wholeTensor(
   const tensor = Tensor.empty(arena, shape, dtype);
   readTensor(files, { name, shape, slices: [{ start: 0, length: tensor.size }] }, tensor, block);
   return tensor;
+}
+
+/** W + s B A, summed in float32. */
+function mergedTensor(
+  arena: Arena,
+  files: TensorFiles,
+  found: FoundTensor,
+  dtype: ComputeDtype,
+  block: number,
+  { a, b, rank, scale }: StoredPair,
+): Tensor {
+  const sum = wholeTensor(arena, files, found, "float32", block);
+  const [rows = 0, columns = 0] = found.shape;
+  const [left, right] = [b, a].map((matrix) => {
+    const values = Tensor.empty(arena, matrix.shape, "float32");
+    readElements(matrix, 0, values, 0, values.size);
+    return values;
+  }) as [Tensor, Tensor];
+  native().scale(left.address, scale, left.size, 0);
+  const sizes = [rows, columns, rank, rank, columns, columns, 0, 0, 1, 0, 0, 0] as const;
+  native().gemm(sum.address, left.address, right.address, ...sizes);
+  left.free();
+  right.free();
+  if (dtype === "float32") return sum;
+  const rounded = sum.converted(arena, dtype);
+  sum.free();
+  return rounded;
+}
+
+/** @throws RangeError for a linear that the checkpoint lacks or has with other sizes */
+function checkAdapter({ pairs, directory }: StoredAdapter, files: TensorFiles): void {
+  for (const [module, { a, b }] of pairs) {
+    const weight = files.get(`${module}.weight`);
+    if (!weight) {
+      throw new RangeError(
+        `${directory}: ${files.directory} has no ${module}.weight for an adapter: made for another model?`,
+      );
+    }
+    const [rows = 0, columns = 0] = weight.shape;
+    checkFit(a, [a.shape[0] ?? 0, columns], module, weight.shape);
+    checkFit(b, [rows, b.shape[1] ?? 0], module, weight.shape);
+  }
 }
 
 function* bytesAndFree(tensor: Tensor): Iterable<Uint8Array> {

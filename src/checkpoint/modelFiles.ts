@@ -77,7 +77,12 @@ function parameterSources(
   dtype: TorchDtype | null,
   expertRank: number,
 ): TensorSource[] {
-  const { data, isTrained } = parameter;
+  const { data, isBuffer, adapters } = parameter;
+  if (adapters.length > 0) {
+    throw new RangeError(
+      `${parameter.name} has an adapter, which a checkpoint cannot hold: save that, or merge it first`,
+    );
+  }
   if (
     parameter.scales ||
     data.dtype === "int32" ||
@@ -87,7 +92,7 @@ function parameterSources(
   ) {
     throw new RangeError(`${parameter.name} is quantised: convert the checkpoint to bf16 first`);
   }
-  const target: FloatDtype = dtype === null || !isTrained ? data.dtype : dtype;
+  const target: FloatDtype = dtype === null || isBuffer ? data.dtype : dtype;
   return hfTensors(config, parameter, expertRank).map(({ name, shape, slices }) => ({
     name,
     shape,

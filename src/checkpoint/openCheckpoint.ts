@@ -1,9 +1,10 @@
-/** A checkpoint opened for inference: the model with its weights, mapped where they can be. */
+/** A checkpoint opened to be read, not trained: the model with its weights, mapped where they can be, and an adapter over them. */
 
 import { singleCommunicator } from "../distributed/single.js";
 import type { ModelConfig } from "../model/config.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import type { ComputeDtype, QuantDtype } from "../tensor/dtype.js";
+import { loadAdapter } from "./adapter.js";
 import { loadWeights, quantizedTo, readConfig, storedAs } from "./modelFiles.js";
 
 export interface OpenCheckpointOptions {
@@ -11,6 +12,8 @@ export interface OpenCheckpointOptions {
   readonly dtype?: ComputeDtype | undefined;
   /** Type of the matrices in memory. Default: FP8 where the files hold that, else the arithmetic's. */
   readonly weights?: QuantDtype | undefined;
+  /** Directory of an adapter to put over the weights, unmerged; null, the default: none. */
+  readonly adapter?: string | null;
 }
 
 export interface OpenedCheckpoint {
@@ -27,5 +30,6 @@ export function openCheckpoint(directory: string, options: OpenCheckpointOptions
   const storage = options.weights ? quantizedTo(options.weights) : storedAs(directory, config);
   const model = new DeepseekV3(config, dtype, singleCommunicator(), storage);
   const { unexpected } = loadWeights(model, directory, undefined, "mapped");
+  if (options.adapter) loadAdapter(model, options.adapter);
   return { config, model, unexpected };
 }

@@ -22,6 +22,7 @@ import { fsyncFolder, writeFileAtomic } from "../files/atomic.js";
 import { isObject } from "../files/json.js";
 
 export const checkpointsFolder = "checkpoints";
+export const adapterConfigName = "adapter_config.json";
 const lockName = "lock.json";
 
 interface LockHolder {
@@ -223,21 +224,36 @@ function point(folder: string, link: string, name: string): void {
 
 /**
  * The directory with config.json that a user means: a model directory itself, or a run's newest checkpoint.
- * @throws RangeError telling what was looked for
+ * @throws RangeError telling what was looked for; an adapter is no model by itself (modelSource.ts opens both)
  */
 export function resolveModelDirectory(path: string): string {
+  const directory = resolveModelOrAdapter(path);
+  if (!isAdapter(directory)) return directory;
+  throw new RangeError(
+    `${directory}: an adapter, where the weights themselves are wanted; fathom convert --merge makes a model of it and its base`,
+  );
+}
+
+/** The same, or the directory with adapter_config.json of an adapter. */
+export function resolveModelOrAdapter(path: string): string {
+  const isModel = (directory: string): boolean => existsSync(join(directory, "config.json")) || isAdapter(directory);
   const status = statSync(path, { throwIfNoEntry: false });
   if (!status) throw new RangeError(`${path}: no such directory`);
   if (!status.isDirectory()) throw new RangeError(`${path}: a file; expected the directory of a model or a run`);
-  if (existsSync(join(path, "config.json"))) return path;
+  if (isModel(path)) return path;
   const link = join(path, checkpointsFolder, "latest");
   if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) {
     const target = join(path, checkpointsFolder, readlinkSync(link));
-    if (existsSync(join(target, "config.json"))) return target;
+    if (isModel(target)) return target;
   }
   const newest = findCheckpoint(path);
   if (newest) return newest.path;
   throw new RangeError(`${path}: no model here: neither config.json nor ${checkpointsFolder}/latest`);
+}
+
+/** Whether a directory is an adapter's (PEFT's layout); such a one is, even if it holds a config.json too. */
+export function isAdapter(directory: string): boolean {
+  return existsSync(join(directory, adapterConfigName));
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
- * A training checkpoint: the model in Hugging Face layout, the optimizer's state by pieces of parameters, and where the run stands. Pieces carry
- * the range of the whole parameter that they are, so that any number of processes can read what any other number wrote.
+ * A training checkpoint: the model in Hugging Face layout, the optimizer's state by pieces of parameters, and where the run stands.
+ * Pieces carry the range of the whole parameter that they are, so that any number of processes can read what any other number wrote. Of a
+ * model with an adapter the checkpoint is the adapter's, in PEFT's layout, and holds nothing of the frozen weights.
  *
  * All processes write into one unfinished folder; the first names it when everyone is done.
  */
@@ -11,6 +12,7 @@ import { writeFileAtomic } from "../files/atomic.js";
 import { isObject, readJson } from "../files/json.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import { Tensor } from "../tensor/tensor.js";
+import { loadAdapter, saveAdapter } from "./adapter.js";
 import { hfTensors, isExpertArray } from "./hfNames.js";
 import { verifyManifest, writeManifest } from "./manifest.js";
 import {
@@ -90,12 +92,13 @@ export async function saveTrainState(input: SaveInput): Promise<string> {
     });
     await together(world, path, () => {
       const share: ExpertShare = { rank: expertGroup.rank, size: expertGroup.size };
-      // The first replica of each expert share writes it.
-      if (experts.rank === 0) writeModelPart(folder, withWeights(model, input.weights), share);
+      // The first replica of each expert share writes it; an adapter is whole everywhere.
+      if (!model.adapter && experts.rank === 0) writeModelPart(folder, withWeights(model, input.weights), share);
       const name = `optimizer-${digits(world.rank)}-of-${digits(world.size)}.safetensors`;
       writeSafetensors(join(folder, name), input.pieces.flatMap(pieceSources));
       if (world.rank !== 0) return;
-      writeConfig(folder, model, null);
+      if (model.adapter) saveAdapter(model, folder);
+      else writeConfig(folder, model, null);
       writeFileAtomic(join(folder, stateName), `${JSON.stringify({ version: 1, ...input.state }, null, 1)}\n`);
       input.extras(folder);
     });
@@ -190,13 +193,15 @@ export function loadTrainState(
   isSameModel = true,
 ): LoadedState {
   verifyOrNameOlder(folder);
-  if (isSameModel) checkSameModel(folder, model.config);
-  loadWeights(model, folder, share);
+  if (model.adapter) loadAdapter(model, folder);
+  else {
+    if (isSameModel) checkSameModel(folder, model.config);
+    loadWeights(model, folder, share);
+  }
   const path = join(folder, stateName);
   const state = readJson(path);
   if (!isObject(state) || state.version !== 1) throw new RangeError(`${path}: not of this program's version`);
   const stored = storedPieces(folder);
-  const files = new TensorFiles(folder);
   const parameters = new Map(
     [...model.parameters, ...model.weights.trained].map((parameter) => [parameter.name, parameter]),
   );
@@ -210,6 +215,7 @@ export function loadTrainState(
     const masters = stored.get(`master/${name}`);
     if (arrays.master && !masters) {
       const exact = Tensor.empty(model.arena, parameter.shape, "float32");
+      const files = new TensorFiles(folder);
       for (const part of hfTensors(model.config, parameter, share.rank)) readTensor(files, part, exact, 128);
       arrays.master.floats().set(exact.floats().subarray(start - offset, start - offset + length));
       exact.free();

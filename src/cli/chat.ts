@@ -2,9 +2,9 @@
 import { Command } from "commander";
 import type { Input } from "./chatInput.js";
 import { type ChatSettings, settingOptions, settingsOf } from "./chatSettings.js";
-import { type EngineFlags, engineOptions, openEngine } from "./engine.js";
+import { described, type EngineFlags, engineOptions, openEngine } from "./engine.js";
 import { localModel, modelHelp } from "./modelPath.js";
-import { act, grouped, type Outcome, say } from "./output.js";
+import { act, type Outcome, say } from "./output.js";
 
 interface Flags extends EngineFlags, Partial<ChatSettings> {
   readonly system?: string;
@@ -54,8 +54,8 @@ async function chat(name: string, flags: Flags, isQuiet: boolean): Promise<Outco
     const screen = new StreamScreen(isQuiet ? null : process.stdout, process.stderr, !process.env.NO_COLOR);
     const loop = new ChatLoop(session, screen, { isInteractive });
     if (isInteractive) {
-      const { directory, weights, cache, maxPositions } = model.info;
-      say(`${directory}: weights ${weights}, cache ${cache}, ${grouped(maxPositions)} positions`);
+      const [place = "", ...kept] = described(model.info);
+      say(`${place}: ${kept.join(", ")}`);
       say('/help lists commands, """ begins a text of several lines, Ctrl-D ends');
     }
     const input =

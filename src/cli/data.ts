@@ -1,5 +1,6 @@
-/** `fathom data prepare | inspect | validate | preview`: token shards, chat data, and looks at what a model will read from them. */
+/** `fathom data prepare | inspect | generate | validate | preview`: token shards, chat data, and looks at what a model will read from them. */
 import { Command } from "commander";
+import { generateDataCommand } from "./dataGenerate.js";
 import { previewCommand } from "./dataPreview.js";
 import { validateCommand } from "./dataValidate.js";
 import {
@@ -18,6 +19,7 @@ export function dataCommand(): Command {
     .description("Turn text into token shards, check chat data, and look into either.")
     .addCommand(prepareCommand())
     .addCommand(inspectCommand())
+    .addCommand(generateDataCommand())
     .addCommand(validateCommand())
     .addCommand(previewCommand());
 }

@@ -1,9 +1,11 @@
 /** How commands that answer open a model: the options for how it computes and what it holds, and the one place that passes them on. */
 import type { Option } from "commander";
 import type { LanguageModel } from "../generate/languageModel.js";
+import type { ModelInfo } from "../generate/request.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
-import { integerOption, threadsOption } from "./output.js";
+import { grouped, integerOption, threadsOption } from "./output.js";
 import {
+  adapterOption,
   arithmeticOption,
   type CachePrecision,
   cacheOption,
@@ -19,6 +21,7 @@ export interface EngineFlags {
   readonly maxBatch?: number;
   readonly cacheTokens?: number;
   readonly speculation?: number;
+  readonly adapter?: string;
 }
 
 /** All but --max-batch, which is for many callers. */
@@ -29,14 +32,21 @@ export function engineOptions(): readonly Option[] {
     weightsOption(),
     cacheOption(),
     integerOption("--cache-tokens <n>", "tokens that the latent cache has room for", 1, 2 ** 31),
+    adapterOption(),
     integerOption("--speculation <depth>", "tokens drafted ahead by MTP modules; 0 = none", 0, 4),
   ];
 }
 
 export async function openEngine(directory: string, flags: EngineFlags): Promise<LanguageModel> {
   const { loadModel } = await import("../generate/loadModel.js");
-  const { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation } = flags;
-  const given = { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation };
+  const { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation, adapter } = flags;
+  const given = { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation, adapter };
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
   return loadModel(directory, Object.fromEntries(set));
+}
+
+/** What was opened, in a line for people. */
+export function described({ directory, adapter, weights, cache, maxPositions }: ModelInfo): readonly string[] {
+  const place = adapter === null ? directory : `${directory} with ${adapter}`;
+  return [place, `weights ${weights}`, `cache ${cache}`, `${grouped(maxPositions)} positions`];
 }

@@ -12,8 +12,10 @@ import { dataCommand } from "./data.js";
 import { doctorCommand } from "./doctor.js";
 import { downloadCommand } from "./download.js";
 import { dpoCommand } from "./dpo.js";
+import { evalCommand } from "./eval.js";
 import { extendCommand } from "./extend.js";
 import { generateCommand } from "./generate.js";
+import { grpoCommand } from "./grpo.js";
 import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
 import { pretrainCommand } from "./pretrain.js";
@@ -51,9 +53,11 @@ const commands = [
   sftCommand(),
   rewardCommand(),
   dpoCommand(),
+  grpoCommand(),
   generateCommand(),
   chatCommand(),
   serveCommand(),
+  evalCommand(),
   scoreCommand(),
   inspectCommand(),
   initCommand(),

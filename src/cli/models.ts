@@ -1,9 +1,9 @@
-/** Opening what a user names as a model: a run, a checkpoint, or a directory in Hugging Face layout. */
+/** Opening what a user names as a model: a run, a checkpoint, a directory in Hugging Face layout, or an adapter. */
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
+import { findModel, tokenizerFolder } from "../checkpoint/modelSource.js";
 import { openCheckpoint } from "../checkpoint/openCheckpoint.js";
-import { resolveModelDirectory } from "../checkpoint/runDirectory.js";
 import { isObject } from "../files/json.js";
 import { openTokenizer } from "../generate/openTokenizer.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
@@ -21,6 +21,7 @@ export interface OpenOptions {
   readonly threads?: number;
   /** Precision of the matrices in memory. Default: FP8 where the files hold that, else the arithmetic's. */
   readonly weights?: WeightPrecision;
+  readonly adapter?: string;
 }
 
 export interface OpenedModel {
@@ -33,17 +34,19 @@ export interface OpenedModel {
 
 /** @throws RangeError for a path without a model, or files that do not fit together */
 export async function openModel(path: string, options: OpenOptions): Promise<OpenedModel> {
-  const directory = resolveModelDirectory(await localModel(path));
+  const source = await findModel(path, options.adapter, localModel);
+  const { directory, adapter } = source;
   native().setThreads(options.threads ?? availableParallelism());
   const weights = options.weights && quantDtypes[options.weights];
-  const { model, config, unexpected } = openCheckpoint(directory, { dtype: options.dtype, weights });
+  const { model, config, unexpected } = openCheckpoint(directory, { dtype: options.dtype, weights, adapter });
   if (unexpected.length > 0) {
     say(
       `${directory}: ${unexpected.length} tensors are not part of the model and left out: ${unexpected.slice(0, 3).join(", ")}`,
     );
   }
-  const tokenizer = openTokenizer(directory, config);
-  return { directory, model, tokenizer, window: trainedWindow(directory) ?? config.maxPositionEmbeddings };
+  const tokenizer = openTokenizer(tokenizerFolder(source), config);
+  const window = (adapter === null ? null : trainedWindow(adapter)) ?? trainedWindow(directory);
+  return { directory, model, tokenizer, window: window ?? config.maxPositionEmbeddings };
 }
 
 /** sequenceLength of the run that a checkpoint lies in. */

@@ -15,6 +15,11 @@ export function weightsOption(): Option {
   return new Option("--weights <precision>", text).choices(Object.keys(quantDtypes));
 }
 
+/** --adapter */
+export function adapterOption(): Option {
+  return new Option("--adapter <dir>", "an adapter (PEFT's layout) over the model; a model that is one opens its base");
+}
+
 /** --cache */
 export function cacheOption(): Option {
   const text =

@@ -15,6 +15,7 @@ export interface TrainFlags {
   readonly out: string;
   readonly resume?: boolean;
   readonly tokenizer?: string;
+  readonly digits?: "merged" | "single";
   readonly steps?: number;
   readonly tokens?: number;
   readonly length?: number;
@@ -71,7 +72,13 @@ export function pretrainCommand(): Command {
     )
     .requiredOption("--out <dir>", "the run directory")
     .option("--resume", "go on with the run in --out; starts it where there is none")
-    .option("--tokenizer <dir>", "use this tokenizer (default: train one on the data)");
+    .option("--tokenizer <dir>", "use this tokenizer (default: train one on the data)")
+    .addOption(
+      new Option("--digits <how>", "of the tokenizer trained here: single for small models that calculate").choices([
+        "merged",
+        "single",
+      ]),
+    );
   addTrainingOptions(command).addHelpText(
     "after",
     `
@@ -286,6 +293,7 @@ async function pretrain(flags: TrainFlags): Promise<Outcome> {
     settings: withFlags(flags),
     sources: flags.data ? parseDataSources(flags.data) : null,
     tokenizer: flags.tokenizer ?? null,
+    ...(flags.digits === undefined ? {} : { digits: flags.digits }),
     prepare: prepareFlags(flags),
     threads: flags.threads ?? null,
     expertParallel: flags.expertParallel ?? 1,

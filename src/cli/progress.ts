@@ -1,7 +1,7 @@
 /** Training events as lines on standard error: one a step at first and then a few a second at most, with what is left to do. */
 import type { PrepareProgress } from "../data/prepare.js";
 import type { TokenizerTrainingEvent } from "../tokenizer/bpeTrainer.js";
-import type { SampleEvent, StepEvent, TrainEvent } from "../train/events.js";
+import type { PolicyMetrics, SampleEvent, StepEvent, TrainEvent } from "../train/events.js";
 import { grouped, say } from "./output.js";
 
 /** @param linesEvery seconds between step lines */
@@ -23,7 +23,7 @@ export function printer(linesEvery = 2): (event: TrainEvent) => void {
       if (now - told < linesEvery && event.tokens < event.totalTokens) return;
       told = now;
       const rate = now > first.at ? (event.tokens - first.tokens) / (now - first.at) : event.tokensPerSecond;
-      say(stepLine(event, rate));
+      say(event.policy ? policyLine(event, event.policy) : stepLine(event, rate));
     } else if (event.kind === "validation") {
       const { valBitsPerByte: bits, valAccuracy: accuracy, preference, calibration } = event;
       const { margin = null } = preference?.rewards ?? {};
@@ -36,6 +36,9 @@ export function printer(linesEvery = 2): (event: TrainEvent) => void {
         ...(margin === null ? [] : [`margin ${margin.toFixed(3)}`]),
         ...(calibration ? [`calibration error ${calibration.error.toFixed(3)}`] : []),
       ];
+      say(`step ${event.step}: held-out ${figures.join(", ")} (${event.seconds.toFixed(1)} s)`);
+    } else if (event.kind === "evaluation") {
+      const figures = Object.entries(event.figures).map(([name, value]) => `${name} ${value.toFixed(3)}`);
       say(`step ${event.step}: held-out ${figures.join(", ")} (${event.seconds.toFixed(1)} s)`);
     } else if (event.kind === "checkpoint") {
       say(`step ${event.step}: saved ${event.path}`);
@@ -86,6 +89,17 @@ function stepLine(event: StepEvent, rate: number): string {
     `step ${String(event.step).padStart(5)} ${((100 * event.tokens) / event.totalTokens).toFixed(1).padStart(5)} % ` +
     `loss ${event.loss.toFixed(3)}${mtp === "" ? "" : ` mtp ${mtp}`}${order} lr ${event.learningRate.toExponential(2)} ` +
     `norm ${event.gradNorm.toFixed(2)}${vio} ${grouped(event.tokensPerSecond)} tok/s ${(100 * event.peakFraction).toFixed(0)} % of peak, ${left} left`
+  );
+}
+
+function policyLine({ step, loss, gradNorm, learningRate }: StepEvent, policy: PolicyMetrics): string {
+  const { reward, rewardStd, zeroStdShare, kl, entropy, clipLow, clipHigh, length, truncatedShare, seconds } = policy;
+  const whole = seconds.rollout + seconds.reward + seconds.logprobs + seconds.update;
+  return (
+    `step ${String(step).padStart(5)} reward ${reward.toFixed(3)} spread ${rewardStd.toFixed(3)} flat ${(100 * zeroStdShare).toFixed(0)} % ` +
+    `loss ${loss.toFixed(4)}${kl === null ? "" : ` kl ${kl.toFixed(4)}`} entropy ${entropy.toFixed(3)} ` +
+    `clip ${(100 * (clipLow + clipHigh)).toFixed(1)} % length ${length.mean.toFixed(1)} cut ${(100 * truncatedShare).toFixed(0)} % ` +
+    `lr ${learningRate.toExponential(2)} norm ${gradNorm.toFixed(2)} ${whole.toFixed(1)} s (${((100 * seconds.rollout) / whole).toFixed(0)} % answers)`
   );
 }
 

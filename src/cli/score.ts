@@ -5,7 +5,7 @@ import type { Dispatched } from "../model/moe.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { modelHelp } from "./modelPath.js";
 import { act, grouped, integerOption, type Outcome, table, threadsOption } from "./output.js";
-import { arithmeticOption, type WeightPrecision, weightsOption } from "./precision.js";
+import { adapterOption, arithmeticOption, type WeightPrecision, weightsOption } from "./precision.js";
 
 interface Flags {
   readonly model: string;
@@ -18,6 +18,7 @@ interface Flags {
   readonly threads?: number;
   readonly dtype?: ComputeDtype;
   readonly weights?: WeightPrecision;
+  readonly adapter?: string;
 }
 
 export function scoreCommand(): Command {
@@ -35,6 +36,7 @@ export function scoreCommand(): Command {
     .addOption(threadsOption())
     .addOption(arithmeticOption())
     .addOption(weightsOption())
+    .addOption(adapterOption())
     .addHelpText(
       "after",
       "\nExamples:\n  fathom score --model runs/quickstart --file README.md\n  fathom score --model my-model --ids 3,1,4,1,5,9 --json",

@@ -5,9 +5,9 @@ import { Command, Option } from "commander";
 import type { Model } from "../generate/request.js";
 import type { FathomServer } from "../serve/server.js";
 import type { MetricsNames, ServerSettings } from "../serve/settings.js";
-import { type EngineFlags, engineOptions, openEngine } from "./engine.js";
+import { described, type EngineFlags, engineOptions, openEngine } from "./engine.js";
 import { hubName, localModel, modelHelp } from "./modelPath.js";
-import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, table } from "./output.js";
+import { act, integerOption, numberOption, type Outcome, repeated, say, table } from "./output.js";
 
 interface Flags extends EngineFlags {
   readonly alias?: readonly string[];
@@ -102,10 +102,15 @@ async function serve(names: readonly string[], flags: Flags): Promise<Outcome> {
   // A tokenizer made here has a chat template from the first day on, and a run that only pretrained has never seen a turn.
   const isForChats = ({ info, tokenizer }: Model): boolean =>
     typeof tokenizer?.chatTemplate === "string" &&
-    !["pretrain", "extend"].includes(readRunRecord(dirname(dirname(resolve(info.directory))))?.stage ?? "");
+    !["pretrain", "extend"].includes(
+      readRunRecord(dirname(dirname(resolve(info.adapter ?? info.directory))))?.stage ?? "",
+    );
   const aliases = flags.alias ?? [];
   if (aliases.length > names.length) {
     throw new RangeError(`serve: ${aliases.length} names (--alias) for ${names.length} models`);
+  }
+  if (flags.adapter !== undefined && names.length > 1) {
+    throw new RangeError(`serve: --adapter is for one model, not ${names.length}; name adapters themselves as models`);
   }
   const settings = await settingsOf(flags);
   if (settings.apiKeys.length === 0 && !/^(127\.|::1$|localhost$)/.test(settings.host)) {
@@ -207,8 +212,7 @@ function readKeyFile(path: string): string {
 function describe(server: FathomServer, settings: ServerSettings): string {
   const rows = server.context.models.all.flatMap(({ id, current }) => {
     if (!current) return [];
-    const { directory, weights, cache, maxPositions } = current.model.info;
-    return [[id, directory, `weights ${weights}`, `cache ${cache}`, `${grouped(maxPositions)} positions`]];
+    return [[id, ...described(current.model.info)]];
   });
   const keys = settings.apiKeys.length;
   const base = `${server.url}/v1`;

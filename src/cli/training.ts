@@ -36,6 +36,8 @@ export interface TrainingJob {
   readonly sources: readonly DataSource[] | null;
   /** Directory with tokenizer.json; null = train one of the config's vocabulary size. */
   readonly tokenizer: string | null;
+  /** Of a tokenizer that is trained here; see TrainTokenizerOptions. */
+  readonly digits?: "merged" | "single";
   readonly prepare: Pick<
     PrepareOptions,
     "fim" | "validationFraction" | "validationMaxBytes" | "punctuationSplitRate" | "read"
@@ -190,7 +192,12 @@ async function findOrTrainTokenizer(
   await text.scan(preparationPrinter(), signal);
   const progress = tokenizerPrinter();
   const { vocabSize: wanted } = config;
-  for await (const event of tokenizerTraining(text.trainingTexts(signal), { vocabSize: wanted, threads, signal })) {
+  for await (const event of tokenizerTraining(text.trainingTexts(signal), {
+    vocabSize: wanted,
+    ...(job.digits === undefined ? {} : { digits: job.digits }),
+    threads,
+    signal,
+  })) {
     if (event.stage !== "done") {
       progress(event);
       continue;

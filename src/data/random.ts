@@ -16,6 +16,10 @@ export const stream = {
   prompts: 10,
   rollouts: 11,
   updates: 12,
+  shots: 20,
+  bootstrap: 21,
+  sampling: 22,
+  gaps: 23,
 } as const;
 
 /** 32 well-mixed bits of some integers (each below 2^53). */

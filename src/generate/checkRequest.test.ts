@@ -20,6 +20,8 @@ test("what is left out has its default: greedy, one choice, as many tokens as th
     logprobs: null,
     logprobTemperature: 1,
     promptLogprobs: null,
+    promptLogprobsFrom: 0,
+    promptLogprobIds: [],
     grammar: null,
     speculate: true,
     salt: "",
@@ -50,6 +52,13 @@ test.each<[string, Partial<GenerationRequest>]>([
   ["n must be a whole number from 1 to 128, got 1.5", { n: 1.5 }],
   ["logprobs must be a whole number from 0 to 20, got 21", { logprobs: 21 }],
   ["promptLogprobs must be a whole number from 0 to 20, got -1", { promptLogprobs: -1 }],
+  ["promptLogprobsFrom must be a whole number from 0 to 1, got 2", { promptLogprobs: 0, promptLogprobsFrom: 2 }],
+  ["promptLogprobsFrom and promptLogprobIds go with promptLogprobs", { promptLogprobsFrom: 1 }],
+  ["promptLogprobsFrom and promptLogprobIds go with promptLogprobs", { promptLogprobIds: [1] }],
+  ["promptLogprobIds takes token ids from 0 to 9, got 10", { promptLogprobs: 0, promptLogprobIds: [10] }],
+  ["promptLogprobIds has 1025 ids", { promptLogprobs: 0, promptLogprobIds: Array<number>(1025).fill(1) }],
+  ["prompt: 9 tokens exceed", { prompt: Array<number>(9).fill(1), promptLogprobs: 0, maxTokens: 1 }],
+  ["prompt: 10 tokens exceed", { prompt: Array<number>(10).fill(1), promptLogprobs: 0, maxTokens: 0 }],
   ["priority must be a whole number", { priority: 0.5 }],
   ["stop has 65 texts, at most 64", { stop: Array<string>(65).fill("x") }],
   ["stop takes texts of 1 to 1024 characters, got one of 0", { stop: [""] }],
@@ -74,6 +83,10 @@ test.each<[string, Partial<GenerationRequest>]>([
   }
   expect(thrown).toBeInstanceOf(RangeError);
   expect(String(thrown)).toContain(message);
+});
+
+test("a prompt that is only scored may have one token more than there are positions", () => {
+  expect(check({ prompt: Array<number>(9).fill(1), promptLogprobs: 0, maxTokens: 0 }).prompt.length).toBe(9);
 });
 
 test("stop strings and grammars need a tokenizer", () => {

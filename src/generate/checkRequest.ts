@@ -14,6 +14,7 @@ export const maxChoices = 128;
 export const maxStops = 64;
 export const maxStopLength = 1024;
 export const maxAlternatives = 20;
+export const maxAskedIds = 1024;
 
 /** A request whose every value is there and in range. */
 export interface CheckedRequest
@@ -29,7 +30,8 @@ export interface CheckedRequest
 /** @throws RangeError naming the value that is out of range */
 export function checkRequest(request: GenerationRequest, limits: RequestLimits): CheckedRequest {
   const { maxPositions, hasTokenizer } = limits;
-  const prompt = checkPrompt(request.prompt, limits);
+  const isScored = request.promptLogprobs !== undefined && request.maxTokens === 0;
+  const prompt = checkPrompt(request.prompt, limits, isScored);
   const sampling = { ...greedy, ...request.sampling };
   checkSampling(sampling);
   const whole = (name: keyof GenerationRequest, usual: number, from: number, to: number): number => {
@@ -37,7 +39,7 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= from && value <= to) return value;
     throw new RangeError(`${name} must be a whole number from ${from} to ${to}, got ${String(value)}`);
   };
-  const room = maxPositions - prompt.length;
+  const room = Math.max(0, maxPositions - prompt.length);
   const maxTokens = request.maxTokens ?? room;
   if (!Number.isSafeInteger(maxTokens) || maxTokens < 0) {
     throw new RangeError(`maxTokens must be a whole number from 0, got ${maxTokens}`);
@@ -63,6 +65,15 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
   if (!(logprobTemperature > 0 && logprobTemperature <= 100)) {
     throw new RangeError(`logprobTemperature must be above 0 and at most 100, got ${logprobTemperature}`);
   }
+  const askedIds = request.promptLogprobIds ?? [];
+  if (askedIds.length > maxAskedIds) {
+    throw new RangeError(`promptLogprobIds has ${askedIds.length} ids, at most ${maxAskedIds} are taken`);
+  }
+  for (const id of askedIds) checkId(id, limits, "promptLogprobIds");
+  const from = whole("promptLogprobsFrom", 0, 0, prompt.length - 1);
+  if (request.promptLogprobs === undefined && (from > 0 || askedIds.length > 0)) {
+    throw new RangeError("promptLogprobsFrom and promptLogprobIds go with promptLogprobs, which is not given");
+  }
   const alternatives = (name: "logprobs" | "promptLogprobs"): number | null =>
     request[name] === undefined ? null : whole(name, 0, 0, maxAlternatives);
   return {
@@ -77,6 +88,8 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
     logprobs: alternatives("logprobs"),
     logprobTemperature,
     promptLogprobs: alternatives("promptLogprobs"),
+    promptLogprobsFrom: from,
+    promptLogprobIds: askedIds,
     grammar: request.grammar ?? null,
     speculate: request.speculate ?? true,
     salt: request.salt ?? "",
@@ -85,9 +98,10 @@ export function checkRequest(request: GenerationRequest, limits: RequestLimits):
   };
 }
 
-function checkPrompt(prompt: ArrayLike<number>, limits: RequestLimits): Int32Array {
+/** @param isScored nothing follows the prompt, so its last token is not read */
+function checkPrompt(prompt: ArrayLike<number>, limits: RequestLimits, isScored: boolean): Int32Array {
   if (prompt.length === 0) throw new RangeError("prompt: is empty; give at least one token");
-  if (prompt.length > limits.maxPositions) {
+  if (prompt.length > limits.maxPositions + Number(isScored)) {
     throw new RangeError(`prompt: ${prompt.length} tokens exceed the model's ${limits.maxPositions} positions`);
   }
   for (let i = 0; i < prompt.length; i++) checkId(prompt[i] ?? Number.NaN, limits, "prompt");

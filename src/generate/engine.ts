@@ -247,29 +247,37 @@ export class Engine implements Disposable {
       await this.#decodeBetween();
     };
     const ends = runningSums(runs.map(({ count }) => count));
-    // Nothing follows from the other rows, unless they are asked for.
-    const lastRows = ends.flatMap((end, i) => (shares[i]?.work.left === shares[i]?.count ? [end - 1] : []));
-    const needsAll =
-      this.#drafter !== null || shares.some(({ work: { job } }) => job.request.trace || job.promptLogprobs);
+    const needsAll = this.#drafter !== null || shares.some(({ work: { job } }) => job.request.trace);
+    // Nothing follows from the rows of a run before its first wanted one.
+    const firsts = shares.map(({ work, count }) => (needsAll ? 0 : firstWantedRow(work, count)));
+    const wanted = runs.flatMap(({ count }, i) => rowsOf((ends[i] ?? 0) - count, firsts[i] ?? 0, count));
     using pass = await prefillRuns(this.#model, this.#cache, runs, {
       onDispatched: (layer, dispatched) => this.#watch(layer, dispatched, experts),
       pause,
-      wanted: needsAll ? null : lastRows.length > 0 ? lastRows : [0],
+      wanted: needsAll ? null : wanted.length > 0 ? wanted : [0],
     });
     this.#counts.steps++;
     const { tape, hidden } = pass;
     let row = 0;
     const ended: { readonly work: PromptWork; readonly row: number }[] = [];
     for (const [i, { work, count }] of shares.entries()) {
-      const run = runs[i];
-      if (run && work.job.promptLogprobs && !work.resumed) {
-        readPromptLogprobs(this.#model, tape, hidden.normed.rowsFrom(row, count), run, work.job, this.#usableIds);
+      const first = firsts[i] ?? 0;
+      const kept = count - first;
+      const { job } = work;
+      if (job.promptLogprobs && !work.resumed && kept > 0) {
+        // With the rows of a pass that keeps all come some that were not asked for.
+        const skipped = Math.min(kept, Math.max(0, job.firstWanted - work.done - first));
+        const part = { start: work.done + first + skipped, count: kept - skipped };
+        if (part.count > 0) {
+          const normed = hidden.normed.rowsFrom(row + skipped, part.count);
+          readPromptLogprobs(this.#model, tape, normed, part, job, this.#usableIds);
+        }
       }
       work.done += count;
       this.#counts.promptTokens += count;
-      row += count;
+      row += kept;
       this.#schedule.publish(work);
-      if (work.left === 0) ended.push({ work, row: needsAll ? row - 1 : ended.length });
+      if (work.left === 0) ended.push({ work, row: row - 1 });
     }
     if (this.#drafter) {
       const prompts = runs.flatMap((run, i) => {
@@ -473,6 +481,17 @@ export class Engine implements Disposable {
 function holesOf(tokenizer: Tokenizer | null, usable: number): number[] {
   if (!tokenizer) return [];
   return Array.from({ length: usable }, (_, id) => id).filter((id) => !tokenizer.hasToken(id));
+}
+
+/** Row of a run of `count` positions from which on the final states are wanted; `count`: of none. */
+function firstWantedRow({ job, resumed, done, left }: PromptWork, count: number): number {
+  if (job.promptLogprobs && !resumed) return Math.min(count, Math.max(0, job.firstWanted - done));
+  return left === count ? count - 1 : count;
+}
+
+/** Rows [first, count) of a run that begins at `begin`. */
+function rowsOf(begin: number, first: number, count: number): number[] {
+  return Array.from({ length: count - first }, (_, i) => begin + first + i);
 }
 
 function messageOf(error: unknown): string {

@@ -1,5 +1,6 @@
 /** Opens a checkpoint and puts an engine on it, in the thread that calls. */
 import { availableParallelism, freemem } from "node:os";
+import { type ModelSource, tokenizerFolder } from "../checkpoint/modelSource.js";
 import { openCheckpoint } from "../checkpoint/openCheckpoint.js";
 import type { ModelConfig } from "../model/config.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
@@ -31,7 +32,7 @@ export interface EngineSettings {
 }
 
 export interface WorkerData {
-  readonly directory: string;
+  readonly source: ModelSource;
   readonly settings: EngineSettings;
 }
 
@@ -39,14 +40,12 @@ const defaultMaxBatch = 64;
 const defaultSpeculation = 4;
 
 /** @throws RangeError for files that do not fit together, or settings out of range */
-export function hostCheckpoint(
-  { directory, settings }: WorkerData,
-  post: (message: EngineMessage) => void,
-): EngineHost {
+export function hostCheckpoint({ source, settings }: WorkerData, post: (message: EngineMessage) => void): EngineHost {
   native().setThreads(settings.threads ?? availableParallelism());
   const weights = settings.weights && quantDtypes[settings.weights];
-  const { model, config } = openCheckpoint(directory, { dtype: settings.dtype, weights });
-  const tokenizer = openTokenizer(directory, config);
+  const { directory, adapter } = source;
+  const { model, config } = openCheckpoint(directory, { dtype: settings.dtype, weights, adapter });
+  const tokenizer = openTokenizer(tokenizerFolder(source), config);
   const cacheDtype = settings.cache ? cacheDtypes[settings.cache] : model.dtype;
   const maxBatch = settings.maxBatch ?? defaultMaxBatch;
   const options = {
@@ -65,7 +64,7 @@ export function hostCheckpoint(
     post,
     () => model.free(),
   );
-  post({ type: "ready", info: { directory, weights: weightsName(model), cache: cacheDtype, maxPositions } });
+  post({ type: "ready", info: { directory, adapter, weights: weightsName(model), cache: cacheDtype, maxPositions } });
   return host;
 }
 

@@ -9,7 +9,9 @@ export class Job {
   readonly request: CheckedRequest;
   readonly settings: ChoiceSettings;
   readonly choices: readonly Choice[];
-  /** Keys of the prompt's whole pages. */
+  /** Tokens of the prompt that are read: all but a last one that is only scored. */
+  readonly numRead: number;
+  /** Keys of the whole pages of what is read. */
   readonly keys: readonly string[];
   readonly promptLogprobs: (PositionLogprobs | null)[] | null;
   readonly emit: (event: GenerationEvent) => void;
@@ -23,8 +25,17 @@ export class Job {
     this.settings = settings;
     this.emit = emit;
     this.choices = Array.from({ length: request.n }, (_, i) => new Choice(i, settings));
-    this.keys = prefixKeys(request.prompt, request.salt);
-    this.promptLogprobs = request.promptLogprobs === null ? null : [null];
+    const { prompt, promptLogprobs, promptLogprobsFrom, maxTokens } = request;
+    const isScored = promptLogprobs !== null && maxTokens === 0 && prompt.length > 1;
+    this.numRead = prompt.length - Number(isScored);
+    this.keys = prefixKeys(prompt.subarray(0, this.numRead), request.salt);
+    this.promptLogprobs = promptLogprobs === null ? null : promptLogprobsFrom === 0 ? [null] : [];
+  }
+
+  /** Position of the first that has to be passed through the model, for what follows from it; those before may come from the cache. */
+  get firstWanted(): number {
+    const { prompt, promptLogprobsFrom } = this.request;
+    return this.promptLogprobs ? Math.max(0, promptLogprobsFrom - 1) : prompt.length - 1;
   }
 
   get isFinished(): boolean {
@@ -51,12 +62,12 @@ export class PromptWork {
   }
 
   get left(): number {
-    return this.job.request.prompt.length - this.done;
+    return this.job.numRead - this.done;
   }
 
   /** That need pages from the start: the prompt, and what a choice that lost its pages has to replay. */
   get positions(): number {
-    return this.resumed?.length ?? this.job.request.prompt.length;
+    return this.resumed?.length ?? this.job.numRead;
   }
 
   /** Choices that will run when the prompt is read. */
@@ -64,12 +75,9 @@ export class PromptWork {
     return this.resumed ? [this.resumed] : this.job.choices;
   }
 
-  /**
-   * Pages that may come from the cache: never the one of the last token, which has to be read for what follows it, and none if the prompt's own
-   * probabilities are asked for.
-   */
+  /** Pages that may come from the cache: never those of tokens that have to be read for what follows from them. */
   get keys(): readonly string[] {
-    if (this.job.promptLogprobs && !this.resumed) return [];
-    return this.job.keys.slice(0, Math.floor((this.job.request.prompt.length - 1) / pageSize));
+    const first = this.resumed ? this.job.request.prompt.length - 1 : this.job.firstWanted;
+    return this.job.keys.slice(0, Math.floor(first / pageSize));
   }
 }

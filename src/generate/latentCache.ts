@@ -2,7 +2,7 @@
  * The memory of the latent cache: for each layer, MTP modules included, pages of entries of kvLoraRank + qkRopeHeadDim values, which is all
  * that latent attention keeps of a token (model.md A2), in f32, bf16 or FP8. Sequences are lists of pages; pages.ts says whose they are.
  */
-import type { PrefillCache } from "../model/block.js";
+import type { PrefillCache, SeenRows } from "../model/block.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import { native } from "../tensor/native.js";
 import {
@@ -63,19 +63,19 @@ export class LatentCache implements Disposable {
   forPrefill(tape: Tape, runs: readonly NewPositions[], pause: (() => Promise<void>) | null): PrefillCache {
     const { kvLoraRank, qkRopeHeadDim } = this.#model.config;
     const slots = tape.ints(runs.flatMap(({ start, count, pages }) => slotsOf(pages, start, start + count)));
-    const ends = runs.map(({ start, count }) => start + count);
-    const offsets = tape.ints([0, ...runningSums(ends)]);
     // Latents as they were are what the cache holds, unless it rounds.
     const isWhole = this.dtype === this.#model.dtype && runs.every(({ start }) => start === 0);
-    const all = isWhole ? null : tape.ints(runs.flatMap(({ pages }, i) => slotsOf(pages, 0, ends[i] ?? 0)));
+    const layout = isWhole ? null : layOut(runs);
+    const all = layout && tape.ints(layout.slots);
+    const sequences = layout?.sequences ?? inARow(runs.map(({ count }) => count));
     return {
       pause,
       extend: (tape, layer, rows: LatentRows) => {
         const pages = this.#layer(layer);
         writeLatents({ pages, slots }, rows);
-        if (!all) return { seen: rows, offsets };
+        if (!all) return { seen: rows, sequences };
         const seen = readLatents(tape, { pages, slots: all }, kvLoraRank, qkRopeHeadDim, this.#model.dtype);
-        return { seen, offsets };
+        return { seen, sequences };
       },
     };
   }
@@ -122,6 +122,54 @@ export class LatentCache implements Disposable {
     if (!pages) throw new Error(`internal: the cache has no layer ${layer}`);
     return pages;
   }
+}
+
+/** Sequences without a beginning in common. */
+function inARow(lengths: readonly number[]): SeenRows[] {
+  const ends = runningSums(lengths);
+  return lengths.map((rows, i) => {
+    const begin = (ends[i] ?? 0) - rows;
+    return { shared: { begin, rows: 0 }, rest: { begin, rows } };
+  });
+}
+
+/**
+ * An order of all entries that some runs see, in which those of a beginning that runs share (few-shot examples, the question before its
+ * choices) are there once: keys and values are made of each entry of the order.
+ */
+function layOut(runs: readonly NewPositions[]): { readonly slots: number[]; readonly sequences: readonly SeenRows[] } {
+  const byPage = new Map<number, number[]>();
+  for (const [i, { start, pages }] of runs.entries()) {
+    // Without cached positions a run shares nothing, whatever page it has.
+    const key = start === 0 ? -1 - i : pageAt(pages, 0);
+    byPage.set(key, [...(byPage.get(key) ?? []), i]);
+  }
+  const slots: number[] = [];
+  const sequences: SeenRows[] = new Array<SeenRows>(runs.length);
+  for (const group of byPage.values()) {
+    const own = group.map((i) => ({ i, run: runs[i] as NewPositions }));
+    const shared = {
+      begin: slots.length,
+      rows: own.length > 1 ? commonPages(own.map(({ run }) => run)) * pageSize : 0,
+    };
+    const lengthOf = ({ start, count }: NewPositions): number => start + count;
+    own.sort((a, b) => lengthOf(b.run) - lengthOf(a.run));
+    slots.push(...slotsOf(own[0]?.run.pages ?? [], 0, shared.rows));
+    for (const { i, run } of own) {
+      sequences[i] = { shared, rest: { begin: slots.length, rows: lengthOf(run) - shared.rows } };
+      slots.push(...slotsOf(run.pages, shared.rows, lengthOf(run)));
+    }
+  }
+  return { slots, sequences };
+}
+
+/** Whole pages of cached positions that all of some runs begin with. */
+function commonPages(runs: readonly NewPositions[]): number {
+  const [first] = runs;
+  const most = Math.min(...runs.map(({ start }) => Math.floor(start / pageSize)));
+  let count = 0;
+  while (count < most && runs.every(({ pages }) => pages[count] === first?.pages[count])) count++;
+  return count;
 }
 
 function pageAt(pages: PageList, i: number): number {

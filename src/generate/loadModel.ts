@@ -5,9 +5,8 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { localModel } from "../checkpoint/hubModel.js";
 import { readConfig } from "../checkpoint/modelFiles.js";
-import { resolveModelDirectory } from "../checkpoint/runDirectory.js";
+import { findModel, type ModelSource, tokenizerFolder } from "../checkpoint/modelSource.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { Engine, type EngineOptions } from "./engine.js";
@@ -20,7 +19,10 @@ import { openTokenizer } from "./openTokenizer.js";
 import type { ModelInfo } from "./request.js";
 
 /** All may be left out. */
-export type LoadOptions = EngineSettings;
+export interface LoadOptions extends EngineSettings {
+  /** An adapter (PEFT's layout) to put over the model, unmerged. Default: none, or the one that the path is. */
+  readonly adapter?: string;
+}
 
 const ranges = {
   threads: [1, 1024],
@@ -30,7 +32,7 @@ const ranges = {
 } as const;
 
 /**
- * @param path a run, a checkpoint, a directory with config.json, or hf:org/name@revision
+ * @param path a run, a checkpoint, a directory with config.json, an adapter, or hf:org/name@revision
  * @throws RangeError for a path without a model, files that do not fit together, or options out of range
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LanguageModel> {
@@ -39,10 +41,11 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     if (value === undefined || (Number.isInteger(value) && value >= from && value <= to)) continue;
     throw new RangeError(`loadModel: ${name} must be a whole number from ${from} to ${to}, got ${value}`);
   }
-  const directory = resolveModelDirectory(await localModel(path));
-  const config = readConfig(directory);
-  const tokenizer = openTokenizer(directory, config);
-  const { link, info, listen } = await connect(directory, options);
+  const { adapter, ...settings } = options;
+  const source = await findModel(path, adapter);
+  const config = readConfig(source.directory);
+  const tokenizer = openTokenizer(tokenizerFolder(source), config);
+  const { link, info, listen } = await connect(source, settings);
   const client = new ModelClient(config, info, tokenizer, link);
   listen(client);
   return new LanguageModel(client);
@@ -70,6 +73,7 @@ export function modelInThread(
   );
   const info = {
     directory: "this process",
+    adapter: null,
     weights: model.dtype,
     cache: options.cacheDtype ?? model.dtype,
     maxPositions,
@@ -85,14 +89,16 @@ interface Connection {
 }
 
 /** Starts the engine's thread; in uncompiled sources, which Node loads into no worker, the engine runs in this one. */
-async function connect(directory: string, settings: EngineSettings): Promise<Connection> {
+async function connect(source: ModelSource, settings: EngineSettings): Promise<Connection> {
   const file = new URL("./engineWorker.js", import.meta.url);
-  if (!existsSync(fileURLToPath(file))) return connectHere(directory, settings);
-  const worker = new Worker(file, { workerData: { directory, settings: plain(settings) } });
+  if (!existsSync(fileURLToPath(file))) return connectHere(source, settings);
+  const worker = new Worker(file, { workerData: { source, settings: plain(settings) } });
   const first = await new Promise<EngineMessage>((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
-    worker.once("exit", (code) => reject(new Error(`${directory}: the engine ended with code ${code} at its start`)));
+    worker.once("exit", (code) =>
+      reject(new Error(`${source.directory}: the engine ended with code ${code} at its start`)),
+    );
   });
   if (first.type !== "ready") {
     await worker.terminate();
@@ -116,11 +122,11 @@ async function connect(directory: string, settings: EngineSettings): Promise<Con
   return { link, info: first.info, listen };
 }
 
-function connectHere(directory: string, settings: EngineSettings): Connection {
+function connectHere(source: ModelSource, settings: EngineSettings): Connection {
   const local = new LocalLink();
   let info: Omit<ModelInfo, "config"> | null = null;
   let failure: Refusal | null = null;
-  local.host = hostCheckpoint({ directory, settings }, (message) => {
+  local.host = hostCheckpoint({ source, settings }, (message) => {
     if (message.type === "ready") info = message.info;
     else if (message.type === "failed") failure = message.error;
     else local.client?.receive(message);

@@ -15,7 +15,7 @@ class Engine implements EngineLink {
   constructor() {
     const tokenizer = byteTokenizer();
     const config = { ...loadPreset("tiny"), vocabSize: tokenizer.vocabSize };
-    const info = { directory: "models/m", weights: "float32", cache: "float32", maxPositions: 100 };
+    const info = { directory: "models/m", adapter: null, weights: "float32", cache: "float32", maxPositions: 100 };
     this.client = new ModelClient(config, info, tokenizer, this);
   }
 

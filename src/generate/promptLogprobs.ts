@@ -9,16 +9,16 @@ import { logprobsOf } from "./sampler.js";
 /** Rows whose logits are there at once. */
 const block = 64;
 
-/** Appends those of the tokens after a run's positions to the job's. @param normed [run.count, hiddenSize] */
+/** Appends those of the tokens after a run's positions to the job's. @param normed [count, hiddenSize] of the positions from `start` on */
 export function readPromptLogprobs(
   model: DeepseekV3,
   tape: Tape,
   normed: Tensor,
-  { start, count }: PromptRun,
+  { start, count }: Pick<PromptRun, "start" | "count">,
   { request, promptLogprobs }: Job,
   usableIds: number,
 ): void {
-  const { prompt } = request;
+  const { prompt, promptLogprobIds } = request;
   const last = Math.min(count, prompt.length - 1 - start);
   for (let begin = 0; begin < last; begin += block) {
     const rows = Math.min(block, last - begin);
@@ -32,7 +32,9 @@ export function readPromptLogprobs(
         usableIds,
         request.promptLogprobs ?? 0,
       );
-      promptLogprobs?.push({ id, logprob: reader.of(id), top: reader.top });
+      const asked = promptLogprobIds.map((other) => ({ id: other, logprob: reader.of(other) }));
+      const told = { id, logprob: reader.of(id), top: reader.top };
+      promptLogprobs?.push(asked.length > 0 ? { ...told, asked } : told);
     }
     logits.free();
   }

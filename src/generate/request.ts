@@ -29,8 +29,15 @@ export interface GenerationRequest {
   readonly logprobs?: number;
   /** Temperature of the distribution that `logprobs` tells of: the sampler's own, where a policy is trained on them. Default 1, the model's. */
   readonly logprobTemperature?: number;
-  /** The same of the prompt's tokens. */
+  /**
+   * The same of the prompt's tokens. If nothing is to be written (`maxTokens` 0) the last of them is only looked at and not read, so that it
+   * may stand one position beyond the model's last.
+   */
   readonly promptLogprobs?: number;
+  /** Position of the first prompt token whose log-probability is wanted: those before may come from the cache. Default 0. */
+  readonly promptLogprobsFrom?: number;
+  /** Tokens whose log-probabilities are wanted beside those of the prompt's own, at the same positions. Default: none. */
+  readonly promptLogprobIds?: readonly number[];
   readonly grammar?: Grammar;
   /** Draft with the model's multi-token-prediction modules where it has them; never changes what is written. Default true. */
   readonly speculate?: boolean;
@@ -68,7 +75,7 @@ export type GenerationEvent =
       /** From the request to the beginning of its prompt's first pass, and from there to this event. */
       readonly queuedMs: number;
       readonly promptMs: number;
-      /** Position by position; null for the first token, which nothing predicts. Only if asked for. */
+      /** Position by position from `promptLogprobsFrom` on; null for the first token, which nothing predicts. Only if asked for. */
       readonly logprobs: readonly (PositionLogprobs | null)[] | null;
     }
   | {
@@ -99,6 +106,8 @@ export type GenerationEvent =
 export interface PositionLogprobs extends TokenLogprob {
   /** Likeliest first. */
   readonly top: readonly TokenLogprob[];
+  /** Of `promptLogprobIds`, in their order; only if asked for. */
+  readonly asked?: readonly TokenLogprob[];
 }
 
 /** Counters since the model was opened, and gauges of now. */
@@ -131,6 +140,8 @@ export interface EngineStats {
 export interface ModelInfo {
   /** Directory that it was read from. */
   readonly directory: string;
+  /** Directory of the adapter over it; null for none. */
+  readonly adapter: string | null;
   readonly config: ModelConfig;
   /** How weights and cache are kept, for people: "bfloat16", "int8", "float8_e4m3fn". */
   readonly weights: string;

@@ -99,7 +99,7 @@ export class Schedule {
   /** A prompt is read: its choices share the whole pages and get the last one as a copy each. Who finds no page for that waits again. */
   fork(work: PromptWork): void {
     const { job, pages } = work;
-    const { length } = job.request.prompt;
+    const length = job.numRead;
     this.reading.splice(this.reading.indexOf(work), 1);
     const whole = pages.slice(0, Math.floor(length / pageSize));
     const last = pages[whole.length];

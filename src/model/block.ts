@@ -32,10 +32,26 @@ export type AttentionContext =
     }
   | { readonly kind: "decode"; readonly positions: Tensor; readonly cache: (layer: number) => LatentCacheView };
 
+/**
+ * Where among some rows a sequence's are: a beginning that other sequences may have too, and the rest. The two of one of those that share a
+ * beginning lie one behind the other, and its rest is the longest.
+ */
+export interface SeenRows {
+  readonly shared: { readonly begin: number; readonly rows: number };
+  readonly rest: { readonly begin: number; readonly rows: number };
+}
+
 /** A latent cache as a prefill meets it. No gradients. */
 export interface PrefillCache {
-  /** Keeps the new rows of a layer. @returns what attention sees: latents of whole sequences, [sequences + 1] int32 where each begins */
-  extend(tape: Tape, layer: number, rows: LatentRows): { readonly seen: LatentRows; readonly offsets: Tensor };
+  /**
+   * Keeps the new rows of a layer.
+   * @returns what attention sees: latents that may be written over, and where those of each sequence are, from its first position on
+   */
+  extend(
+    tape: Tape,
+    layer: number,
+    rows: LatentRows,
+  ): { readonly seen: LatentRows; readonly sequences: readonly SeenRows[] };
   /** Called between pieces of work of some tens of milliseconds, to let others have the processor; null: nobody waits. */
   readonly pause: (() => Promise<void>) | null;
 }

@@ -15,6 +15,7 @@ import type { RopeTables } from "../tensor/ops/rope.js";
 import type { Parameter } from "../tensor/parameter.js";
 import { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import type { ModelAdapter } from "./adapter.js";
 import type { Batch } from "./batch.js";
 import { type AttentionContext, Block } from "./block.js";
 import type { ModelConfig } from "./config.js";
@@ -93,6 +94,8 @@ export class DeepseekV3 {
   readonly norm: Parameter;
   readonly lmHead: Parameter;
   readonly mtp: readonly MtpModule[];
+  /** Over the frozen weights; see adapter.ts. */
+  adapter: ModelAdapter | null = null;
   #tables: RopeTables | null = null;
 
   /**

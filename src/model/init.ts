@@ -9,8 +9,13 @@ import { Tensor } from "../tensor/tensor.js";
 import type { ModelConfig } from "./config.js";
 import type { DeepseekV3 } from "./deepseekV3.js";
 
-/** Overwrites all parameters. @param seed integer below 2^53 @param expertRank rank of this process among those that share experts */
+/**
+ * Overwrites all parameters.
+ * @param seed integer below 2^53 @param expertRank rank of this process among those that share experts
+ * @throws RangeError for a model whose weights an adapter has frozen
+ */
 export function initialize(model: DeepseekV3, seed: number, expertRank = 0): void {
+  if (model.adapter) throw new RangeError("initialize: the model has an adapter, which belongs to the weights it has");
   for (const parameter of model.parameters) {
     const { data, shape, fp8 } = parameter;
     // Experts of rank r are elements [r * size, (r + 1) * size) of the whole array.
@@ -40,7 +45,7 @@ export function drawParameter(
 }
 
 /** FNV-1a over the name: 32 bits, equal on every machine. */
-function streamOf(name: string): number {
+export function streamOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   return hash >>> 0;

@@ -17,7 +17,7 @@ import {
   type LatentRows,
   type LatentShape,
 } from "../tensor/ops/latentAttention.js";
-import { linear } from "../tensor/ops/linear.js";
+import { keepInput, linear } from "../tensor/ops/linear.js";
 import { productWithMatrix, type RowKind } from "../tensor/ops/products.js";
 import { rmsNorm } from "../tensor/ops/rmsNorm.js";
 import { type RopeTables, rope, rotate } from "../tensor/ops/rope.js";
@@ -25,7 +25,7 @@ import type { Parameter } from "../tensor/parameter.js";
 import type { Recomputable, Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
-import type { PrefillCache } from "./block.js";
+import type { PrefillCache, SeenRows } from "./block.js";
 import { type ModelConfig, softmaxScale } from "./config.js";
 import type { Weights } from "./weights.js";
 
@@ -84,6 +84,7 @@ export class MultiHeadLatentAttention {
     const q = this.#query(tape, x, batch.positions, tables);
     const { latent, kRope } = this.#latent(tape, x, batch.positions, tables);
     const kv = linear(tape, latent, this.kvBProj); // [T, H * (N + V)], per head key part then value
+    keepInput(tape, latent, this.kvBProj);
     const o = attention(tape, q.y, kv, kRope, batch.seqOffsets, this.#naiveShape);
     // Up-projections are not stored but computed again from the latents (report 3.2.3).
     tape.dropUntilBackward([q.y], q.recompute);
@@ -110,40 +111,49 @@ export class MultiHeadLatentAttention {
     cache: PrefillCache,
   ): Promise<Tensor> {
     const q = this.#query(tape, x, batch.positions, tables).y;
-    const { seen, offsets } = cache.extend(tape, layer, this.#latent(tape, x, batch.positions, tables));
+    const { seen, sequences } = cache.extend(tape, layer, this.#latent(tape, x, batch.positions, tables));
     const kv = tape.empty([seen.latent.rows, this.kvBProj.shape[0] ?? 0], x.dtype);
-    const keys = { kv, kRope: seen.kRope, offsets };
     const o = tape.empty([x.rows, this.oProj.shape[1] ?? 0], x.dtype);
     const { pause } = cache;
-    if (!pause) {
-      productWithMatrix(tape, kv, seen.latent, this.kvBProj, "prefill");
-      attendBack(tape, o, q, keys, batch.seqOffsets, this.#naiveShape);
-      return linear(tape, o, this.oProj);
-    }
     for (const { begin, rows } of pieces(kv.rows, 2 * kv.columns * seen.latent.columns)) {
       productWithMatrix(tape, kv.rowsFrom(begin, rows), seen.latent.rowsFrom(begin, rows), this.kvBProj, "prefill");
-      await pause();
+      await pause?.();
     }
-    await this.#attendInPieces(tape, o, q, keys, batch.seqOffsets, pause);
+    await this.#attendInTurns(tape, o, q, { kv, kRope: seen.kRope }, batch.seqOffsets, sequences, pause);
     return linear(tape, o, this.oProj);
   }
 
-  /** Whole blocks of queries at a time, so that the bits are those of one call. @param o [T, H * V], overwritten */
-  async #attendInPieces(
+  /**
+   * One sequence after the other, whole blocks of queries at a time, so that the bits are those of one call. Keys and values of a beginning
+   * that sequences share are there once: those of each one's rest are brought behind it, over those of the one before.
+   * @param o [T, H * V], overwritten
+   */
+  async #attendInTurns(
     tape: Tape,
     o: Tensor,
     q: Tensor,
-    { kv, kRope, offsets }: SeenKeys,
+    { kv, kRope }: Omit<SeenKeys, "offsets">,
     seqOffsets: Tensor,
-    pause: () => Promise<void>,
+    sequences: readonly SeenRows[],
+    pause: (() => Promise<void>) | null,
   ): Promise<void> {
     const { heads, nopeDim: n, ropeDim: r, vDim: v } = this.#naiveShape;
-    const [queryOffsets, keyOffsets] = [seqOffsets.ints(), offsets.ints()];
-    for (let s = 0; s + 1 < queryOffsets.length; s++) {
+    const queryOffsets = seqOffsets.ints();
+    // The one that lies behind the shared beginning has its turn before it is written over.
+    const isInPlace = ({ shared, rest }: SeenRows): boolean => shared.begin + shared.rows === rest.begin;
+    const turns = sequences
+      .map((seen, s) => ({ seen, s }))
+      .sort((a, b) => Number(isInPlace(b.seen)) - Number(isInPlace(a.seen)));
+    for (const { seen, s } of turns) {
+      const { shared, rest } = seen;
       const [first = 0, end = 0] = queryOffsets.subarray(s, s + 2);
-      const [firstKey = 0, endKey = 0] = keyOffsets.subarray(s, s + 2);
-      for (const { begin, rows } of pieces(end - first, 2 * heads * (n + r + v) * (endKey - firstKey))) {
-        const numKeys = endKey - firstKey - (end - first) + begin + rows;
+      const firstKey = shared.begin;
+      const total = shared.rows + rest.rows;
+      if (!isInPlace(seen)) {
+        for (const keys of [kv, kRope]) if (keys) copyRows(keys, shared.begin + shared.rows, rest.begin, rest.rows);
+      }
+      for (const { begin, rows } of pieces(end - first, 2 * heads * (n + r + v) * total)) {
+        const numKeys = total - (end - first) + begin + rows;
         const keys = {
           kv: kv.rowsFrom(firstKey, numKeys),
           kRope: kRope?.rowsFrom(firstKey, numKeys) ?? null,
@@ -151,7 +161,7 @@ export class MultiHeadLatentAttention {
         };
         const [to, from] = [o.rowsFrom(first + begin, rows), q.rowsFrom(first + begin, rows)];
         attendBack(tape, to, from, keys, tape.ints([0, rows]), this.#naiveShape);
-        await pause();
+        await pause?.();
       }
     }
   }
@@ -182,6 +192,7 @@ export class MultiHeadLatentAttention {
     const { numAttentionHeads: heads, qkNopeHeadDim: n, qkRopeHeadDim: r } = this.#config;
     const layout = { heads, headDim: n + r, offset: n, ropeDim: r };
     const { y, from, up, normed } = this.#projectQuery(tape, x, "prefill");
+    keepInput(tape, from, up);
     rope(tape, y, tables, positions, layout);
     const recompute = (): void => {
       productWithMatrix(tape, y, from, up, "prefill");
@@ -217,6 +228,13 @@ export class MultiHeadLatentAttention {
     rope(tape, kRope, tables, positions, { heads: 1, headDim: r, offset: 0, ropeDim: r });
     return { latent, kRope };
   }
+}
+
+/** Rows of a tensor over others of it. */
+function copyRows(x: Tensor, to: number, from: number, rows: number): void {
+  const bytes = x.bytes();
+  const size = bytes.length / x.rows;
+  bytes.copyWithin(to * size, from * size, (from + rows) * size);
 }
 
 /** Operations between two pauses: some 30 ms on two cores. */

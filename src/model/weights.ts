@@ -52,12 +52,15 @@ export class Weights {
 
   /** A float32 array that no gradient moves. */
   buffer(name: string, dim: number): Parameter {
-    return this.#add(createParameter(this.arena, name, [dim], "float32", false));
+    return this.#add(createParameter(this.arena, name, [dim], "float32", true));
   }
 
-  /** What a gradient moves: all but buffers and what is frozen. */
+  /** What a gradient moves: all but buffers, or the adapter alone where there is one. */
   get trained(): readonly Parameter[] {
-    return [...this.all, ...this.beside].filter(({ isTrained }) => isTrained);
+    return [...this.all, ...this.beside].flatMap((parameter) => [
+      ...(parameter.isTrained ? [parameter] : []),
+      ...parameter.adapters.flatMap(({ a, b }) => [a, b]),
+    ]);
   }
 
   /** Gives every trained parameter a zeroed float32 gradient. */
@@ -68,7 +71,7 @@ export class Weights {
   }
 
   free(): void {
-    for (const parameter of [...this.all, ...this.beside]) {
+    for (const parameter of new Set([...this.all, ...this.beside, ...this.trained])) {
       parameter.data.free();
       parameter.scales?.values.free();
       parameter.fp8?.scales.free();

@@ -92,7 +92,7 @@ export interface CacheScheme {
 }
 
 /** What a card is made of. */
-export type CardedModel = Omit<ModelInfo, "directory"> & Pick<ModelCard, "isForChats">;
+export type CardedModel = Omit<ModelInfo, "directory" | "adapter"> & Pick<ModelCard, "isForChats">;
 
 /** As large models with grouped queries have it: 8 heads of keys and values, or half of the heads where those are fewer than 16. */
 const usualKeyValueHeads = 8;

@@ -15,10 +15,12 @@ export class OpenedModel {
   #closed: Promise<void> | null = null;
 
   constructor(model: Model, settings: PromptSettings) {
-    const { directory, weights, cache, config } = model.info;
+    const { directory, adapter, weights, cache, config } = model.info;
     this.model = model;
     this.prompts = model.tokenizer ? new PromptMaker(model.tokenizer, settings) : null;
-    const hash = createHash("sha256").update(JSON.stringify([directory, weights, cache, config]));
+    const hash = createHash("sha256").update(
+      JSON.stringify([directory, ...(adapter ? [adapter] : []), weights, cache, config]),
+    );
     this.fingerprint = `fp_${hash.digest("hex").slice(0, 12)}`;
   }
 

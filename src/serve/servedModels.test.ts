@@ -13,11 +13,11 @@ beforeEach(() => {
 afterEach(() => rmSync(join(run, ".."), { recursive: true, force: true }));
 
 /** Writes a checkpoint of the run and points `latest` at it. */
-function checkpoint(step: number, spoil = false): string {
+function checkpoint(step: number, spoil = false, config = "config.json"): string {
   const name = `step-${String(step).padStart(8, "0")}`;
   const folder = join(run, "checkpoints", name);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "config.json"), "{}");
+  writeFileSync(join(folder, config), "{}");
   writeFileSync(join(folder, "model.safetensors"), `weights ${step}`);
   writeManifest(folder);
   if (spoil) writeFileSync(join(folder, "model.safetensors"), `WEIGHTS ${step}`);
@@ -113,4 +113,14 @@ test("models have the names of their runs and directories, and no two the same",
     { id: "a", path: "y" },
   ];
   expect(() => new ServedModels(twice, options)).toThrow("two models would be called a");
+});
+
+test("a run of adapters is watched as any other", async () => {
+  const first = checkpoint(1, false, "adapter_config.json");
+  const { models, opened, events } = await open();
+  const second = checkpoint(2, false, "adapter_config.json");
+  await models.find("mine").reload();
+  expect(opened.map(({ info }) => info.directory)).toEqual([first, second]);
+  expect(events.map(({ kind }) => kind)).toEqual(["opened", "reloaded"]);
+  await models.close();
 });

@@ -6,7 +6,7 @@
 import { lstatSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { manifestName } from "../checkpoint/manifest.js";
-import { resolveModelDirectory } from "../checkpoint/runDirectory.js";
+import { adapterConfigName, isAdapter, resolveModelOrAdapter } from "../checkpoint/runDirectory.js";
 import type { Model } from "../generate/request.js";
 import { Admission } from "./admission.js";
 import { ApiError } from "./apiError.js";
@@ -15,13 +15,13 @@ import { OpenedModel } from "./openedModel.js";
 import type { PromptSettings } from "./promptMaker.js";
 import { SideThread } from "./sideThread.js";
 
-/** Opens the model of a directory with config.json. */
+/** Opens the model of a directory with config.json, or of an adapter's. */
 export type OpenModel = (directory: string) => Promise<Model>;
 
 export interface ServedModelOptions {
   /** Name in requests. */
   readonly id: string;
-  /** A run, a checkpoint, or a directory in Hugging Face layout. */
+  /** A run, a checkpoint, a directory in Hugging Face layout, or an adapter. */
   readonly path: string;
 }
 
@@ -73,7 +73,7 @@ export class ServedModel {
 
   /** @throws RangeError for what cannot be opened */
   async open(): Promise<void> {
-    const directory = resolveModelDirectory(this.path);
+    const directory = resolveModelOrAdapter(this.path);
     const begun = performance.now();
     const identity = identityOf(directory);
     this.#current = new OpenedModel(await this.#options.open(directory), this.#options.prompts);
@@ -110,7 +110,7 @@ export class ServedModel {
     if (!this.#current) return;
     let directory = this.path;
     try {
-      directory = resolveModelDirectory(this.path);
+      directory = resolveModelOrAdapter(this.path);
       const identity = identityOf(directory);
       if (identity === this.#seen) return;
       this.#seen = identity;
@@ -190,7 +190,7 @@ export function modelId(path: string): string {
 /** Tells a checkpoint from a later one in its place: a run's folders never change, but may be replaced. */
 function identityOf(directory: string): string {
   const { ino } = lstatSync(directory);
-  const { mtimeMs, ino: config } = statSync(join(directory, "config.json"));
+  const { mtimeMs, ino: config } = statSync(join(directory, isAdapter(directory) ? adapterConfigName : "config.json"));
   const manifest = statSync(join(directory, manifestName), { throwIfNoEntry: false });
   return JSON.stringify([resolve(directory), ino, config, mtimeMs, manifest?.mtimeMs ?? null]);
 }

@@ -49,11 +49,12 @@ export async function properties({ models, settings, version }: ServerContext): 
   const [first] = models.all;
   const described = models.all.map(({ id, current, failure }) => {
     if (!current) return { id, is_ready: false };
-    const { directory, weights, cache, maxPositions, config } = current.model.info;
+    const { directory, adapter, weights, cache, maxPositions, config } = current.model.info;
     return {
       id,
       is_ready: true,
       directory,
+      adapter,
       weights,
       cache,
       max_model_len: maxPositions,

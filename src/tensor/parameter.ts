@@ -35,6 +35,30 @@ export interface Fp8Weight {
   exact: Tensor | null;
 }
 
+/** Rows [start, start + length) of a matrix. */
+export interface RowRun {
+  readonly start: number;
+  readonly length: number;
+}
+
+/**
+ * A change of low rank that belongs to a frozen matrix, or to one for each expert: y = W x + scale * B (A x), in the rows that B's are
+ * (LoRA, Hu and others 2021; ops/adapter.ts).
+ */
+export interface Adapter {
+  /** [rank, in], or [experts, rank, in]; float32 */
+  readonly a: Parameter;
+  /** [rows, rank], or [experts, rows, rank]; float32 */
+  readonly b: Parameter;
+  readonly scale: number;
+  /** Share of x that A does not see where a tape drops; see TapeOptions. */
+  readonly dropout: number;
+  /** Of the random numbers that choose what is dropped. */
+  readonly stream: number;
+  /** The matrix's rows that B's are, in order: all, or those of one projection where several are fused. */
+  readonly runs: readonly RowRun[];
+}
+
 export interface Parameter {
   readonly name: string;
   readonly shape: Shape;
@@ -48,14 +72,20 @@ export interface Parameter {
   grad: Tensor | null;
   /** Matrices decay, norm weights do not (the report does not say; the common choice). */
   readonly hasDecay: boolean;
-  /** False for buffers that no gradient moves (e_score_correction_bias) and for frozen quantised weights. */
-  readonly isTrained: boolean;
+  /** Counted, not learned: no gradient ever moves it (e_score_correction_bias). */
+  readonly isBuffer: boolean;
+  /** False for buffers and for what is frozen: quantised weights, and all of a model that has an adapter. */
+  isTrained: boolean;
+  /** What adds to a matrix's products; none for most. */
+  adapters: readonly Adapter[];
 }
 
-export function createParameter(arena: Arena, name: string, shape: Shape, dtype: Dtype, isTrained = true): Parameter {
+export function createParameter(arena: Arena, name: string, shape: Shape, dtype: Dtype, isBuffer = false): Parameter {
   const data = Tensor.zeros(arena, shape, dtype);
-  return { name, shape, data, scales: null, fp8: null, grad: null, hasDecay: shape.length > 1, isTrained };
+  return { ...unquantized, name, shape, data, hasDecay: shape.length > 1, isBuffer, isTrained: !isBuffer };
 }
+
+const unquantized = { scales: null, fp8: null, grad: null, adapters: [] } as const;
 
 /** A frozen matrix, or one for each expert, of quantised weights, all zero. @throws RangeError for int4 rows that are not whole steps */
 export function createQuantized(arena: Arena, name: string, shape: Shape, dtype: QuantDtype, group: number): Parameter {
@@ -68,7 +98,8 @@ export function createQuantized(arena: Arena, name: string, shape: Shape, dtype:
   const values = Tensor.zeros(arena, [rows, Math.ceil(columns / group)], "float32");
   values.fill(1);
   const data = Tensor.zeros(arena, shape, dtype);
-  return { name, shape, data, scales: { group, values }, fp8: null, grad: null, hasDecay: true, isTrained: false };
+  const scales = { group, values };
+  return { ...unquantized, name, shape, data, scales, hasDecay: true, isBuffer: false, isTrained: false };
 }
 
 /** Edge of the blocks of a weight and length of the tiles of an activation that share a scale. */
@@ -83,7 +114,18 @@ export function createFp8(arena: Arena, name: string, shape: Shape, recipe: Fp8R
   const values = Tensor.zeros(arena, [experts * n, across], "float32");
   const data = Tensor.zeros(arena, shape, "float8_e4m3fn");
   const fp8 = { recipe, scales, exact: null };
-  return { name, shape, data, scales: { group: fp8Tile, values }, fp8, grad: null, hasDecay: true, isTrained: true };
+  const rowScales = { group: fp8Tile, values };
+  return {
+    ...unquantized,
+    name,
+    shape,
+    data,
+    scales: rowScales,
+    fp8,
+    hasDecay: true,
+    isBuffer: false,
+    isTrained: true,
+  };
 }
 
 /** Stores float32 values of the parameter's shape as E4M3 in blocks of 128 x 128, each expert's by itself. */

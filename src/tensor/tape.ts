@@ -31,6 +31,8 @@ export interface TapeOptions {
   readonly deferWeightGrads?: boolean;
   /** Drop norm outputs, up-projections and SwiGLU outputs in the forward and compute them again in the backward. Default false. */
   readonly recompute?: boolean;
+  /** Seed of what adapters drop in this pass, another one in each; null, the default: they drop nothing. */
+  readonly dropoutSeed?: number | null;
 }
 
 /** Where an op puts a gradient: overwrite the first time, add afterwards. */
@@ -42,6 +44,7 @@ export interface GradTarget {
 export class Tape implements Disposable {
   readonly arena: Arena;
   readonly hasGrad: boolean;
+  readonly dropoutSeed: number | null;
   readonly #defer: boolean;
   readonly #recompute: boolean;
   #segments: Node[][] = [[]];
@@ -51,6 +54,7 @@ export class Tape implements Disposable {
   constructor(arena: Arena, options: TapeOptions) {
     this.arena = arena;
     this.hasGrad = options.hasGrad;
+    this.dropoutSeed = options.dropoutSeed ?? null;
     this.#defer = options.deferWeightGrads ?? false;
     this.#recompute = options.recompute ?? false;
   }

@@ -1,7 +1,9 @@
 /**
  * One training step: micro-batches forward and backward, gradients summed over processes, AdamW, the bias of every router moved by the
- * loads of the whole step. What is trained (pre-training rows, a longer context) is the caller's; a batch is rows of tokens.
+ * loads of the whole step. What is trained (pre-training rows, a longer context) is the caller's; a batch is rows of tokens. Over a model
+ * with an adapter gradients, moments and updates are those of the adapter alone.
  */
+import { hashInts, stream } from "../data/random.js";
 import type { Communicator } from "../distributed/communicator.js";
 import { type Batch, type SupervisedSequence, supervisedBatch, trainingBatch } from "../model/batch.js";
 import type { BatchLosses, DeepseekV3, LossWeights } from "../model/deepseekV3.js";
@@ -144,14 +146,23 @@ export class Trainer {
     const totals = sums.slice(targetsAt);
     await this.#world.allReduce(totals, "sum");
     const [globalTargets = 0, globalSequences = 0] = totals;
+    if (settings.gamma !== 0 && model.adapter) {
+      throw new RangeError(
+        `training step: gamma must be 0 over an adapter, whose router is frozen, got ${settings.gamma}`,
+      );
+    }
     if (globalTargets === 0) throw new RangeError("training step: the batch has no token with a target");
     const divisor = settings.divisor ?? globalTargets;
     this.#counts.reset();
+    let pass = 0;
     await this.#gradients.over(batches, async (micro) => {
       using batch = micro.make(model.arena, depths);
       const before = model.arena.usedBytes;
       // FP8 keeps quantised inputs and computes the rest anew (report 3.3.3).
-      using tape = new Tape(model.arena, { hasGrad: true, recompute: options.recompute || model.fp8 !== null });
+      const recompute = options.recompute || model.fp8 !== null;
+      // Numbers of its own for every micro-batch of every process and step, so that a resumed run drops what an uninterrupted one does.
+      const dropoutSeed = hashInts(stream.dropout, this.optimizer.stepsApplied, pass++, this.#world.rank);
+      using tape = new Tape(model.arena, { hasGrad: true, recompute, dropoutSeed });
       const begun = performance.now();
       const lossesOf = micro.losses ?? model.losses.bind(model);
       const losses = await lossesOf(tape, batch, {

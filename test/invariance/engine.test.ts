@@ -143,6 +143,43 @@ describe.each([
     expect(bits(again[1]!)).toEqual(bits(alone.answers[0]!));
   });
 
+  test("log-probabilities of a prompt behind a prefix from the cache have the bits of one that is read anew", async () => {
+    const ids = prompt(300, 71);
+    const whole = { prompt: ids, maxTokens: 0, promptLogprobs: 1 };
+    const [alone] = (await fresh(model, [whole], options)).answers;
+    const all = alone!.prompt!.logprobs!;
+    expect(all.length).toBe(300);
+    for (const speculation of [0, 2]) {
+      using engine = engineOf(model, { ...options, speculation, passTokens: 128 });
+      await answers(engine, [{ prompt: ids, maxTokens: 0 }]);
+      const froms = [0, 1, 64, 65, 130, 192, 193, 298, 299];
+      const found = await answers(
+        engine,
+        froms.map((promptLogprobsFrom) => ({ ...whole, promptLogprobsFrom })),
+      );
+      // The token before the first wanted one has to be read, and pages come whole.
+      expect(found.map((answer) => answer.prompt!.cachedTokens)).toEqual([0, 0, 0, 64, 128, 128, 192, 256, 256]);
+      for (const [i, from] of froms.entries()) expect(found[i]!.prompt!.logprobs).toEqual(all.slice(from));
+    }
+  });
+
+  test("other tokens are scored in the place of a prompt's last with the bits of requests of their own", async () => {
+    const ids = prompt(140, 72);
+    const others = [5, 60, 0, 33];
+    const withLast = (id: number): Int32Array => Int32Array.from([...ids, id]);
+    const scored = { maxTokens: 0, promptLogprobs: 0, promptLogprobsFrom: 140 };
+    const [one] = (await fresh(model, [{ ...scored, prompt: withLast(7), promptLogprobIds: others }], options)).answers;
+    const [position] = one!.prompt!.logprobs!;
+    const own = await fresh(
+      model,
+      [7, ...others].map((id) => ({ ...scored, prompt: withLast(id) })),
+      options,
+    );
+    const values = own.answers.map((answer) => answer.prompt!.logprobs![0]!.logprob);
+    expect([position!.logprob, ...position!.asked!.map(({ logprob }) => logprob)]).toEqual(values);
+    expect(position!.asked!.map(({ id }) => id)).toEqual(others);
+  });
+
   test.each([0, 0.8])("drafts change nothing, temperature %f", async (temperature) => {
     const sampled = requests.slice(0, 5).map((request, i) => ({
       ...request,
@@ -270,4 +307,21 @@ test("what is traced of a token are the experts of the position before it", asyn
   // Every assignment of prompt and tokens is counted: the last token is not read.
   const { expertLoad } = engine.stats();
   for (const load of expertLoad) expect(load.reduce((a, b) => a + b)).toBe((20 + 3) * numExpertsPerTok);
+});
+
+test("a prompt that is only scored may be one token longer than the model's positions", async () => {
+  const ids = prompt(positions + 1, 9);
+  const { answers: told, stats } = await fresh(exact, [{ prompt: ids, maxTokens: 0, promptLogprobs: 0 }]);
+  expect(told[0]!.prompt).toMatchObject({ promptTokens: positions + 1 });
+  expect(told[0]!.prompt!.logprobs!.length).toBe(positions + 1);
+  expect(stats.promptTokens).toBe(positions);
+  // The same prediction of the last token as one that writes.
+  const last = { prompt: ids.slice(0, positions), maxTokens: 0, promptLogprobs: 0 };
+  const shorter = (await fresh(exact, [last])).answers[0]!.prompt!.logprobs!;
+  expect(told[0]!.prompt!.logprobs!.slice(0, positions)).toEqual(shorter);
+  using engine = engineOf(exact);
+  expect(() => engine.add({ prompt: ids, maxTokens: 0 }, () => {})).toThrow(
+    "641 tokens exceed the model's 640 positions",
+  );
+  expect(() => engine.add({ prompt: ids, promptLogprobs: 0 }, () => {})).toThrow("641 tokens exceed");
 });

@@ -133,6 +133,8 @@ function philox(counter: readonly number[], key: readonly number[]): number[] {
   return c.map(Number);
 }
 
+const halves = (x: number): number[] => [x % 2 ** 32, Math.floor(x / 2 ** 32)];
+
 /** Box-Muller on 64 random bits, as the kernel reads them: u from the first word, quarter turns and the angle from the second. */
 function naivePair(a: number, b: number): [number, number] {
   const u = ((a >>> 1) + 0.5) / 2 ** 31;
@@ -144,10 +146,14 @@ function naivePair(a: number, b: number): [number, number] {
 
 function naiveNormal(i: number, seed: number, stream: number): number {
   const block = Math.floor(i / 4);
-  const halves = (x: number): number[] => [x % 2 ** 32, Math.floor(x / 2 ** 32)];
   const words = philox([...halves(block), ...halves(stream)], halves(seed));
   const pair = i % 4 < 2 ? naivePair(words[0]!, words[1]!) : naivePair(words[2]!, words[3]!);
   return pair[i % 2]!;
+}
+
+/** Word i of a stream, by the counters that the kernels use. */
+function naiveWord(i: number, seed: number, stream: number): number {
+  return philox([...halves(Math.floor(i / 4)), ...halves(stream)], halves(seed))[i % 4]!;
 }
 
 function normals(n: number, seed: number, stream: number, start = 0, std = 1): Float32Array {
@@ -229,5 +235,74 @@ describe("randomNormal", () => {
     expect(Math.abs(moment(4) - 3)).toBeLessThan(5 * Math.sqrt(96 / n));
     const beyond = x.filter((v) => Math.abs(v) > 3).length / n; // 0.26998 percent
     expect(Math.abs(beyond - 0.0026998)).toBeLessThan(5 * Math.sqrt(0.0027 / n));
+  });
+});
+
+describe("randomUniform", () => {
+  test.each([
+    [0, 0, 0],
+    [2 ** 40 + 17, 2 ** 35 + 5, 3],
+    [7, 7, 2 ** 34 - 6],
+  ])(
+    "is the upper 24 bits of Philox's words over [-bound, bound): seed %i, stream %i, start %i",
+    (seed, stream, start) => {
+      onEveryIsa(() => {
+        for (const n of [0, 1, 7, 203]) {
+          const y = f32(n + 3);
+          native().randomUniform(y.address, n, seed, stream, start, 0.25);
+          const expected = Array.from({ length: n }, (_, i) => {
+            const u = Math.floor(naiveWord(start + i, seed, stream) / 256) / 2 ** 24;
+            return Math.fround(0.25 * Math.fround(2 * u - 1));
+          });
+          expect([...y.values]).toEqual([...expected, 0, 0, 0]);
+        }
+      });
+    },
+  );
+
+  test("mean and variance are those of the uniform distribution, and no value leaves the bound", () => {
+    const n = 1_000_000;
+    const y = f32(n);
+    native().randomUniform(y.address, n, 3, 4, 0, 1);
+    const mean = y.values.reduce((total, v) => total + v, 0) / n;
+    const square = y.values.reduce((total, v) => total + v * v, 0) / n;
+    expect(Math.abs(mean)).toBeLessThan(5 / Math.sqrt(3 * n));
+    expect(Math.abs(square - 1 / 3)).toBeLessThan(5 * Math.sqrt(4 / 45 / n));
+    expect(y.values.every((v) => v >= -1 && v < 1)).toBe(true);
+  });
+});
+
+describe.each(types)("dropout stored as %i", (type) => {
+  test.each(sizes)("drops where the random number is below the rate and scales the rest, %i values", (n) => {
+    const rate = 0.3;
+    onEveryIsa((isa) => {
+      for (const accumulate of [0, 1] as const) {
+        const [x, y] = [stored(noise(71, n + 5), type), stored(noise(72, n + 5), type)];
+        native().dropout(y.address, x.address, n, 2 ** 33 + 1, 9, rate, accumulate, type);
+        const expected = Array.from(y.rounded, (before, i) => {
+          if (i >= n) return before;
+          const u = Math.floor(naiveWord(i, 2 ** 33 + 1, 9) / 256) / 2 ** 24;
+          return (accumulate ? before : 0) + (u < rate ? 0 : x.rounded[i]! / (1 - rate));
+        });
+        expectClose(y.read(), expected, type ? 2 ** -8 : 2 ** -23, type ? 2 ** -8 : 2 ** -22, isa);
+        expect([...y.read().subarray(n)]).toEqual([...y.rounded.subarray(n)]);
+      }
+    });
+  });
+
+  test("threads do not change a bit, a rate of 0 keeps all, and the share that is kept is 1 - rate", () => {
+    const n = 300_001;
+    const x = stored(new Float32Array(n).fill(1), type);
+    onEveryIsa(() => {
+      const drop = (rate: number): Float32Array => {
+        const y = stored(n, type);
+        native().dropout(y.address, x.address, n, 5, 6, rate, 0, type);
+        return y.read();
+      };
+      expectSameBits(() => [drop(0.25)]);
+      expect(drop(0).every((v) => v === 1)).toBe(true);
+      const kept = drop(0.25).reduce((count, v) => count + (v === 0 ? 0 : 1), 0) / n;
+      expect(Math.abs(kept - 0.75)).toBeLessThan(5 * Math.sqrt((0.25 * 0.75) / n));
+    });
   });
 });

@@ -20,6 +20,10 @@ function vectors(r: Recorder): void {
     r.record("fill", made(n), 2.5, n);
     // The random numbers of a seed are the same bits everywhere.
     r.record("randomNormal", output(new Float32Array(n), "f32", 0, 0), n, 2 ** 40 + n, 7, n, 0.02);
+    r.record("randomUniform", output(new Float32Array(n), "f32", 0, 0), n, 2 ** 40 + n, 7, n, 0.02);
+    for (const type of storages)
+      for (const accumulate of [0, 1])
+        r.record("dropout", made(n, type), given(n, type), n, 5, n, 0.3, accumulate, type);
     r.record("peakTriad", made(n), given(n), given(n), n);
     r.record("peakUpdate", made(n), made(n), made(n), given(n), n);
     for (const ahead of [0, 16384]) r.record("peakRead", output([0], "f64", 1e-3, 1e-6), given(n), n, ahead);

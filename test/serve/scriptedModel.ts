@@ -57,7 +57,7 @@ export class ScriptedModel implements Model {
     this.tokenizer = byteTokenizer(script.chatTemplate);
     const config = { ...loadPreset("tiny"), vocabSize: this.tokenizer.vocabSize };
     const maxPositions = script.maxPositions ?? 4096;
-    this.info = { directory, config, weights: "bfloat16", cache: "bfloat16", maxPositions };
+    this.info = { directory, adapter: null, config, weights: "bfloat16", cache: "bfloat16", maxPositions };
   }
 
   /** The text of the newest request's prompt. */

@@ -21,6 +21,17 @@ export interface LayerKernels {
   ): void;
   sumSquares(out: Address, x: Address, n: number, type: DtypeCode): void;
   randomNormal(y: Address, n: number, seed: number, stream: number, start: number, std: number): void;
+  randomUniform(y: Address, n: number, seed: number, stream: number, start: number, bound: number): void;
+  dropout(
+    y: Address,
+    x: Address,
+    n: number,
+    seed: number,
+    stream: number,
+    rate: number,
+    accumulate: Flag,
+    type: DtypeCode,
+  ): void;
   rmsNormForward(
     y: Address,
     rstd: Address,

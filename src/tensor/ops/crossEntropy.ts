@@ -6,6 +6,7 @@ import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { gradientThroughMatrix, productWithMatrix } from "./products.js";
 
 export interface CrossEntropyResult {
   /** [rows] float32: negative log-probability of the target; 0 where the target is -1 */
@@ -69,24 +70,8 @@ export function linearCrossEntropy(
   for (let begin = 0; begin < rows; begin += step) {
     const count = Math.min(step, rows - begin);
     const xs = x.view(begin * dim, [count, dim]);
-    const w = head.data;
-    native().gemm(
-      logits.address,
-      xs.address,
-      w.address,
-      count,
-      vocab,
-      dim,
-      dim,
-      dim,
-      vocab,
-      0,
-      1,
-      0,
-      0,
-      x.code,
-      w.code,
-    );
+    const logitsOfChunk = logits.view(0, [count, vocab]);
+    productWithMatrix(tape, logitsOfChunk, xs, head, "prefill");
     const target = targets.view(begin, [count]);
     native().crossEntropy(
       losses.view(begin, [count]).address,
@@ -104,25 +89,8 @@ export function linearCrossEntropy(
     );
     if (!dx) continue;
     if (narrow) native().convert(narrow.address, logits.address, count * vocab, narrow.code, 0);
-    const d = narrow ?? logits;
-    const dxs = dx.view(begin * dim, [count, dim]);
-    native().gemm(
-      dxs.address,
-      d.address,
-      w.address,
-      count,
-      dim,
-      vocab,
-      vocab,
-      dim,
-      dim,
-      0,
-      0,
-      0,
-      x.code,
-      d.code,
-      w.code,
-    );
+    const d = narrow?.view(0, [count, vocab]) ?? logitsOfChunk;
+    gradientThroughMatrix({ tensor: dx.view(begin * dim, [count, dim]), accumulate: 0 }, d, head);
     const dw = head.grad;
     if (dw)
       native().gemm(dw.address, d.address, xs.address, vocab, dim, count, vocab, dim, dim, 1, 0, 1, 0, d.code, x.code);

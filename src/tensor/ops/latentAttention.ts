@@ -8,6 +8,7 @@ import { type DtypeCode, native, type QuantFormatCode } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { addToQueries, addToValues } from "./adapter.js";
 import type { RopeTables } from "./rope.js";
 
 /** How a cache keeps its entries: values as they are, or latents in E4M3 with a scale for each 128 of them beside bf16 keys. */
@@ -144,6 +145,7 @@ export function absorbQueries(
     q.code,
     storageCode(kvB),
   );
+  addToQueries(tape, y, q, kvB, shape);
   return y;
 }
 
@@ -195,6 +197,7 @@ export function expandValues(tape: Tape, latent: Tensor, kvB: Parameter, shape: 
     latent.code,
     storageCode(kvB),
   );
+  addToValues(tape, y, latent, kvB, shape);
   return y;
 }
 

@@ -1,9 +1,13 @@
-/** y = x W^T, as every projection of the model is written; W is [out, in] as in the checkpoint. FP8 is a property of W: fp8Linear.ts. */
+/**
+ * y = x W^T, as every projection of the model is written; W is [out, in] as in the checkpoint. FP8 is a property of W (fp8Linear.ts), and
+ * so is an adapter (adapter.ts): over a frozen W gradients reach x and the adapter.
+ */
 import type { Dtype } from "../dtype.js";
 import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { adapterGradients } from "./adapter.js";
 import { fp8Of, recordFp8 } from "./fp8Linear.js";
 import {
   gradientThroughExperts,
@@ -41,11 +45,12 @@ export function linear(
     recordFp8(tape, y, x, weight, fp8, tape.ints([0, m]));
     return y;
   }
-  x.isReadInBackward = tape.hasGrad;
+  readInBackward(tape, x, weight);
   tape.record(() => {
     const dy = y.grad;
     if (!dy) return;
     gradientThroughMatrix(tape.target(x), dy, weight);
+    adapterGradients(tape, x, dy, weight, [0, m]);
     tape.weightGrad(() => {
       const dw = weight.grad;
       // dW [n, k] += dy^T [n, m] x [m, k]
@@ -82,15 +87,29 @@ export function groupedLinear(
     recordFp8(tape, y, x, weight, fp8, offsets);
     return y;
   }
-  x.isReadInBackward = tape.hasGrad;
+  readInBackward(tape, x, weight);
   tape.record(() => {
     const dy = y.grad;
     if (!dy) return;
     gradientThroughExperts(tape.target(x), dy, weight, offsets);
+    if (weight.adapters.length > 0) adapterGradients(tape, x, dy, weight, offsets.ints());
     tape.weightGrad(() => {
       const dw = weight.grad;
       if (dw) native().groupedGemmWgrad(dw.address, dy.address, x.address, offsets.address, e, n, k, dy.code, x.code);
     });
   });
   return y;
+}
+
+/**
+ * Keeps the input of a product that is computed anew in the backward (`productWithMatrix`), whether or not its matrix is trained; of the
+ * input of an FP8 linear the quantised rows stay.
+ */
+export function keepInput({ hasGrad }: Tape, x: Tensor, weight: Parameter): void {
+  if (hasGrad && !fp8Of(weight, "prefill")) x.isReadInBackward = true;
+}
+
+/** Through a frozen matrix without an adapter a gradient passes without the input's values. */
+function readInBackward({ hasGrad }: Tape, x: Tensor, { isTrained, adapters }: Parameter): void {
+  if (hasGrad && (isTrained || adapters.length > 0)) x.isReadInBackward = true;
 }

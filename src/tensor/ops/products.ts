@@ -7,20 +7,26 @@ import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { GradTarget, Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { addAdapters } from "./adapter.js";
 import { fp8Of, fp8Product } from "./fp8Linear.js";
 
 /** Which kernel a row meets: many rows at once (training, prefill), or the streaming one of decoding. */
 export type RowKind = "prefill" | "decode";
 
-/** y [rows, n] = x [rows, k] W^T. @param weight [n, k] */
+/** y [rows, n] = x [rows, k] W^T, and what adapters add. @param weight [n, k] */
 export function productWithMatrix(tape: Tape, y: Tensor, x: Tensor, weight: Parameter, kind: RowKind): void {
+  matrixProduct(tape, y, x, weight, kind);
+  addAdapters(tape, y, x, weight, [0, x.rows]);
+}
+
+function matrixProduct(tape: Tape, y: Tensor, x: Tensor, weight: Parameter, kind: RowKind): void {
   const [n = 0, k = 0] = weight.shape;
   const { data: w, scales } = weight;
   const m = x.rows;
   const fp8 = fp8Of(weight, kind);
   if (fp8) fp8Product(tape, y, x, weight, fp8, tape.ints([0, m]));
   else if (scales && kind === "decode") {
-    productOfExperts(tape, y, x, weight, tape.ints([0, m]), kind);
+    expertProducts(tape, y, x, weight, tape.ints([0, m]), kind);
   } else if (scales) {
     const { group, values } = scales;
     const [a, b, s] = [x.address, w.address, values.address];
@@ -67,7 +73,10 @@ export function gradientThroughMatrix({ tensor: dx, accumulate }: GradTarget, dy
   } else native().gemm(c, a, b, m, k, n, n, k, k, 0, 0, accumulate, dx.code, dy.code, w.code);
 }
 
-/** y[r] = x[r] W[e]^T for the rows r of each expert. @param weight [experts, n, k] or, for one, [n, k] @param offsets [experts + 1] int32 */
+/**
+ * y[r] = x[r] W[e]^T for the rows r of each expert, and what adapters add.
+ * @param weight [experts, n, k] @param offsets [experts + 1] int32
+ */
 export function productOfExperts(
   tape: Tape,
   y: Tensor,
@@ -76,6 +85,12 @@ export function productOfExperts(
   offsets: Tensor,
   kind: RowKind,
 ): void {
+  expertProducts(tape, y, x, weight, offsets, kind);
+  if (weight.adapters.length > 0) addAdapters(tape, y, x, weight, offsets.ints());
+}
+
+/** @param weight [experts, n, k] or, for one, [n, k] */
+function expertProducts(tape: Tape, y: Tensor, x: Tensor, weight: Parameter, offsets: Tensor, kind: RowKind): void {
   const [n = 0, k = 0] = weight.shape.slice(-2);
   const e = offsets.size - 1;
   const { data: w, scales } = weight;

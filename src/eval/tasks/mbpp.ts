@@ -1,0 +1,44 @@
+/**
+ * MBPP: short Python problems, each with three asserts that the prompt shows; evaluation.md 3.16. Shots are problems 2, 3 and 4. The prompt
+ * is the task's text, its asserts and `[BEGIN]`, nothing else; lm-eval and the original put an introduction around the text.
+ */
+import type { Doc, TaskFile } from "../taskFile.js";
+import { passMetrics } from "./humaneval.js";
+import { passesAsserts } from "./programs.js";
+
+const shotIds = [2, 3, 4];
+
+function testsOf(doc: Doc): readonly string[] {
+  return doc.test_list as readonly string[];
+}
+
+export const mbppTask: TaskFile = {
+  task: "mbpp",
+  dataset: { path: "google-research-datasets/mbpp", name: "full" },
+  trainingSplit: "train",
+  validationSplit: "validation",
+  testSplit: "test",
+  fewshotSplit: "prompt",
+  docToText: (doc) => `${doc.text}\n\n${testsOf(doc).join("\n")}\n[BEGIN]\n`,
+  // Files come with the line ends of another system.
+  docToTarget: (doc) => `${String(doc.code).replaceAll("\r\n", "\n")}\n[DONE]`,
+  targetDelimiter: "",
+  fewshotConfig: {
+    sampler: "first_n",
+    processDocs: (docs) => docs.filter(({ task_id }) => shotIds.includes(Number(task_id))),
+  },
+  numFewshot: 3,
+  outputType: "generate_until",
+  generationKwargs: { until: ["[DONE]"], maxGenToks: 512 },
+  scorer: async ({ doc, responses: [response = ""] }, { runProgram }) => {
+    const source = [doc.test_setup_code ?? "", response, ...testsOf(doc)].join("\n");
+    const { passed, outcome } = await passesAsserts(runProgram, "python", source, 3);
+    return { metrics: passMetrics([passed], [1]), details: { outcome } };
+  },
+  metricList: [{ metric: "pass@1" }],
+  metadata: { version: 1 },
+  format: "own",
+  about: "task, asserts and [BEGIN]",
+  needs: ["sandbox"],
+  published: { table: "base", metric: "pass@1", value: 75.4, key: "pass@1,none" },
+};
