@@ -1,21 +1,8 @@
-/**
- * Where the optional packages are that guests run on, and where the compiled files of the sandbox are that its processes load. Uncompiled
- * sources (tests) are compiled for them into a temporary folder, because Node loads no TypeScript into a process under permissions.
- */
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+/** Where the optional packages are that guests run on. */
+import { realpathSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { basename, dirname, join, sep } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { dirname, join, sep } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { ProcessSetup } from "./guestTask.js";
 import type { Language } from "./program.js";
 
@@ -64,22 +51,4 @@ export function findInstalled(languages: readonly Language[]): Installed {
       }
     : null;
   return { python, javascript, folders: [...folders] };
-}
-
-/** The folder of the compiled files, and what removes it afterwards if it was made for this. */
-export async function compiledFiles(): Promise<{ readonly folder: string; readonly remove: () => void }> {
-  const here = dirname(fileURLToPath(import.meta.url));
-  if (existsSync(join(here, "sandboxProcess.js"))) return { folder: realpathSync(here), remove: () => {} };
-  const { default: ts } = await import("typescript");
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), "fathom-sandbox-")));
-  const sandbox = join(folder, basename(here));
-  mkdirSync(sandbox);
-  writeFileSync(join(folder, "package.json"), '{"type": "module"}\n');
-  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true };
-  for (const name of readdirSync(here)) {
-    if (!/(?<!\.test)\.ts$/.test(name)) continue;
-    const { outputText } = ts.transpileModule(readFileSync(join(here, name), "utf8"), { compilerOptions });
-    writeFileSync(join(sandbox, name.replace(/\.ts$/, ".js")), outputText);
-  }
-  return { folder: sandbox, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }

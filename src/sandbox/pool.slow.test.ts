@@ -1,9 +1,12 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
+import { compiledFolder } from "../files/compiledFolder.js";
 import { findInstalled } from "./installed.js";
 import { openSandbox } from "./sandbox.js";
 
@@ -86,6 +89,35 @@ test("after close nothing is left: no process, no file, and runs that had not en
   else process.env.TMPDIR = usual;
   rmSync(folder, { recursive: true });
   await expect(sandbox.run(good)).rejects.toThrow("the sandbox is closed");
+});
+
+test("a program of a user's that closes its sandbox, or forgets to, ends by itself and leaves no process", async () => {
+  // As it is installed: compiled files beside each other, packages in node_modules.
+  const { folder, remove } = await compiledFolder(new URL("./sandbox.ts", import.meta.url).href, "fathom-user-");
+  const files = await compiledFolder(new URL("../files/compiledFolder.ts", import.meta.url).href, "fathom-user-");
+  try {
+    cpSync(files.folder, join(folder, "../files"), { recursive: true });
+    symlinkSync(findInstalled(["python"]).folders[0] ?? "", join(folder, "../node_modules"));
+    for (const end of ["await sandbox.close();", ""]) {
+      const script = `
+        const { openSandbox } = await import(${JSON.stringify(pathToFileURL(join(folder, "sandbox.js")).href)});
+        const sandbox = await openSandbox({ runUnsafeCode: true, processes: 1, languages: ["javascript"] });
+        const { outcome } = await sandbox.run({ language: "javascript", program: "1" });
+        console.log(outcome, sandbox.pids().join());
+        ${end}
+        console.log("closed");`;
+      const { stdout, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+        encoding: "utf8",
+      });
+      const [, outcome, pid, last] = /^(\w+) (\d+)\n(\w+)\n$/.exec(stdout) ?? [];
+      expect({ outcome, last, status }).toEqual({ outcome: "passed", last: "closed", status: 0 });
+      for (let i = 0; i < 100 && isAlive(Number(pid)); i++) await sleep(50);
+      expect(isAlive(Number(pid))).toBe(false);
+    }
+  } finally {
+    remove();
+    files.remove();
+  }
 });
 
 test("memory does not grow with the number of programs", async () => {

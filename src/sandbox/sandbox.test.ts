@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { compiledFiles, findInstalled } from "./installed.js";
+import { compiledFolder } from "../files/compiledFolder.js";
+import { findInstalled } from "./installed.js";
 import { openSandbox, type Sandbox } from "./sandbox.js";
 
 let sandbox: Sandbox;
@@ -116,7 +117,7 @@ test("a missing package is named, with the command that installs it", async () =
   const found = findInstalled(["python", "javascript"]);
   expect(found.folders.every((path) => path.endsWith("node_modules"))).toBe(true);
   // The same code where nothing is installed.
-  const { folder, remove } = await compiledFiles();
+  const { folder, remove } = await compiledFolder(import.meta.url, "fathom-empty-");
   const empty = mkdtempSync(join(tmpdir(), "fathom-empty-"));
   try {
     const module = pathToFileURL(join(folder, "installed.js")).href;

@@ -7,8 +7,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
+import { compiledFolder } from "../files/compiledFolder.js";
 import type { ProcessSetup, RunTask } from "./guestTask.js";
-import { compiledFiles, findInstalled } from "./installed.js";
+import { findInstalled } from "./installed.js";
 import { checkRun, type Language, type ProgramRun, type RunResult } from "./program.js";
 import type { FromProcess, ToProcess } from "./sandboxProcess.js";
 
@@ -58,7 +59,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     throw new RangeError(`sandbox: memoryBytes must be between 32 MiB and 4 GiB, got ${memoryBytes}`);
   }
   const { folders, ...installed } = findInstalled(options.languages ?? ["python", "javascript"]);
-  const { folder, remove } = await compiledFiles();
+  const { folder, remove } = await compiledFolder(import.meta.url, "fathom-sandbox-");
   const setup: ProcessSetup = {
     workerFile: join(folder, "guestWorker.js"),
     memoryBytes,
@@ -230,6 +231,7 @@ class Guarded {
   /** Ends the process for certain; resolves when it is gone. */
   async kill(): Promise<void> {
     this.#isKilled = true;
+    if (this.isAlive) this.#keepAlive(true);
     this.#child.kill("SIGKILL");
     await this.#exited;
   }
