@@ -47,6 +47,11 @@ export class Datasets {
     this.#places = places;
   }
 
+  /** Whether the rows are on this machine; see `rows`. */
+  has(ref: DatasetRef, split: string, task: string): boolean {
+    return this.#folders(ref, task).some((folder) => splitFiles(folder, ref, split).length > 0);
+  }
+
   /**
    * @param split null: of a data set without splits, all its files
    * @param task whose data it is: a folder may be called like it
