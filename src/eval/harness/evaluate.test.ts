@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { AnsweringModel, preferring, writing } from "../../../test/eval/answeringModel.js";
 import type { Doc, ScoringTools, TaskFile } from "../taskFile.js";
 import { Datasets } from "./datasets.js";
+import { refusal } from "./evalModel.js";
 import { type EvaluateOptions, evaluateTasks, groupFigures, type TaskOutcome } from "./evaluate.js";
 import { type PlannedTask, planTask } from "./plan.js";
 import { plainText } from "./prompt.js";
@@ -104,6 +105,14 @@ test("an evaluation that ended early goes on with what is missing, and finds the
   const third = new AnsweringModel(preferring("no"));
   await evaluate([choice], { model: third, cache });
   expect(third.asked).toBe(0);
+});
+
+test("a request that the model refuses is told by task and document", async () => {
+  const model = new AnsweringModel((request, index) => {
+    if (index === 5) throw refusal(index, new RangeError("too long"));
+    return preferring("no")(request);
+  });
+  await expect(evaluate([choice], { model })).rejects.toThrow("task choice, document 2: too long");
 });
 
 test("shares of truncated, cut and unusable answers stand beside the figures", async () => {

@@ -111,10 +111,10 @@ test("repeats are asked for one by one, each with a seed of its own", () => {
     generationKwargs: { temperature: 0.7, until: ["\n"] },
   });
   const ask = (docId: number, seed: number) =>
-    buildRequests(task, docId, doc, [], plainText, seed).requests.map(
-      (request) => request.kind === "generate" && request,
+    buildRequests(task, docId, doc, [], plainText, seed).requests.flatMap((request) =>
+      request.kind === "generate" ? [request] : [],
     );
-  const seeds = [...ask(0, 1), ...ask(1, 1), ...ask(0, 2)].map((request) => request?.seed);
+  const seeds = [...ask(0, 1), ...ask(1, 1), ...ask(0, 2)].map(({ seed }) => seed);
   expect(new Set(seeds).size).toBe(9);
   expect(ask(0, 1)).toEqual(ask(0, 1));
   expect(ask(0, 1)[2]).toMatchObject({ repeat: 2, settings: { temperature: 0.7, until: ["\n"], maxGenToks: 256 } });
