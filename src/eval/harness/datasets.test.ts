@@ -61,6 +61,8 @@ test("the hub's cache is read as it lies, links and all, the commit of main firs
   mkdirSync(join(folder, "hub/datasets--org--set/snapshots/c0ffee/data"), { recursive: true });
   symlinkSync("../../../blobs/aa", join(folder, "hub/datasets--org--set/snapshots/c0ffee/data/test.jsonl"));
   expect(await found("org/set", null, "test")).toEqual(["main"]);
+  put("hub/datasets--old/snapshots/a1/test.jsonl", '{"from":"without owner"}\n');
+  expect(await found("old", null, "test")).toEqual(["without owner"]);
 });
 
 test("missing data says where it is published and where it was looked for", async () => {

@@ -93,14 +93,12 @@ export class Datasets {
   #folders({ path }: DatasetRef, task: string): string[] {
     const { dataDir, hubCache } = this.#places;
     if (isLocal(path)) return [path].filter((each) => existsSync(each));
-    const [owner = "", name = ""] = path.split("/");
-    const own =
-      dataDir === null
-        ? []
-        : [path, `${owner}--${name}`, `${owner}___${name}`, name, task, ""].map((each) => join(dataDir, each));
-    return [...new Set([...own, ...snapshots(join(hubCache, `datasets--${owner}--${name}`))])].filter((each) =>
-      statSync(each, { throwIfNoEntry: false })?.isDirectory(),
-    );
+    // Old data sets of the hub have no owner.
+    const name = path.split("/").at(-1) ?? path;
+    const names = [path, path.replace("/", "--"), path.replace("/", "___"), name, task, ""];
+    const own = dataDir === null ? [] : names.map((each) => join(dataDir, each));
+    const cached = snapshots(join(hubCache, `datasets--${path.replace("/", "--")}`));
+    return [...new Set([...own, ...cached])].filter((each) => statSync(each, { throwIfNoEntry: false })?.isDirectory());
   }
 }
 

@@ -9,13 +9,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { isObject } from "../../files/json.js";
 import { codePoints } from "./choiceMetrics.js";
-import type {
-  EvalModel,
-  EvalRequest,
-  EvalResponse,
-  GenerateRequest,
-  GenerateResponse,
-  LoglikelihoodResponse,
+import {
+  type EvalModel,
+  type EvalRequest,
+  type EvalResponse,
+  type GenerateRequest,
+  type GenerateResponse,
+  type LoglikelihoodResponse,
+  refusal,
 } from "./evalModel.js";
 import { type HttpAnswer, type PostJson, postJson } from "./postJson.js";
 import type { Prompt } from "./prompt.js";
@@ -80,7 +81,12 @@ export class EndpointModel implements EvalModel {
       for (let index = next++; index < requests.length; index = next++) {
         both.throwIfAborted();
         const request = requests[index];
-        if (request) onResponse(index, await this.#one(request, both));
+        if (!request) continue;
+        const response = await this.#one(request, both).catch((error: unknown) => {
+          both.throwIfAborted();
+          throw refusal(index, error);
+        });
+        onResponse(index, response);
       }
     });
     try {
