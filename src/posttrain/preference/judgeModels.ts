@@ -1,6 +1,7 @@
 /**
- * Who can be asked to judge: a model of our own engine, or any server that speaks OpenAI's chat completions (eval/harness/endpointModel.ts, which
- * asks a server that fails for a while again, ever later, and stops with a line that says so when it keeps failing).
+ * Who can be asked to judge: a model of our own engine, or any server that speaks OpenAI's chat completions
+ * (eval/harness/endpointModel.ts, which asks a server that fails for a while again, ever later, and stops with a line that says so when
+ * it keeps failing).
  */
 import type { EvalModel } from "../../eval/harness/evalModel.js";
 import type { LanguageModel } from "../../generate/languageModel.js";

@@ -1,6 +1,6 @@
 /**
- * A trained reward model: the model's own files, which any program opens, with value_head.safetensors and reward.json beside them. It scores
- * token ids, prompt and answer with the token that ends it; post-training.md 6.3.
+ * A trained reward model: the model's own files, which any program opens, with value_head.safetensors and reward.json beside them. It
+ * scores token ids, prompt and answer with the token that ends it; post-training.md 6.3.
  */
 import { join } from "node:path";
 import { readConfig } from "../../checkpoint/modelFiles.js";
