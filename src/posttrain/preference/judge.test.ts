@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { ScriptedModel } from "../../../test/serve/scriptedModel.js";
 import { testServer } from "../../../test/serve/testServer.js";
+import { openEndpoint } from "../../eval/harness/endpointModel.js";
 import { LanguageModel } from "../../generate/languageModel.js";
 import { type AskJudge, firstPlaceShare, Judge, type JudgeQuestion, judgeAll } from "./judge.js";
-import { askEndpoint, askEngine, type HttpAnswer, type JudgeEndpoint } from "./judgeModels.js";
+import { askEndpoint, askEngine } from "./judgeModels.js";
 import { parseChoice, parseScore } from "./judgePrompts.js";
 
 const { signal } = new AbortController();
@@ -142,64 +143,6 @@ test("many cases are judged some at once; when one fails the verdicts before it 
   expect(told.length).toBeLessThan(5);
 });
 
-describe("an endpoint", () => {
-  const question = { messages: [{ role: "user", content: "hi" }], temperature: 0.5, maxTokens: 9, seed: 3 };
-  const good = JSON.stringify({ choices: [{ message: { content: "Score: 1" } }] });
-
-  function endpoint(answers: readonly (HttpAnswer | Error)[]): JudgeEndpoint & { waits: number[]; calls: unknown[][] } {
-    const waits: number[] = [];
-    const calls: unknown[][] = [];
-    return {
-      ...{ url: "http://host:1/", model: "judge", apiKey: "key", retries: 3, waits, calls },
-      post: async (...call) => {
-        const answer = answers[calls.length];
-        calls.push(call.slice(0, 3));
-        if (answer instanceof Error || !answer) throw answer ?? new Error("asked too often");
-        return answer;
-      },
-      sleep: async (ms) => {
-        waits.push(ms);
-      },
-    };
-  }
-  const status = (code: number, retryAfter: string | null = null, text = "busy"): HttpAnswer => ({
-    status: code,
-    retryAfter,
-    text,
-  });
-
-  test("is asked in the protocol's form, and again after failures that may pass, ever later or when it says", async () => {
-    const given = endpoint([new Error("refused"), status(503), status(429, "7"), status(200, null, good)]);
-    expect(await askEndpoint(given)(question, signal)).toBe("Score: 1");
-    expect(given.waits).toEqual([1000, 2000, 7000]);
-    const { maxTokens, ...others } = question;
-    expect(given.calls[0]).toEqual([
-      "http://host:1/v1/chat/completions",
-      "key",
-      { ...others, model: "judge", max_tokens: maxTokens },
-    ]);
-  });
-
-  test("that keeps failing, or refuses, or answers something else, ends it with a line that says so", async () => {
-    const failing = endpoint(Array.from({ length: 9 }, () => status(500)));
-    await expect(askEndpoint(failing)(question, signal)).rejects.toThrow("HTTP 500: busy; gave up after 4 tries");
-    const refusing = endpoint([status(401, null, "no such key")]);
-    await expect(askEndpoint(refusing)(question, signal)).rejects.toThrow("HTTP 401: no such key");
-    expect(refusing.waits).toEqual([]);
-    const odd = endpoint([status(200, null, "<html>")]);
-    await expect(askEndpoint(odd)(question, signal)).rejects.toThrow("expected choices[0].message.content");
-    expect(() => askEndpoint({ ...odd, url: "localhost" })).toThrow("localhost is no address of a server");
-  });
-
-  test("is left alone once the signal comes", async () => {
-    const stop = new AbortController();
-    const given = endpoint([status(500)]);
-    const ask = askEndpoint({ ...given, sleep: async () => stop.abort(new RangeError("stopped")) });
-    await expect(ask(question, stop.signal)).rejects.toThrow("stopped");
-    expect(given.calls).toHaveLength(1);
-  });
-});
-
 describe("our own model judges", () => {
   const write = (): string => "It is right.\nScore: 9<｜end▁of▁sentence｜>";
 
@@ -220,10 +163,34 @@ describe("our own model judges", () => {
   test("behind our server", async () => {
     const { server, model, url } = await testServer({ write });
     servers.push(server);
-    const ask = askEndpoint({ url, model: "scripted", apiKey: null });
-    expect((await new Judge(ask).score(given, 0, signal)).score).toBe(9);
+    const endpoint = await openEndpoint({ url, model: null, apiKey: null, atOnce: 2 });
+    const verdict = await new Judge(askEndpoint(endpoint), { votes: 2, maxTokens: 77 }).score(given, 0, signal);
+    expect(verdict.score).toBe(9);
+    expect(verdict.votes[1]?.text).toBe("It is right.\nScore: 9");
     expect(model.lastPrompt).toContain("2 + 2?");
-    const wrong = askEndpoint({ url, model: "another", apiKey: null });
-    await expect(new Judge(wrong).score(given, 0, signal)).rejects.toThrow("HTTP 404");
+    const [first, second] = model.requests;
+    expect(first).toMatchObject({ maxTokens: 77, sampling: { temperature: 0.6 } });
+    expect(first?.sampling?.seed).not.toBe(second?.sampling?.seed);
+  });
+
+  test("behind a server that comes back, and one that does not: what was told before is not lost", async () => {
+    let calls = 0;
+    const told: (number | null)[] = [];
+    const busy = { status: 503, retryAfter: null, text: "busy" };
+    const good = JSON.stringify({ choices: [{ message: { content: "Score: 2" }, finish_reason: "stop" }] });
+    const endpoint = await openEndpoint({
+      ...{ url: "http://host", model: "judge", apiKey: null, atOnce: 1, retries: 2 },
+      // Busy at first, then well, then gone.
+      post: async () => (++calls === 1 || calls > 3 ? busy : { status: 200, retryAfter: null, text: good }),
+      sleep: async () => {},
+    });
+    const judge = new Judge(askEndpoint(endpoint));
+    const all = judgeAll([given, given, given], (each, i, until) => judge.score(each, i, until), {
+      atOnce: 1,
+      onVerdict: ({ score }) => told.push(score),
+      signal,
+    });
+    await expect(all).rejects.toThrow("http://host/v1/chat/completions: HTTP 503: busy after 3 tries");
+    expect(told).toEqual([2, 2]);
   });
 });

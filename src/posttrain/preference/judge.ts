@@ -1,7 +1,7 @@
 /**
- * A generative judge: a chat model that gives reasons and then a score, or says which of two answers is better. Several votes are averaged; of two
- * answers each vote sees its own order, drawn at random, so that a liking for the first one cancels out. DeepSeek-V3 report 5.2 (model-based
- * rewards, self-rewarding by votes); post-training.md 6.1, 6.2, 6.4.
+ * A generative judge: a chat model that gives reasons and then a score, or says which of two answers is better. Several votes are
+ * averaged; of two answers each vote sees its own order, drawn at random, so that a liking for the first one cancels out. DeepSeek-V3
+ * report 5.2 (model-based rewards, self-rewarding by votes); post-training.md 6.1, 6.2, 6.4.
  *
  * Every draw is a hash of the seed, the number of the case and the vote: a case gets the same questions whenever it is judged.
  */
