@@ -6,7 +6,7 @@ import type { FormsReport } from "../posttrain/distill/forms.js";
 import { files } from "../posttrain/distill/records.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
 import { addExpertOptions, type ExpertFlags, openExpert, samplePrinter, samplingOf } from "./distillExpert.js";
-import { checkersOf, type RuleFlags, withRuleOptions } from "./distillRules.js";
+import { openRules, type RuleFlags, withRuleOptions } from "./distillRules.js";
 import { act, grouped, type Outcome } from "./output.js";
 
 export interface FormsFlags extends ExpertFlags, RuleFlags {
@@ -58,10 +58,10 @@ export async function makeForms(
   if (system.trim() === "") throw new RangeError("--system: expected a text; without one the two forms are one");
   if (flags.teacher === undefined) return { report: problemFormsStep(directory, system), isStopped: false };
   const { sampleCandidates, taskIds } = await import("../posttrain/distill/sample.js");
-  const { accuracy, verdictOf } = await import("../posttrain/distill/scoring.js");
+  const { verdictOf } = await import("../posttrain/distill/scoring.js");
   const prompts = reasoningPrompts(directory);
   await using teacher = await openExpert({ ...flags, model: flags.teacher }, signal);
-  await using rules = await checkersOf(flags);
+  await using rules = await openRules(flags, prompts);
   const options = samplingOf(flags, temperature);
   const tasks = teacherTasks(prompts, system);
   const path = join(directory, files.teacher);
@@ -69,7 +69,7 @@ export async function makeForms(
   if (isStopped) return { report: null, isStopped };
   const wanted = new Set(taskIds(tasks, teacher, options.seed));
   const report = await teacherFormsStep(directory, prompts, wanted, (prompt, candidate) =>
-    verdictOf([accuracy(rules.rules)], prompt, candidate, signal),
+    verdictOf(rules.verifiers, prompt, candidate, signal),
   );
   return { report, isStopped };
 }

@@ -2,11 +2,11 @@
 
 import { join } from "node:path";
 import { Command } from "commander";
-import { files } from "../posttrain/distill/records.js";
+import { type DistillPrompt, files } from "../posttrain/distill/records.js";
 import type { ScoreResult } from "../posttrain/distill/score.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
 import { addExpertOptions, type ExpertFlags, openExpert, samplingOf } from "./distillExpert.js";
-import { checkersOf, type RuleFlags, withRuleOptions } from "./distillRules.js";
+import { openRules, type RuleFlags, withRuleOptions } from "./distillRules.js";
 import { act, grouped, type Outcome, say } from "./output.js";
 
 export interface ScoreFlags extends ExpertFlags, RuleFlags {
@@ -49,12 +49,12 @@ export async function giveScores(directory: string, flags: ScoreFlags, signal: A
   const { judgeVerifier } = await import("../posttrain/distill/judge.js");
   const { readPrompts } = await import("../posttrain/distill/records.js");
   const { scoreCandidates } = await import("../posttrain/distill/score.js");
-  const { accuracy, verdictOf } = await import("../posttrain/distill/scoring.js");
+  const { rewardNames, verdictOf } = await import("../posttrain/distill/scoring.js");
   const prompts = readPrompts(join(directory, files.prompts));
   await using judge = flags.judge === undefined ? null : await openExpert({ ...flags, model: flags.judge }, signal);
-  await using rules = await checkersOf(flags);
-  const verifiers = [accuracy(rules.rules), ...(judge ? [judgeVerifier(judge, samplingOf(flags, temperature))] : [])];
-  const names = [...verifiers.map(({ name }) => name), "format"];
+  await using rules = await openRules(flags, prompts);
+  const verifiers = [...rules.verifiers, ...(judge ? [judgeVerifier(judge, samplingOf(flags, temperature))] : [])];
+  const names = (prompt: DistillPrompt): string[] => rewardNames(verifiers, prompt);
   const options = { names, again: flags.again ?? false, atOnce: judge?.atOnce ?? rules.atOnce };
   let told = performance.now();
   const progress = (done: number, wanted: number): void => {

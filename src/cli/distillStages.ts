@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { files } from "../posttrain/distill/records.js";
 import type { Accuracy, ProblemChoice } from "../posttrain/grpo/problems.js";
-import { checkersOf } from "./distillRules.js";
+import { openRules } from "./distillRules.js";
 import type { StageFlags } from "./stageOptions.js";
 
 /** What a stage is told. */
@@ -75,7 +75,7 @@ export async function trainPolicy(choice: PolicyChoice): Promise<boolean> {
   const { inStage } = await import("./stageSession.js");
   const prompts = reasoningPrompts(choice.directory);
   const asked = stageFlags(choice, stageFolders.policy);
-  await using rules = await checkersOf(choice);
+  await using rules = await openRules(choice, prompts);
   return inStage(asked, "grpo", async (flags, { directory, config, tokenizer }, session) => {
     const defaults = defaultStageSettings(config);
     const settings = stageSettings(flags, {

@@ -16,6 +16,7 @@ export interface JudgeOptions {
 export function judgeVerifier(expert: Expert, options: JudgeOptions): Verifier {
   return {
     name: "judge",
+    applies: () => true,
     verify: async ({ id, prompt, answer }, completion, signal) => {
       const content = judgeText(prompt, answer ?? null, completion);
       for (let attempt = 0; attempt < 2; attempt++) {

@@ -6,7 +6,7 @@ import { problemAt } from "../../eval/problems/families.js";
 import { problemPrompts } from "./problemPrompts.js";
 import type { Candidate, DistillPrompt } from "./records.js";
 import { type ScoreOptions, type ScoreResult, scoreCandidates } from "./score.js";
-import { accuracy, textRules, type Verdict, verdictOf } from "./scoring.js";
+import { accuracy, rewardNames, textRules, type Verdict, type Verifier, verdictOf } from "./scoring.js";
 
 let folder = "";
 let path = "";
@@ -18,7 +18,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const never = new AbortController().signal;
 const prompt: DistillPrompt = { id: "p", domain: "math", prompt: "?", source: "test", license: "MIT" };
-const options: ScoreOptions = { names: ["accuracy", "format"], again: false, atOnce: 2 };
+const options: ScoreOptions = { names: () => ["accuracy", "format"], again: false, atOnce: 2 };
 
 function candidate(index: number, completion: string): Candidate {
   return {
@@ -73,7 +73,7 @@ test("what is scored is not scored again, unless it is asked for or another rewa
   const size = readFileSync(path).length;
   expect(await score()).toMatchObject({ candidates: 4, scored: 0 });
   expect(readFileSync(path).length).toBe(size);
-  expect(await score({ names: ["accuracy", "judge", "format"] })).toMatchObject({ scored: 4 });
+  expect(await score({ names: () => ["accuracy", "judge", "format"] })).toMatchObject({ scored: 4 });
   expect(await score({ again: true })).toMatchObject({ candidates: 4, scored: 4 });
 });
 
@@ -115,7 +115,9 @@ test("a generated problem is scored by its own rule; what no rule knows is untol
   expect(await verdict(division, reasoned)).toEqual({ reward: { accuracy: 1, format: 1 }, correct: true });
   expect(await verdict(division, mistaken)).toEqual({ reward: { accuracy: 0, format: 1 }, correct: false });
   expect(await verdict(division, "I do not know.")).toEqual({ reward: { accuracy: 0, format: 0 }, correct: false });
-  expect(await verdict(prompt, solution)).toEqual({ reward: { accuracy: null, format: 1 }, correct: null });
+  expect(await verdict(prompt, solution)).toEqual({ reward: { format: 1 }, correct: null });
+  expect(rewardNames([accuracy(textRules)], division)).toEqual(["accuracy", "format"]);
+  expect(rewardNames([accuracy(textRules)], prompt)).toEqual(["format"]);
 });
 
 test.each([
@@ -135,8 +137,9 @@ test.each([
 });
 
 test("an answer is right if every verifier that can tell says so", async () => {
-  const says = (name: string, value: number | null): { name: string; verify: () => Promise<number | null> } => ({
+  const says = (name: string, value: number | null): Verifier => ({
     name,
+    applies: () => true,
     verify: async () => value,
   });
   const correct = async (...values: readonly (number | null)[]): Promise<boolean | null> =>

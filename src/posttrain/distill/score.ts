@@ -7,8 +7,8 @@ import { eachInWindow } from "./sample.js";
 import type { Verdict } from "./scoring.js";
 
 export interface ScoreOptions {
-  /** Rewards that a candidate must have to count as scored. */
-  readonly names: readonly string[];
+  /** Rewards that an answer to a prompt must have to count as scored. */
+  readonly names: (prompt: DistillPrompt) => readonly string[];
   /** Score those that have all of them too. */
   readonly again: boolean;
   readonly atOnce: number;
@@ -42,19 +42,23 @@ export async function scoreCandidates(
   signal: AbortSignal,
   onProgress: (done: number, wanted: number) => void = () => {},
 ): Promise<ScoreResult> {
-  const hasAll = (reward: unknown): boolean => isObject(reward) && names.every((name) => name in reward);
   const byId = new Map(prompts.map((prompt) => [prompt.id, prompt]));
+  const hasAll = (promptId: unknown, reward: unknown): boolean => {
+    const prompt = byId.get(String(promptId));
+    return prompt !== undefined && isObject(reward) && names(prompt).every((name) => name in reward);
+  };
   const known = new Map<string, Known>();
   for await (const { value, at, offset, bytes } of readLog(path)) {
     const { id, prompt_id: promptId, reward } = asCandidate(value, at);
     if (!byId.has(promptId)) throw new RangeError(`${at}: there is no prompt ${promptId} to score it by`);
-    known.set(id, { offset, bytes, promptId, isScored: hasAll(reward) });
+    known.set(id, { offset, bytes, promptId, isScored: hasAll(promptId, reward) });
   }
   if (known.size === 0) throw new RangeError(`${path}: no candidates to score; fathom distill sample makes them`);
   const order = [...known].flatMap(([id, { isScored }]) => (isScored && !again ? [] : [id]));
   using reader = new LineReader(path);
   const journal = path.replace(/\.jsonl$/, ".scores.jsonl");
-  const isUsable = ({ reward }: Readonly<Record<string, unknown>>): boolean => !again && hasAll(reward);
+  const isUsable = ({ prompt_id, reward }: Readonly<Record<string, unknown>>): boolean =>
+    !again && hasAll(prompt_id, reward);
   using log = await OrderedLog.open<Candidate>(path, journal, order, () => true, isUsable);
   const begun = log.numDone;
   const counts = { correct: 0, wrong: 0, untold: 0 };

@@ -98,7 +98,7 @@ export async function teacherFormsStep(
 /** Replaces the selected records. @throws as `selectCandidates` */
 export async function selectStep(directory: string, options: SelectOptions): Promise<SelectionReport> {
   const path = join(directory, files.candidates);
-  const selection = await selectCandidates(path, readPrompts(join(directory, files.prompts)), options);
+  const selection = await selectCandidates(path, reasoningPrompts(directory), options);
   updateReport(directory, { selection: selection.report });
   writeSelected(join(directory, files.selected), path, selection);
   return selection.report;
