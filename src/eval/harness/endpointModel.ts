@@ -29,7 +29,7 @@ export interface EndpointOptions {
   readonly apiKey: string | null;
   /** Requests under way at once. */
   readonly atOnce: number;
-  /** How often a request is tried again. Default 6, over about two minutes. */
+  /** How often a request is tried again. Default 6, over about a minute. */
   readonly retries?: number;
   /** For tests. */
   readonly post?: PostJson;
