@@ -78,7 +78,7 @@ const python = (): readonly Row[] => [
   {
     name: "read the sandbox's own code",
     program: attempts(
-      "open('/work/package.json').read()",
+      "open('/package.json').read()",
       "open('package.json').read()",
       "open('sandboxProcess.js').read()",
     ),

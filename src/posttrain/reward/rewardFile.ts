@@ -117,7 +117,8 @@ class RewardThread {
   /** Loads the file, if no thread has it loaded. */
   start(): Promise<Exports> {
     this.#started ??= new Promise((resolve, reject) => {
-      const worker = new Worker(this.#workerUrl, { workerData: this.#setup });
+      // Flags of the caller's program are not meant for this thread; Node 22 refuses some of them here.
+      const worker = new Worker(this.#workerUrl, { workerData: this.#setup, execArgv: [] });
       this.#worker = worker;
       const gone = (error: Error): void => {
         reject(error);
