@@ -47,7 +47,7 @@ Example:
   fathom distill prompts distilled --family add-subtract --count 400 --plain`,
     );
   return act<PromptsFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, false, () => prompts(directory, flags)),
+    inDirectory(directory, "nothing", () => prompts(directory, flags)),
   );
 }
 

@@ -22,7 +22,7 @@ export function distillReportCommand(): Command {
     .addOption(integerOption("--samples <n>", "answers of each kind to show (default 3)", 0, 100))
     .addHelpText("after", "\nExample, after fathom distill select:\n  fathom distill report distilled");
   return act<ReportFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, true, () => report(directory, flags)),
+    inDirectory(directory, "prompts", () => report(directory, flags)),
   );
 }
 

@@ -31,7 +31,7 @@ Examples, after fathom distill prompts distilled --family add-subtract --count 4
   fathom distill sample distilled --model http://127.0.0.1:8000 --endpoint-model quickstart`,
   );
   return act<SampleFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, true, (signal) => sample(directory, flags, signal)),
+    inDirectory(directory, "prompts", (stoppable) => sample(directory, flags, stoppable())),
   );
 }
 

@@ -31,7 +31,7 @@ Examples, after fathom distill sample:
   fathom distill score distilled --judge http://127.0.0.1:8000`,
   );
   return act<ScoreFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, true, (signal) => score(directory, flags, signal)),
+    inDirectory(directory, "prompts", (stoppable) => score(directory, flags, stoppable())),
   );
 }
 
