@@ -51,4 +51,4 @@ test("fewer bits diverge more and take less memory; bf16 does not diverge from i
   const cache = at("bf16, fp8 latent cache");
   expect(cache.klNats).toBeGreaterThan(0);
   expect(cache.weightMiB).toBe(at("bf16").weightMiB);
-});
+}, 120_000);

@@ -1,7 +1,7 @@
 /** `fathom eval`: benchmarks by name or from task files, on a model of ours or behind an endpoint. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { engineOptions } from "./engine.js";
-import type { EvalFlags } from "./evalRun.js";
+import type { EvalFlags } from "./evalOptions.js";
 import { modelHelp } from "./modelPath.js";
 import { act, integerOption, type Outcome, repeated } from "./output.js";
 

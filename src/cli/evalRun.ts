@@ -2,49 +2,28 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { DataPlaces } from "../eval/harness/datasets.js";
-import type { EndpointModel } from "../eval/harness/endpointModel.js";
+import { type DataPlaces, Datasets, hubCacheOf } from "../eval/harness/datasets.js";
+import { openEndpoint } from "../eval/harness/endpointModel.js";
+import { EngineModel } from "../eval/harness/engineModel.js";
 import type { EvalModel } from "../eval/harness/evalModel.js";
-import type { Progress, TaskOutcome } from "../eval/harness/evaluate.js";
-import type { PlannedTask } from "../eval/harness/plan.js";
-import type { PromptSettings } from "../eval/harness/prompt.js";
-import type { RunFacts } from "../eval/harness/results.js";
+import { evaluateTasks, groupFigures } from "../eval/harness/evaluate.js";
+import { heldOutOf, readHeldOut } from "../eval/harness/heldOut.js";
+import { judgeReply } from "../eval/harness/judge.js";
+import { modelId } from "../eval/harness/modelId.js";
+import { evaluatedSplit, type PlannedTask, planTask } from "../eval/harness/plan.js";
+import { Registry, type Selection } from "../eval/harness/registry.js";
+import { RequestCache } from "../eval/harness/requestCache.js";
+import { fileName, type RunFacts, resultsOf, writeResults } from "../eval/harness/results.js";
+import { resultTable } from "../eval/harness/resultTable.js";
+import { runnableLanguages, runTrusted } from "../eval/harness/trustedPrograms.js";
 import type { DocSource, GenerationKwargs, ScoringTools, TaskFile } from "../eval/taskFile.js";
-import { isObject } from "../files/json.js";
+import { builtInGroups, builtInTasks } from "../eval/tasks/index.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import { type EngineFlags, openEngine } from "./engine.js";
+import { openEngine } from "./engine.js";
+import { cacheOf, type EvalFlags, genKwargsOf, jsonObject, promptsOf, samplesOf } from "./evalOptions.js";
+import { progressLine, tellPlan, warnings } from "./evalTell.js";
 import { localModel } from "./modelPath.js";
-import { abortedBySigint, grouped, type Outcome, say } from "./output.js";
-
-export interface EvalFlags extends EngineFlags {
-  readonly model?: string;
-  readonly tasks?: string;
-  readonly numFewshot?: number;
-  readonly limit?: number;
-  readonly samples?: string;
-  readonly seed?: number;
-  readonly outputPath?: string;
-  readonly logSamples?: boolean;
-  readonly predictOnly?: boolean;
-  readonly writeOut?: boolean;
-  /** False: --no-use-cache; true: neither was given. */
-  readonly useCache?: string | boolean;
-  readonly genKwargs?: string;
-  readonly applyChatTemplate?: boolean;
-  readonly fewshotAsMultiturn?: boolean;
-  readonly systemInstruction?: string;
-  readonly thinkEnd?: string;
-  readonly dataDir?: string;
-  readonly includePath?: readonly string[];
-  readonly heldOut?: string;
-  readonly metadata?: string;
-  readonly bootstrapIters?: number;
-  readonly confirmRunUnsafeCode?: boolean;
-  readonly endpointModel?: string;
-  readonly concurrency?: number;
-  readonly judge?: string;
-  readonly judgeModel?: string;
-}
+import { abortedBySigint, type Outcome } from "./output.js";
 
 const usualSeed = 1234;
 const usualDraws = 100_000;
@@ -61,23 +40,22 @@ interface Opened {
 
 export async function run(flags: EvalFlags): Promise<Outcome> {
   const begun = performance.now();
-  const { Datasets } = await import("../eval/harness/datasets.js");
-  const { planTask } = await import("../eval/harness/plan.js");
-  const { evaluateTasks, groupFigures } = await import("../eval/harness/evaluate.js");
-  const { fileName, resultsOf, writeResults } = await import("../eval/harness/results.js");
-  const { resultTable } = await import("../eval/harness/resultTable.js");
-  const { RequestCache } = await import("../eval/harness/requestCache.js");
-  const selection = await selectTasks(flags);
+  const { leftOut, ...selection } = withoutMissingTools(selectTasks(flags), flags);
   checkNeeds(selection.tasks, flags);
-  const generationKwargs = await genKwargsOf(flags.genKwargs);
+  const generationKwargs = genKwargsOf(flags.genKwargs);
   const samples = samplesOf(flags.samples);
   const metadata = jsonObject("--metadata", flags.metadata) ?? {};
   const signal = abortedBySigint("interrupted; answers until now are kept where there is a cache, run again to go on");
+  const datasets = new Datasets(placesOf(flags));
+  // Before the model is opened, which may take long: is all there?
+  for (const file of selection.tasks) {
+    if (file.dataset) await datasets.rows(file.dataset, evaluatedSplit(file), file.task);
+  }
   const opened = await openModel(flags, selection.tasks);
+  const judge = await openJudge(flags);
   try {
     const { model } = opened;
     const planned: PlannedTask[] = [];
-    const datasets = new Datasets(await placesOf(flags));
     for (const file of selection.tasks) {
       planned.push(
         await planTask(file, {
@@ -92,14 +70,14 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
         }),
       );
     }
-    tellPlan(planned, flags.writeOut ?? false);
+    tellPlan(planned, flags.writeOut ? model : null);
     const folder = flags.outputPath === undefined ? null : join(flags.outputPath, fileName(model.name));
     const cachePath = cacheOf(flags, folder);
     using cache = cachePath === null ? null : new RequestCache(cachePath);
     const tasks = await evaluateTasks(planned, {
       model,
       cache,
-      tools: await toolsOf(flags, signal),
+      tools: toolsOf(flags, judge, cache, signal),
       predictOnly: flags.predictOnly ?? false,
       thinkEnd: flags.thinkEnd ?? null,
       draws: flags.bootstrapIters ?? usualDraws,
@@ -107,7 +85,12 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
       signal,
     });
     const groups = groupFigures(selection.groups, tasks);
-    const facts = factsOf(flags, opened, samples, generationKwargs, (performance.now() - begun) / 1000);
+    const seconds = (performance.now() - begun) / 1000;
+    const facts = {
+      ...factsOf(flags, opened, samples, generationKwargs, seconds),
+      leftOut,
+      judge: judge?.name ?? null,
+    };
     const results = resultsOf(tasks, groups, facts);
     const files =
       folder === null
@@ -116,7 +99,7 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
     const text = [
       ...(flags.predictOnly ? [] : [resultTable(tasks, groups)]),
       ...tasks.flatMap(({ report }) => (report ? [report.text] : [])),
-      ...warnings(tasks, flags),
+      ...warnings(tasks, leftOut, flags),
       ...(files[0] === undefined ? [] : [files[0]]),
     ].join("\n");
     return { result: { ...results, files }, text };
@@ -125,9 +108,7 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
   }
 }
 
-async function selectTasks(flags: EvalFlags): Promise<import("../eval/harness/registry.js").Selection> {
-  const { Registry } = await import("../eval/harness/registry.js");
-  const { builtInGroups, builtInTasks } = await import("../eval/tasks/index.js");
+function selectTasks(flags: EvalFlags): Selection {
   if (!flags.tasks) throw new RangeError("eval: give --tasks (--list shows all)");
   if ((flags.logSamples || flags.predictOnly) && flags.outputPath === undefined) {
     throw new RangeError("eval: --log-samples and --predict-only need --output-path to write to");
@@ -138,6 +119,29 @@ async function selectTasks(flags: EvalFlags): Promise<import("../eval/harness/re
   const registry = new Registry(builtInTasks, builtInGroups);
   for (const path of flags.includePath ?? []) registry.include(path);
   return registry.select(flags.tasks.split(",").map((name) => name.trim()));
+}
+
+/**
+ * Leaves out tasks that a group brought and whose programs cannot be run here.
+ * @throws RangeError for one that was asked for by its own name, or if none is left
+ */
+function withoutMissingTools(
+  { tasks, groups }: Selection,
+  flags: EvalFlags,
+): Selection & { readonly leftOut: Readonly<Record<string, string>> } {
+  const languages = runnableLanguages(process.env.PATH);
+  const isMissing = ({ language }: TaskFile): boolean =>
+    !flags.predictOnly && language !== undefined && !languages.includes(language);
+  const missing = tasks.filter(isMissing);
+  const named = flags.tasks?.split(",").map((name) => name.trim());
+  const wanted =
+    missing.find(({ task }) => named?.includes(task)) ?? (missing.length === tasks.length ? missing[0] : null);
+  if (wanted) throw new RangeError(`task ${wanted.task}: programs in ${wanted.language} cannot be run on this machine`);
+  return {
+    tasks: tasks.filter((task) => !isMissing(task)),
+    groups,
+    leftOut: Object.fromEntries(missing.map(({ task, language }) => [task, `no tools of ${language} on this machine`])),
+  };
 }
 
 /** @throws RangeError naming the tasks that need what was not given */
@@ -165,14 +169,10 @@ function checkNeeds(tasks: readonly TaskFile[], flags: EvalFlags): void {
 async function openModel(flags: EvalFlags, tasks: readonly TaskFile[]): Promise<Opened> {
   const { model: name = "", apiKey } = { ...flags, apiKey: process.env.OPENAI_API_KEY || null };
   if (/^https?:\/\//.test(name)) {
-    const { openEndpoint } = await import("../eval/harness/endpointModel.js");
     const atOnce = flags.concurrency ?? 8;
     const model = await openEndpoint({ url: name, model: flags.endpointModel ?? null, apiKey, atOnce });
     return { model, tokenizer: null, maxPositions: null, heldOut: null };
   }
-  const { EngineModel } = await import("../eval/harness/engineModel.js");
-  const { heldOutOf } = await import("../eval/harness/heldOut.js");
-  const { modelId } = await import("../eval/harness/modelId.js");
   // Drafts help those alone that write; prompts are read the slower for them.
   const writes = tasks.some(({ outputType }) => outputType === "generate_until");
   const engine = await openEngine(await localModel(name), writes ? flags : { ...flags, speculation: 0 });
@@ -186,8 +186,7 @@ async function openModel(flags: EvalFlags, tasks: readonly TaskFile[]): Promise<
   };
 }
 
-async function placesOf(flags: EvalFlags): Promise<DataPlaces> {
-  const { hubCacheOf } = await import("../eval/harness/datasets.js");
+function placesOf(flags: EvalFlags): DataPlaces {
   const dataDir = flags.dataDir ?? null;
   if (dataDir !== null && !existsSync(dataDir)) throw new RangeError(`--data-dir ${dataDir}: no such folder`);
   return { dataDir, hubCache: hubCacheOf(process.env) };
@@ -199,7 +198,6 @@ function docSource(opened: Opened, flags: EvalFlags, metadata: Readonly<Record<s
     tokenizer,
     maxPositions,
     heldOut: async () => {
-      const { readHeldOut } = await import("../eval/harness/heldOut.js");
       const path = flags.heldOut ?? opened.heldOut;
       if (path !== null) return readHeldOut(path);
       throw new RangeError(`eval: ${flags.model} is no run with held-out documents; name some with --held-out`);
@@ -208,24 +206,22 @@ function docSource(opened: Opened, flags: EvalFlags, metadata: Readonly<Record<s
   };
 }
 
-function promptsOf(flags: EvalFlags): PromptSettings {
-  return {
-    chat: flags.applyChatTemplate ? { shotsAsTurns: flags.fewshotAsMultiturn ?? false } : null,
-    systemInstruction: flags.systemInstruction ?? null,
-  };
+/** Null: none was given. */
+async function openJudge(flags: EvalFlags): Promise<EvalModel | null> {
+  if (flags.judge === undefined) return null;
+  const apiKey = process.env.JUDGE_API_KEY || process.env.OPENAI_API_KEY || null;
+  return openEndpoint({ url: flags.judge, model: flags.judgeModel ?? null, apiKey, atOnce: 1 });
 }
 
-async function toolsOf(flags: EvalFlags, signal: AbortSignal): Promise<ScoringTools> {
-  const { runTrusted } = await import("../eval/harness/trustedPrograms.js");
-  let judge: EndpointModel | null = null;
-  if (flags.judge !== undefined) {
-    const { openEndpoint } = await import("../eval/harness/endpointModel.js");
-    const apiKey = process.env.JUDGE_API_KEY || process.env.OPENAI_API_KEY || null;
-    judge = await openEndpoint({ url: flags.judge, model: flags.judgeModel ?? null, apiKey, atOnce: 8 });
-  }
+function toolsOf(
+  flags: EvalFlags,
+  judge: EvalModel | null,
+  cache: RequestCache | null,
+  signal: AbortSignal,
+): ScoringTools {
   return {
     judge: async (prompt) => {
-      if (judge) return judge.chat(prompt, signal);
+      if (judge) return judgeReply(judge, cache, prompt, signal);
       throw new RangeError("this answer is judged by a model: give --judge");
     },
     runProgram: async (program) => {
@@ -235,110 +231,13 @@ async function toolsOf(flags: EvalFlags, signal: AbortSignal): Promise<ScoringTo
   };
 }
 
-function cacheOf({ useCache }: EvalFlags, folder: string | null): string | null {
-  if (typeof useCache === "string") return useCache;
-  return useCache === false || folder === null ? null : join(folder, "answers.jsonl");
-}
-
-async function genKwargsOf(text: string | undefined): Promise<GenerationKwargs | null> {
-  if (text === undefined) return null;
-  const { generationOfKeys, generationSchema } = await import("../eval/harness/taskSchema.js");
-  const value = text.trim().startsWith("{")
-    ? jsonObject("--gen-kwargs", text)
-    : Object.fromEntries(
-        text.split(",").map((pair) => {
-          const [key = "", ...rest] = pair.split("=");
-          if (rest.length === 0) throw new RangeError(`--gen-kwargs: expected name=value, got ${JSON.stringify(pair)}`);
-          return [key.trim(), scalar(rest.join("="))];
-        }),
-      );
-  const result = generationSchema.safeParse(value);
-  if (result.success) return generationOfKeys(result.data);
-  const [issue] = result.error.issues;
-  throw new RangeError(`--gen-kwargs: ${[issue?.path.join("."), issue?.message].filter(Boolean).join(": ")}`);
-}
-
-function scalar(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-function samplesOf(given: string | undefined): Record<string, number[]> | null {
-  const text = given !== undefined && existsSync(given) ? readFileSync(given, "utf8") : given;
-  const value = jsonObject("--samples", text);
-  if (value === null) return null;
-  for (const [task, ids] of Object.entries(value)) {
-    if (!Array.isArray(ids) || ids.length === 0) {
-      throw new RangeError(`--samples: ${task}: expected a list of documents' numbers, got ${JSON.stringify(ids)}`);
-    }
-  }
-  return value as Record<string, number[]>;
-}
-
-function jsonObject(flag: string, text: string | undefined): Record<string, unknown> | null {
-  if (text === undefined) return null;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new RangeError(`${flag}: not valid JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  if (isObject(value)) return value;
-  throw new RangeError(`${flag}: expected a JSON object, got ${text}`);
-}
-
-function tellPlan(planned: readonly PlannedTask[], writesOut: boolean): void {
-  for (const { task, docs, total } of planned) {
-    const requests = docs.reduce((sum, doc) => sum + doc.requests.length, 0);
-    const part = docs.length < total ? ` of ${grouped(total)}` : "";
-    say(
-      `${task.name}: ${grouped(docs.length)}${part} documents, ${task.numFewshot} shots, ${grouped(requests)} requests`,
-    );
-    const [first] = docs;
-    const [request] = first?.requests ?? [];
-    if (!writesOut || !request || !first) continue;
-    say(`--- ${task.name}, document ${first.docId}`);
-    if (request.kind === "rolling") say(request.text);
-    else if (request.prompt.kind === "text") say(request.prompt.text);
-    else for (const { role, content } of request.prompt.messages) say(`[${role}] ${content}`);
-    const continuations = first.requests.flatMap((each) => (each.kind === "loglikelihood" ? [each.continuation] : []));
-    if (continuations.length > 0) say(`--- scored: ${JSON.stringify(continuations)}`);
-    say(`--- target: ${JSON.stringify(first.target)}`);
-  }
-}
-
-/** A line a second at most, and the last of each stage. */
-function progressLine(): (progress: Progress) => void {
-  let told = performance.now();
-  const begun = performance.now();
-  return ({ stage, done, total, cached }) => {
-    const now = performance.now();
-    const isEnd = done === total;
-    if (total === 0 || (now - told < 1000 && !(isEnd && stage === "answering"))) return;
-    told = now;
-    const rate = (done - cached) / ((now - begun) / 1000);
-    const left = rate > 0 && !isEnd ? `, ${duration((total - done) / rate)} left` : "";
-    const known = cached > 0 ? ` (${grouped(cached)} were known)` : "";
-    say(`${stage}: ${grouped(done)} of ${grouped(total)}${known}, ${rate.toFixed(1)} a second${left}`);
-  };
-}
-
-function duration(seconds: number): string {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  const minutes = Math.ceil(seconds / 60);
-  return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
-}
-
 function factsOf(
   flags: EvalFlags,
   { tokenizer, model }: Opened,
   samples: RunFacts["samples"],
   generationKwargs: GenerationKwargs | null,
   seconds: number,
-): RunFacts {
+): Omit<RunFacts, "judge" | "leftOut"> {
   const template = flags.applyChatTemplate ? (tokenizer?.chatTemplate ?? "the server's") : null;
   const { dtype, weights, cache } = flags;
   const version = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -364,34 +263,4 @@ function factsOf(
 
 function defined(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-}
-
-/** What a reader of the figures must know. */
-function warnings(tasks: readonly TaskOutcome[], flags: EvalFlags): string[] {
-  const lines: string[] = [];
-  const partly = tasks.filter(({ docs, total }) => docs.length < total).map(({ task }) => task.name);
-  if (partly.length > 0) {
-    lines.push(
-      `warning: only a part of the documents was evaluated (${list(partly)}): figures for trying, not for reporting`,
-    );
-  }
-  const many = (share: number | null): boolean => share !== null && share > 0.01;
-  const truncated = tasks.filter(({ health }) => many(health.truncated)).map(({ task }) => task.name);
-  if (truncated.length > 0) {
-    lines.push(`warning: answers were cut off by max_gen_toks (${list(truncated)}); give more with --gen-kwargs`);
-  }
-  const cut = tasks.filter(({ health }) => many(health.cut)).map(({ task }) => task.name);
-  if (cut.length > 0)
-    lines.push(`warning: prompts lost their beginning, being longer than the model's context (${list(cut)})`);
-  const formats = new Set(tasks.flatMap(({ task }) => (task.file.published ? [task.file.format] : [])));
-  if (formats.size > 0 && !flags.predictOnly) {
-    lines.push(
-      "published: DeepSeek-V3's own figure, from an internal harness with other prompts; a few points apart is expected",
-    );
-  }
-  return lines;
-}
-
-function list(names: readonly string[]): string {
-  return names.length <= 4 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
 }

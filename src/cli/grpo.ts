@@ -1,19 +1,47 @@
 /** `fathom grpo`: reinforcement learning on questions whose answers can be scored. */
-import { Command } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { TrainResult } from "../train/events.js";
+import { withReadingOptions } from "./dataReading.js";
 import { addPolicyOptions, type PolicyFlags } from "./grpoOptions.js";
+import type { QuestionFlags } from "./grpoQuestions.js";
 import { act, grouped, integerOption, type Outcome, repeated, table } from "./output.js";
 import { addStageOptions, type StageFlags } from "./stageOptions.js";
 
-interface GrpoFlags extends StageFlags, PolicyFlags {
-  readonly problems?: readonly string[];
-  readonly level?: number;
-  readonly plain?: boolean;
-  readonly evalProblems?: number;
-}
+interface GrpoFlags extends StageFlags, PolicyFlags, QuestionFlags {}
 
 export function grpoCommand(): Command {
   const command = new Command("grpo").description("Reinforcement learning with group-relative advantages (GRPO).");
-  addPolicyOptions(addStageOptions(command, { learningRate: 1e-6, minLearningRate: 1e-6 }))
+  addPolicyOptions(withReadingOptions(addStageOptions(command, { learningRate: 1e-6, minLearningRate: 1e-6 })))
+    .option(
+      "--data <path>",
+      "prompts with columns for the rewards: JSONL, JSON, CSV, Parquet; may be repeated",
+      repeated,
+    )
+    .option(
+      "--reward <name>",
+      "built-in (boxed, exact, code, ...), a file of yours, or model:DIR; may be repeated",
+      repeated,
+    )
+    .addOption(
+      new Option("--reward-weights <w,...>", "of the rewards in their order (default 1 each)").argParser((text) => {
+        const weights = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+        if (!weights.every(Number.isFinite)) throw new InvalidArgumentError("expected numbers, separated by commas.");
+        return weights;
+      }),
+    )
+    .addOption(
+      new Option("--combination <how>", "of several rewards (default sum-then-normalize)").choices([
+        "sum-then-normalize",
+        "normalize-then-sum",
+      ]),
+    )
+    .addOption(
+      new Option("--on-reward-failure <what>", "a reward that throws, hangs or gives no number (default stop)").choices(
+        ["stop", "null", "zero"],
+      ),
+    )
+    .option("--answer-column <name>", "column with the right answer (default answer, gold or solution)")
+    .option("--confirm-run-unsafe-code", "let rewards run the programs that the model writes, in the sandbox")
     .option("--problems <family>", "ask problems made here: add-subtract, dates, ...; may be repeated", repeated)
     .addOption(integerOption("--level <n>", "one level of them alone, from 1 (default: all in turn)", 1, 9))
     .option("--plain", "one form of question per kind, for very small models")
@@ -28,29 +56,20 @@ Example, after fathom sft on the same family:
 }
 
 async function run(given: GrpoFlags): Promise<Outcome> {
-  const { familyNamed } = await import("../eval/problems/families.js");
   const { grpo } = await import("../posttrain/grpo/grpo.js");
-  const { askedProblems, problemAccuracy, problemScorer } = await import("../posttrain/grpo/problems.js");
   const { defaultStageSettings } = await import("../posttrain/settings.js");
   const { policyOptions } = await import("./grpoOptions.js");
+  const { questionsOf } = await import("./grpoQuestions.js");
   const { printer } = await import("./progress.js");
-  const { lastEvaluation } = await import("./recordFiles.js");
+  const { filesOf, lastEvaluation } = await import("./recordFiles.js");
   const { stageSettings } = await import("./stageOptions.js");
   const { inStage } = await import("./stageSession.js");
   return inStage(given, "grpo", async (flags, { directory, config, tokenizer }, session) => {
-    if (!flags.problems) throw new RangeError("give questions to ask: --problems FAMILY");
     const options = policyOptions(flags);
     const defaults = { ...defaultStageSettings(config), learningRate: 1e-6, minLearningRate: 1e-6, alpha: 0 };
     const { steps: _, ...rates } = flags; // The policy's options hold the number of steps.
     const settings = stageSettings(rates, { ...defaults, validateEvery: 25 });
-    const choice = {
-      families: flags.problems.map(familyNamed),
-      level: flags.level ?? null,
-      phrasing: flags.plain ? "plain" : "varied",
-      seed: settings.seed,
-    } as const;
-    const asked = askedProblems(tokenizer, "train", Math.max(4096, options.steps * options.promptsPerStep), choice);
-    const heldOut = askedProblems(tokenizer, "heldout", flags.evalProblems ?? 200, choice);
+    const questions = await questionsOf(flags, tokenizer, settings, options);
     session.trains("grpo");
     const events = grpo({
       run: flags.out,
@@ -59,34 +78,35 @@ async function run(given: GrpoFlags): Promise<Outcome> {
       settings,
       options,
       tokenizer,
-      records: [],
+      records: flags.data ? filesOf(flags.data) : [],
       asked: { ...flags },
       grid: session.grid,
       resumeFrom: session.resumeFrom?.path ?? null,
-      prompts: asked,
-      scorer: problemScorer(asked),
-      evaluate:
-        heldOut.length === 0
-          ? null
-          : async (model) => ({ ...(await problemAccuracy(model, heldOut, options.rollout.maxTokens)) }),
+      prompts: questions.prompts,
+      scorer: questions.scorer,
+      evaluate: questions.evaluate,
       signal: session.signal,
     });
     const print = printer();
-    for (;;) {
-      const { value, done } = await events.next();
-      if (!done) {
+    try {
+      for (;;) {
+        const { value, done } = await events.next();
+        if (done) return outcome(value, lastEvaluation(flags.out, "grpo")?.figures ?? {});
         if (session.isFirst) print(value);
-        continue;
       }
-      const figures = lastEvaluation(flags.out, "grpo")?.figures ?? {};
-      const text = table([
-        ["run", value.run],
-        ["steps", grouped(value.steps)],
-        ["tokens of answers", grouped(value.tokens)],
-        ...Object.entries(figures).map(([name, figure]) => [`held-out ${name}`, figure.toFixed(3)]),
-        ["tokens per second", grouped(value.tokensPerSecond)],
-      ]);
-      return { result: { ...value, evaluation: figures }, text, isInterrupted: value.reason === "stopped" };
+    } finally {
+      await questions.close();
     }
   });
+}
+
+function outcome(value: TrainResult, figures: Readonly<Record<string, number>>): Outcome {
+  const text = table([
+    ["run", value.run],
+    ["steps", grouped(value.steps)],
+    ["tokens of answers", grouped(value.tokens)],
+    ...Object.entries(figures).map(([name, figure]) => [`held-out ${name}`, figure.toFixed(3)]),
+    ["tokens per second", grouped(value.tokensPerSecond)],
+  ]);
+  return { result: { ...value, evaluation: figures }, text, isInterrupted: value.reason === "stopped" };
 }

@@ -62,7 +62,7 @@ export function sftCommand(): Command {
       "after",
       `
 Example, on conversations made here:
-  fathom data generate --family arithmetic --split train --count 4000 --form concise --out sums.jsonl
+  fathom data generate --family add-subtract --split train --count 4000 --plain --out sums.jsonl
   fathom sft --model runs/quickstart --data sums.jsonl --learning-rate 2e-3 --epochs 1 --out runs/sums`,
     );
   return act<SftFlags>(command, (_, flags) => runSft(flags));

@@ -283,6 +283,8 @@ export interface TaskFile {
   /** For people: what the prompt asks for, where the format alone does not tell. */
   readonly about?: string;
   readonly needs?: readonly Need[];
+  /** Of the programs that its scorer runs: where that language's tools are missing the task is left out of its group, and it is said. */
+  readonly language?: ProgramLanguage;
   readonly published?: PublishedScore;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The head of a scalar reward model: score = w . h (+ b), h the normed final state of a sequence's last token, which has seen all before it.
- * It trains together with the model that it is put on; post-training.md 6.3. It starts at zero, so that every first score is 0 and the
- * first loss of a pair ln 2.
+ * The head of a scalar reward model: score = w . h (+ b), h the normed final state of a sequence's last token, which has seen all before
+ * it. It trains together with the model that it is put on; post-training.md 6.3. It starts at zero, so that every first score is 0 and
+ * the first loss of a pair ln 2.
  */
 import { gatherRows } from "../tensor/ops/elementwise.js";
 import { linear } from "../tensor/ops/linear.js";
@@ -44,7 +44,8 @@ export class ValueHead {
   }
 
   /**
-   * In the place of `DeepseekV3.losses`: a loss of the scores, whose gradient, divided by `globalTargets`, goes back through head and model.
+   * In the place of `DeepseekV3.losses`: a loss of the scores, whose gradient, divided by `globalTargets`, goes back through head and
+   * model.
    * @param lossOf gets one score for each sequence
    */
   async losses(

@@ -64,6 +64,28 @@ const tasks = {
       ],
     },
   },
+  confirmed: {
+    language: "python",
+    honest: "def greet(name):\n    return 'Hello, ' + name",
+    tests: {
+      kind: "asserts",
+      tests: [
+        "assert greet('Ada').startswith('Hello, A')",
+        "assert greet('Eve').index('Eve') == 7 and greet('Bo').endswith('Bo')",
+      ],
+    },
+  },
+  jsConfirmed: {
+    language: "javascript",
+    honest: "const twice = (a) => [...a, ...a];",
+    tests: {
+      kind: "asserts",
+      tests: [
+        "assert(twice([1, 2]).includes(2))",
+        "assert(twice([3]).every((x) => x === 3) && twice([5]).indexOf(5) === 0)",
+      ],
+    },
+  },
   call: {
     language: "python",
     honest: "def add(a, b):\n    return a + b",
@@ -171,6 +193,34 @@ def channels():
 `;
 
 const forgeries: readonly (readonly [name: string, task: keyof typeof tasks, program: string])[] = [
+  [
+    "returns an object with methods that say yes",
+    "confirmed",
+    lines(
+      "class Yes:",
+      "    def startswith(self, x): return True",
+      "    def endswith(self, x): return True",
+      "    def index(self, x): return 7",
+      "def greet(name):",
+      "    return Yes()",
+    ),
+  ],
+  [
+    "is a class with methods that say yes",
+    "confirmed",
+    lines(
+      "class greet:",
+      "    def __init__(self, name): pass",
+      "    def startswith(self, x): return True",
+      "    def endswith(self, x): return True",
+      "    def index(self, x): return 7",
+    ),
+  ],
+  [
+    "returns an object with functions that say yes",
+    "jsConfirmed",
+    "const twice = () => ({ includes: () => true, every: () => true, indexOf: () => 0 });",
+  ],
   ["prints that all is well", "add", "print('3 passed')\nprint('OK')\nprint('{\"passed\": true}')"],
   ["exits with success", "add", "import sys\nsys.exit(0)"],
   ["exits at once, past all handlers", "add", "import os\nos._exit(0)"],

@@ -4,6 +4,8 @@ import { EndOfGuest } from "./channelFile.js";
 export interface GuestLimits {
   readonly memoryBytes: number;
   readonly outputBytes: number;
+  /** Told once, when the interpreter is up and the program's time begins. */
+  readonly onStarted: () => void;
   /** Told whenever the guest's clock has been moved on: all that it slept so far. */
   readonly onSlept: (sleptMs: number) => void;
 }

@@ -45,6 +45,8 @@ export interface GuestResult {
 /** From a worker thread to its process. */
 export type WorkerMessage =
   | { readonly type: "result"; readonly result: GuestResult }
+  /** Whether the program's time runs: not while an interpreter starts. */
+  | { readonly type: "clock"; readonly runs: boolean }
   | { readonly type: "slept"; readonly ms: number }
   | { readonly type: "invalid"; readonly message: string }
   | { readonly type: "end"; readonly end: GuestEnd; readonly stdout: string; readonly stderr: string };

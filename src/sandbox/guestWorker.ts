@@ -8,7 +8,15 @@ import type { GuestLimits } from "./guest.js";
 import type { GuestTask, WorkerMessage, WorkerSetup } from "./guestTask.js";
 import { InvalidTests, JavascriptProgram, judgeJavascript, type QuickJs } from "./javascriptGuest.js";
 import { type PythonParts, runPython, type WasiShim } from "./pythonGuest.js";
-import { assertsScript, callRequest, callsScript, judgeCall, judgeScript, type Report } from "./scripts.js";
+import {
+  assertsScript,
+  callRequest,
+  callsScript,
+  type JudgeMessage,
+  judgeCall,
+  judgeScript,
+  type Report,
+} from "./scripts.js";
 import { SyncLink } from "./syncLink.js";
 
 if (parentPort === null) throw new Error("internal: guestWorker outside a worker thread");
@@ -16,10 +24,15 @@ const port = parentPort;
 const setup = workerData as WorkerSetup;
 const link = new SyncLink(setup.link);
 const say = (message: WorkerMessage): void => port.postMessage(message);
+const clock = (runs: boolean): void => say({ type: "clock", runs });
 const report: Report = (result) => say({ type: "result", result });
 const limits: GuestLimits = {
   memoryBytes: setup.memoryBytes,
   outputBytes: setup.outputBytes,
+  onStarted: () => {
+    if (setup.role === "program") clock(true);
+    else link.send({ type: "started" } satisfies JudgeMessage);
+  },
   onSlept: (ms) => say({ type: "slept", ms }),
 };
 
@@ -35,7 +48,7 @@ async function judge(job: string): Promise<void> {
   } catch (error) {
     failure = String(error);
   }
-  link.send({ type: "ended", failure });
+  link.send({ type: "ended", failure } satisfies JudgeMessage);
 }
 
 async function python({ program, tests }: GuestTask): Promise<void> {
@@ -49,7 +62,7 @@ async function python({ program, tests }: GuestTask): Promise<void> {
   const invalid = (message: string): void => say({ type: "invalid", message });
   const script =
     tests.kind === "asserts"
-      ? assertsScript(program, tests, link, report, invalid)
+      ? assertsScript(program, tests, link, { report, invalid, clock })
       : callsScript(program, tests, report);
   const { end, stdout, stderr } = await runPython(parts, "fathom_guest", script, limits);
   script.finish("message" in end ? `the program is gone: ${end.message}` : "the program has left");
@@ -59,6 +72,7 @@ async function python({ program, tests }: GuestTask): Promise<void> {
 async function javascript({ program: text, tests }: GuestTask): Promise<void> {
   const { quickjs, module } = await javascriptParts();
   const program = await JavascriptProgram.open(quickjs, module, tests.kind === "main" ? tests.input : "", limits);
+  limits.onStarted();
   const error = program.load(text);
   if (tests.kind !== "main") {
     const failure = error ?? (program.hasEnded ? "the program has left" : null);

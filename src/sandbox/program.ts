@@ -47,8 +47,8 @@ export interface ProgramRun {
   readonly tests?: Tests;
   readonly stdin?: string;
   /**
-   * Processor time of one run, sleeping included: of all asserts or calls together, of each stdin case. Default 6,000. Python is
-   * about 12 times slower here than a native one.
+   * Processor time of one run, sleeping included, starts of interpreters not: of all asserts or calls together, of each stdin case.
+   * Default 6,000. Python is about 12 times slower here than a native one.
    */
   readonly timeoutMs?: number;
 }
@@ -77,6 +77,7 @@ export interface RunResult {
   readonly stderr: string;
   /** What went wrong first; empty if all passed. */
   readonly message: string;
+  /** Of the program and its tests, as the deadline counts it. */
   readonly cpuMs: number;
   readonly wallMs: number;
 }

@@ -66,6 +66,17 @@ test("a program that never ends is ended by processor time, and the next one run
   expect(next).toMatchObject({ outcome: "passed", stdout: "cba\n", stderr: "" });
 });
 
+test("a deadline counts the program's time, not the start of its interpreters", async () => {
+  // A new process starts cold: much more than this deadline goes by before the program is loaded.
+  const cold = await openSandbox({ runUnsafeCode: true, processes: 1, languages: ["python"] });
+  const tests = { kind: "asserts", tests: ["assert f(1) == 2"] } as const;
+  const result = await cold.run({ language: "python", program: "def f(x):\n    return x + 1", tests, timeoutMs: 250 });
+  await cold.close();
+  expect(result).toMatchObject({ outcome: "passed" });
+  expect(result.cpuMs).toBeLessThan(250);
+  expect(result.wallMs).toBeGreaterThan(0);
+});
+
 test("a run that cannot be meant is refused before anything starts", async () => {
   const refused = async (run: object): Promise<string> =>
     sandbox.run({ language: "python", program: "", ...run } as Parameters<Sandbox["run"]>[0]).then(

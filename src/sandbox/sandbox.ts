@@ -39,8 +39,8 @@ export interface Sandbox {
 }
 
 const defaultTimeoutMs = 6000;
-/** A process that is silent this much longer than its own watch allows is killed. */
-const graceMs = 10_000;
+/** A process that is silent this much longer than its own watch allows, starts of interpreters included, is killed. */
+const graceMs = 70_000;
 const wallFactor = 10;
 
 /** @throws RangeError without `runUnsafeCode`, or if a package is missing */

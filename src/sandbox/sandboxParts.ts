@@ -25,7 +25,12 @@ export async function loadParts({
     }
     const module = await WebAssembly.compile(withMemoryMaximum(bytes, memoryBytes));
     const shim = (await import(python.shimUrl)) as WasiShim;
-    const library = await readLibrary(shim, module, { memoryBytes, outputBytes, onSlept: () => {} });
+    const library = await readLibrary(shim, module, {
+      memoryBytes,
+      outputBytes,
+      onStarted: () => {},
+      onSlept: () => {},
+    });
     parts.python = { module, library, shimUrl: python.shimUrl };
   }
   if (javascript !== null) {

@@ -61,13 +61,19 @@ export function judgeCall(
   }
 }
 
+export interface JudgedBy {
+  readonly report: Report;
+  readonly invalid: (message: string) => void;
+  /** Stops the program's time while the judge starts. */
+  readonly clock: (runs: boolean) => void;
+}
+
 /** Hands everything on to the judge's thread, and to the program what the judge asks. */
 export function assertsScript(
   program: string,
   tests: AssertTests,
   link: SyncLink,
-  report: Report,
-  invalid: (message: string) => void,
+  { report, invalid, clock }: JudgedBy,
 ): ProgramScript {
   let state: "loading" | "judging" | "over" = "loading";
   let numReported = 0;
@@ -81,6 +87,10 @@ export function assertsScript(
   const listen = (): string | null => {
     for (;;) {
       const message = link.receive() as JudgeMessage;
+      if (message.type === "started") {
+        clock(true);
+        continue;
+      }
       if (message.type === "ended") {
         state = "over";
         // What the program returned may have done it, so that it counts against the program.
@@ -111,6 +121,7 @@ export function assertsScript(
           return null;
         }
         state = "judging";
+        clock(false);
         link.send(
           JSON.stringify({ setup: tests.setup ?? "", tests: tests.tests, entryPoint: tests.entryPoint ?? null }),
         );
@@ -128,6 +139,7 @@ export function assertsScript(
 }
 
 export type JudgeMessage =
+  | { readonly type: "started" }
   | { readonly type: "frame"; readonly frame: string }
   | { readonly type: "ended"; readonly failure: string | null };
 

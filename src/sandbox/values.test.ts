@@ -60,15 +60,22 @@ test("every JSON value matches its own tree, and no tree of another value", () =
       // Oracle: the text of JSON, keys sorted; -0 is 0 there, as it is for ===.
       expect(matches(toTree(a), b, "javascript", 0)).toBe(sorted(a) === sorted(b));
     }),
+    {
+      examples: [
+        [{}, []],
+        [[{}], [[]]],
+      ],
+    },
   );
 });
 
+/** An object is told from a list of its entries. */
 function sorted(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) =>
-    typeof item === "object" && item !== null && !Array.isArray(item)
-      ? Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))
-      : item,
-  );
+  return JSON.stringify(value, (_, item: unknown) => {
+    if (typeof item !== "object" || item === null) return item;
+    if (Array.isArray(item)) return ["list", ...item];
+    return ["object", ...Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))];
+  });
 }
 
 test("descriptions are short", () => {

@@ -49,8 +49,9 @@ export interface PreferenceMetrics {
   /** Pairs, and answers judged by themselves. */
   readonly count: number;
   /**
-   * Means of the implicit rewards beta (log pi - log ref) of DPO, or of a reward model's scores; null where there was none. The margin is that of
-   * pairs, chosen less rejected; the accuracy that of the order within pairs, and of the sign of answers by themselves; a tie is wrong.
+   * Means of the implicit rewards beta (log pi - log ref) of DPO, or of a reward model's scores; null where there was none. The margin is
+   * that of pairs, chosen less rejected; the accuracy that of the order within pairs, and of the sign of answers by themselves; a tie is
+   * wrong.
    */
   readonly rewards: {
     readonly chosen: number | null;
@@ -58,7 +59,7 @@ export interface PreferenceMetrics {
     readonly margin: number | null;
     readonly accuracy: number;
   };
-  /** Of DPO: means of the answers' log-probabilities, each the sum over its tokens. If both fall together, the model forgets the answers. */
+  /** Of DPO: means of the answers' log-probabilities, each summed over its tokens. If both fall, the model forgets the answers. */
   readonly logprobs?: { readonly chosen: number; readonly rejected: number };
   /** Of a reward model: over all answers. */
   readonly scores?: { readonly mean: number; readonly min: number; readonly max: number };

@@ -1,6 +1,7 @@
 /**
  * Several ranks within one process, for tests of what ranks compute and not of how they talk: each is an asynchronous function with a
- * communicator, and a collective waits until all have called it. Sums run in rank order, as over MPI. Messages from rank to rank are not here.
+ * communicator, and a collective waits until all have called it. Sums run in rank order, as over MPI. Messages from rank to rank are not
+ * here.
  */
 import type { Communicator, ReduceOp, Reducible } from "../../src/distributed/communicator.js";
 

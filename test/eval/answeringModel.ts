@@ -25,6 +25,10 @@ export class AnsweringModel implements EvalModel {
     }
   }
 
+  promptAsRead(): null {
+    return null;
+  }
+
   async close(): Promise<void> {}
 }
 

@@ -163,6 +163,23 @@ describe.each([
     }
   });
 
+  test("prompts that begin alike and then differ, all from the cache, have the bits of each alone", async () => {
+    const ends = [81, 82, 83].map((seed) => prompt(100, seed));
+    const all = ends.map((end, i) => Int32Array.from([...prompt(128, 80), ...end.slice(0, 80 + 7 * i)]));
+    const scored = all.map((ids) => ({ prompt: ids, maxTokens: 0, promptLogprobs: 0, promptLogprobsFrom: 200 }));
+    using engine = engineOf(model, options);
+    await answers(
+      engine,
+      all.map((ids) => ({ prompt: ids, maxTokens: 0 })),
+    );
+    const together = await answers(engine, scored);
+    expect(together.map((answer) => answer.prompt!.cachedTokens)).toEqual([192, 192, 192]);
+    for (const [i, request] of scored.entries()) {
+      const [alone] = (await fresh(model, [request], options)).answers;
+      expect(together[i]!.prompt!.logprobs).toEqual(alone!.prompt!.logprobs);
+    }
+  });
+
   test("other tokens are scored in the place of a prompt's last with the bits of requests of their own", async () => {
     const ids = prompt(140, 72);
     const others = [5, 60, 0, 33];

@@ -1,9 +1,9 @@
-"""Writes the fixture that posttraining.test.ts compares with: losses of fine-tuning and of DPO, and their gradients, by transformers and PyTorch.
+"""Writes the fixture that posttraining.test.ts compares with: losses and gradients of fine-tuning and of DPO, by transformers and PyTorch.
 
     python test/parity/posttraining.py [OUTPUT_DIRECTORY]
 
-The model is fixtures/v3-groups (make_fixtures.py), in float32 with eager attention on the CPU. Records are padded on the right and masked, and
-labels that are not learned are -100, as is usual there. expected.safetensors holds
+The model is fixtures/v3-groups (make_fixtures.py), in float32 with eager attention on the CPU. Records are padded on the right and masked,
+and labels that are not learned are -100, as is usual there. expected.safetensors holds
 
     sft.ids, sft.is_target [3, L], sft.lengths [3], sft.loss [1]
     dpo.ids, dpo.is_target [6, L], dpo.lengths [6]        the chosen and the rejected answer of each of three pairs in turn

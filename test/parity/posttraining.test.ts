@@ -1,6 +1,7 @@
 /**
- * Losses of fine-tuning and of DPO, and their gradients, against PyTorch and transformers, where records are padded, labels masked with -100 and
- * gradients come from autograd. posttraining.py beside this file made the fixture and says what it holds; nothing here needs Python.
+ * Losses of fine-tuning and of DPO, and their gradients, against PyTorch and transformers, where records are padded, labels masked with
+ * -100 and gradients come from autograd. posttraining.py beside this file made the fixture and says what it holds; nothing here needs
+ * Python.
  */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

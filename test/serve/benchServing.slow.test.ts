@@ -64,7 +64,10 @@ function within(value: number | undefined, low: number, high: number): void {
   expect(value).toBeLessThan(high);
 }
 
-test("a single stream is held against the same prompt and tokens in process", async () => {
+/** What else the machine does can only make a measured time longer, and may pass: such a test is asked again. */
+const timed = { retry: 3 };
+
+test("a single stream is held against the same prompt and tokens in process", timed, async () => {
   const asked: { prompt: number; tokens: number }[] = [];
   const model: InProcess = {
     run: async (prompt, tokens) => {
@@ -87,7 +90,7 @@ test("a single stream is held against the same prompt and tokens in process", as
   within(decode?.ratio, 0.5, 0.81);
 });
 
-test("loads of more clients and at a rate stand beside one client", async () => {
+test("loads of more clients and at a rate stand beside one client", timed, async () => {
   const rows = await bench({ scenarios: ["loads"], rate: 10, requests: 12 });
   expect(rows.map(({ case: name }) => name)).toEqual(
     ["1 client", "3 clients", "10 requests/s"].flatMap((load) =>
@@ -106,7 +109,7 @@ test("loads of more clients and at a rate stand beside one client", async () => 
   expect(rate?.at).toMatchObject({ rate: 10, requests: 12, failed: 0 });
 });
 
-test("a beginning that comes again is found in the cache", async () => {
+test("a beginning that comes again is found in the cache", timed, async () => {
   const [row] = await bench({ scenarios: ["prefix"] });
   expect(row).toMatchObject({ case: "m, 400 tokens again: first token", unit: "ms", at: { prefix: 400, cached: 400 } });
   // 416 and 16 tokens of half a millisecond.
@@ -114,19 +117,23 @@ test("a beginning that comes again is found in the cache", async () => {
   within(row?.figure, 7, 30);
 });
 
-test("beside a long prompt streams, prompt and health are held against their time without the other", async () => {
-  const [next, prompt, health] = await bench({ scenarios: ["long"] });
-  expect(next).toMatchObject({ case: "m, next token beside a prompt of 2000 tokens, p99", at: { streams: 4 } });
-  within(next?.figure, 58, 110);
-  within(next?.floor, 9, 40);
-  // Half a millisecond a token alone, twice that beside the streams.
-  within(prompt?.floor, 1500, 2010);
-  within(prompt?.ratio, 0.4, 0.6);
-  expect(health).toMatchObject({ case: "m, /health beside a prompt of 2000 tokens, slowest", unit: "ms" });
-  within(health?.figure, 0, 50);
-});
+test(
+  "beside a long prompt streams, prompt and health are held against their time without the other",
+  timed,
+  async () => {
+    const [next, prompt, health] = await bench({ scenarios: ["long"] });
+    expect(next).toMatchObject({ case: "m, next token beside a prompt of 2000 tokens, p99", at: { streams: 4 } });
+    within(next?.figure, 58, 110);
+    within(next?.floor, 9, 40);
+    // Half a millisecond a token alone, twice that beside the streams.
+    within(prompt?.floor, 1500, 2010);
+    within(prompt?.ratio, 0.4, 0.6);
+    expect(health).toMatchObject({ case: "m, /health beside a prompt of 2000 tokens, slowest", unit: "ms" });
+    within(health?.figure, 0, 50);
+  },
+);
 
-test("ten times too many requests are sent away or answered, and soon after all is as before", async () => {
+test("ten times too many requests are sent away or answered, and soon after all is as before", timed, async () => {
   const [answered, recovery] = await bench({ scenarios: ["overload"], concurrency: [1] }, 4);
   const { share200 = 0, share429 = 0, shareOther = 1, requests = 0 } = answered?.at ?? {};
   expect(requests).toBeGreaterThan(200);

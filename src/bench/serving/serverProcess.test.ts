@@ -29,7 +29,7 @@ setInterval(() => {}, 1000);`,
   const said: string[] = [];
   const server = await startServer(file, ["model", "--threads", "1"], (line) => said.push(line));
   expect(server.url).toBe("http://127.0.0.1:1234");
-  await expect.poll(() => said).toHaveLength(1);
+  await expect.poll(() => said, { timeout: 20_000 }).toHaveLength(1);
   expect(said[0]).toBe("serve model --threads 1 --port 0 --log-level error key:undefined");
   await server.close();
   await server.close();

@@ -29,6 +29,9 @@ test("of equal choices the first counts", () => {
 });
 
 test("characters are code points, 13.2", () => {
+  // -4 / 2 against -5 / 3; by UTF-16 units it would be -4 / 4.
+  const emoji = { logprobs: [-4, -5], isGreedy: [], unconditional: null, texts: ["😀😀", "abc"], gold: [] };
+  expect(bestChoice("acc_norm", emoji)).toBe(1);
   expect([codePoints("a😀b"), "a😀b".length, Buffer.byteLength("a😀b")]).toEqual([3, 4, 6]);
 });
 

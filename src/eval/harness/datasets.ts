@@ -47,6 +47,11 @@ export class Datasets {
     this.#places = places;
   }
 
+  /** Whether the rows are on this machine; see `rows`. */
+  has(ref: DatasetRef, split: string, task: string): boolean {
+    return this.#folders(ref, task).some((folder) => splitFiles(folder, ref, split).length > 0);
+  }
+
   /**
    * @param split null: of a data set without splits, all its files
    * @param task whose data it is: a folder may be called like it
@@ -60,11 +65,6 @@ export class Datasets {
     const reading = readSplit(files);
     this.#read.set(key, reading);
     return reading;
-  }
-
-  /** Whether a split is there. */
-  has(ref: DatasetRef, split: string, task: string): boolean {
-    return this.#folders(ref, task).some((folder) => splitFiles(folder, ref, split).length > 0);
   }
 
   #files(ref: DatasetRef, split: string, task: string): readonly string[] {
@@ -93,14 +93,12 @@ export class Datasets {
   #folders({ path }: DatasetRef, task: string): string[] {
     const { dataDir, hubCache } = this.#places;
     if (isLocal(path)) return [path].filter((each) => existsSync(each));
-    const [owner = "", name = ""] = path.split("/");
-    const own =
-      dataDir === null
-        ? []
-        : [path, `${owner}--${name}`, `${owner}___${name}`, name, task, ""].map((each) => join(dataDir, each));
-    return [...new Set([...own, ...snapshots(join(hubCache, `datasets--${owner}--${name}`))])].filter((each) =>
-      statSync(each, { throwIfNoEntry: false })?.isDirectory(),
-    );
+    // Old data sets of the hub have no owner.
+    const name = path.split("/").at(-1) ?? path;
+    const names = [path, path.replace("/", "--"), path.replace("/", "___"), name, task, ""];
+    const own = dataDir === null ? [] : names.map((each) => join(dataDir, each));
+    const cached = snapshots(join(hubCache, `datasets--${path.replace("/", "--")}`));
+    return [...new Set([...own, ...cached])].filter((each) => statSync(each, { throwIfNoEntry: false })?.isDirectory());
   }
 }
 

@@ -173,10 +173,11 @@ test("what fails for a while is tried again, ever later or as the server asks", 
 
 test("what keeps failing stops the evaluation, after what was answered has been told", async () => {
   const done = ok({ choices: [{ text: "x" }] });
-  const { ask } = await served([done, busy(500), busy(500), busy(500), busy(500)]);
+  const { ask, waits } = await served([done, busy(500), busy(500), busy(500), busy(500)]);
   await expect(ask(generation, generation)).rejects.toThrow(
     "http://host:8000/v1/completions: HTTP 500: busy after 4 tries",
   );
+  expect(waits).toEqual([1000, 2000, 4000]);
 });
 
 test("what will never work is not tried again", async () => {

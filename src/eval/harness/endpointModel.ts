@@ -9,13 +9,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { isObject } from "../../files/json.js";
 import { codePoints } from "./choiceMetrics.js";
-import type {
-  EvalModel,
-  EvalRequest,
-  EvalResponse,
-  GenerateRequest,
-  GenerateResponse,
-  LoglikelihoodResponse,
+import {
+  type EvalModel,
+  type EvalRequest,
+  type EvalResponse,
+  type GenerateRequest,
+  type GenerateResponse,
+  type LoglikelihoodResponse,
+  refusal,
 } from "./evalModel.js";
 import { type HttpAnswer, type PostJson, postJson } from "./postJson.js";
 import type { Prompt } from "./prompt.js";
@@ -28,7 +29,7 @@ export interface EndpointOptions {
   readonly apiKey: string | null;
   /** Requests under way at once. */
   readonly atOnce: number;
-  /** How often a request is tried again. Default 6, over about two minutes. */
+  /** How often a request is tried again. Default 6, over about a minute. */
   readonly retries?: number;
   /** For tests. */
   readonly post?: PostJson;
@@ -80,7 +81,12 @@ export class EndpointModel implements EvalModel {
       for (let index = next++; index < requests.length; index = next++) {
         both.throwIfAborted();
         const request = requests[index];
-        if (request) onResponse(index, await this.#one(request, both));
+        if (!request) continue;
+        const response = await this.#one(request, both).catch((error: unknown) => {
+          both.throwIfAborted();
+          throw refusal(index, error);
+        });
+        onResponse(index, response);
       }
     });
     try {
@@ -92,10 +98,8 @@ export class EndpointModel implements EvalModel {
     }
   }
 
-  /** One answer to one message, as a judge gives it. */
-  async chat(prompt: string, signal: AbortSignal): Promise<string> {
-    const body = { model: this.#model, messages: [{ role: "user", content: prompt }], temperature: 0 };
-    return chatChoice(await this.#caller.call("chat/completions", body, signal)).text;
+  promptAsRead(): null {
+    return null;
   }
 
   async close(): Promise<void> {}

@@ -50,7 +50,7 @@ async function plainScore(context: string, continuation: string): Promise<{ sum:
 
 describe("log-likelihoods", () => {
   const shots = letters(130, 1);
-  const cases = [3, 40, 70].flatMap((length, i) =>
+  const cases = [3, 40, 70, 75].flatMap((length, i) =>
     [" one", " two and more", " x"].map((choice) => [shots + letters(length, 10 + i), choice] as const),
   );
   const requests = cases.map(
@@ -77,8 +77,8 @@ describe("log-likelihoods", () => {
       computed += promptTokens;
     }
     expect(together.responses).toEqual(alone);
-    // 130 shared tokens are two pages, which each but the first of nine requests finds; the longest contexts share a third.
-    expect(computed - together.promptTokens).toBe(8 * 128 + 2 * 64);
+    // 130 shared tokens are two pages, which each but the first of twelve requests finds; choices of the two longest contexts share a third.
+    expect(computed - together.promptTokens).toBe(11 * 128 + 4 * 64);
   });
 
   test("of single tokens that differ in nothing else come from one pass", async () => {
@@ -110,7 +110,14 @@ describe("log-likelihoods", () => {
     const greedy = responses[0]?.kind === "generate" ? responses[0].text : "";
     const other = `${greedy.slice(0, -1)}${greedy.endsWith("q") ? "r" : "q"}`;
     const scored = await ask([greedy, other].map((continuation) => ({ kind: "loglikelihood", prompt, continuation })));
+    const single = await ask(
+      [..."abcdefghijklmnopqrstuvwxyz"].map((continuation) => ({ kind: "loglikelihood", prompt, continuation })),
+    );
     head?.floats().set(kept ?? []);
+    const best = single.responses.flatMap((each, i) =>
+      each.kind === "loglikelihood" && each.isGreedy ? [97 + i] : [],
+    );
+    expect(String.fromCharCode(...best)).toBe(greedy[0]);
     expect(greedy).toMatch(/^[a-z]{6}$/);
     expect(scored.responses.map((each) => each.kind === "loglikelihood" && each.isGreedy)).toEqual([true, false]);
   });

@@ -9,7 +9,14 @@ import type { LanguageModel } from "../../generate/languageModel.js";
 import type { PositionLogprobs } from "../../generate/request.js";
 import type { Tokenizer } from "../../tokenizer/tokenizer.js";
 import { encodePair, encodePrompt, rollingWindows, type ScoredIds } from "./encodePrompt.js";
-import type { EvalModel, EvalRequest, EvalResponse, GenerateRequest, GenerateResponse } from "./evalModel.js";
+import {
+  type EvalModel,
+  type EvalRequest,
+  type EvalResponse,
+  type GenerateRequest,
+  type GenerateResponse,
+  refusal,
+} from "./evalModel.js";
 
 /** Requests that are encoded and sorted at once: their ids are in memory. */
 const chunkSize = 1024;
@@ -60,6 +67,14 @@ export class EngineModel implements EvalModel {
     }
   }
 
+  promptAsRead(request: EvalRequest): string {
+    const { maxPositions } = this.#model.info;
+    if (request.kind === "generate") return this.#tokenizer.decode(this.#encode(request).ids);
+    if (request.kind === "rolling") return request.text;
+    const { ids, from } = encodePair(this.#tokenizer, request.prompt, request.continuation, maxPositions + 1);
+    return this.#tokenizer.decode(ids.subarray(0, from));
+  }
+
   close(): Promise<void> {
     return this.#model.close();
   }
@@ -80,8 +95,12 @@ export class EngineModel implements EvalModel {
       for (let index = begin; index < Math.min(requests.length, begin + chunkSize); index++) {
         const request = requests[index];
         if (!request) continue;
-        if (request.kind === "generate") generated.push({ index, request, ...this.#encode(request) });
-        else scored.push(...this.#scoredWorks(index, request, onResponse));
+        try {
+          if (request.kind === "generate") generated.push({ index, request, ...this.#encode(request) });
+          else scored.push(...this.#scoredWorks(index, request, onResponse));
+        } catch (error) {
+          throw refusal(index, error);
+        }
       }
       for (const group of groups(scored.sort((a, b) => compareIds(a.ids, b.ids)))) {
         yield (signal) => this.#score(group, signal);

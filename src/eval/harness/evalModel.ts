@@ -74,6 +74,21 @@ export type EvalResponse = LoglikelihoodResponse | RollingResponse | GenerateRes
 
 export type ResponseTo<R extends EvalRequest> = Extract<EvalResponse, { readonly kind: R["kind"] }>;
 
+/** A request that the model cannot answer, by its index among those that were asked. */
+export class RefusedRequest extends RangeError {
+  readonly index: number;
+
+  constructor(index: number, reason: RangeError) {
+    super(reason.message, { cause: reason });
+    this.index = index;
+  }
+}
+
+/** A mistake in a request with its index; any other error as it is. */
+export function refusal(index: number, error: unknown): unknown {
+  return error instanceof RangeError ? new RefusedRequest(index, error) : error;
+}
+
 export interface EvalModel {
   /** Tells apart what answers differently: weights, precision, endpoint. */
   readonly id: string;
@@ -82,12 +97,14 @@ export interface EvalModel {
   /**
    * Answers each request, in whatever order suits the model.
    * @param onResponse gets each answer as soon as it is there, by the request's index
-   * @throws the signal's reason once it is aborted; RangeError for what the model cannot do
+   * @throws the signal's reason once it is aborted; RefusedRequest for what the model cannot do
    */
   answer(
     requests: readonly EvalRequest[],
     onResponse: (index: number, response: EvalResponse) => void,
     signal: AbortSignal,
   ): Promise<void>;
+  /** The prompt as the model reads it, control tokens spelled; null where nobody tells. */
+  promptAsRead(request: EvalRequest): string | null;
   close(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { AnsweringModel, preferring, writing } from "../../../test/eval/answeringModel.js";
 import type { Doc, ScoringTools, TaskFile } from "../taskFile.js";
 import { Datasets } from "./datasets.js";
+import { refusal } from "./evalModel.js";
 import { type EvaluateOptions, evaluateTasks, groupFigures, type TaskOutcome } from "./evaluate.js";
 import { type PlannedTask, planTask } from "./plan.js";
 import { plainText } from "./prompt.js";
@@ -106,6 +107,14 @@ test("an evaluation that ended early goes on with what is missing, and finds the
   expect(third.asked).toBe(0);
 });
 
+test("a request that the model refuses is told by task and document", async () => {
+  const model = new AnsweringModel((request, index) => {
+    if (index === 5) throw refusal(index, new RangeError("too long"));
+    return preferring("no")(request);
+  });
+  await expect(evaluate([choice], { model })).rejects.toThrow("task choice, document 2: too long");
+});
+
 test("shares of truncated, cut and unusable answers stand beside the figures", async () => {
   const texts = ["it is 0", "maybe 1", "none", "it is 0"];
   const model = new AnsweringModel((_, index) => writing(texts[index] ?? "", index === 2));
@@ -118,10 +127,10 @@ test("shares of truncated, cut and unusable answers stand beside the figures", a
 });
 
 test("what stands before the end of a thought is not scored, but kept", async () => {
-  const model = new AnsweringModel(() => writing("it is 7, no</think>\n\nit is 0"));
+  const model = new AnsweringModel(() => writing("it is 7</think>, it is 5</think>\n\nit is 0"));
   const [outcome] = await evaluate([written], { model, thinkEnd: "</think>" });
   expect(outcome?.docs.map(({ scored }) => scored[0]?.metrics.exact_match)).toEqual([1, 0, 1, 1]);
-  expect(outcome?.docs[0]?.responses[0]).toMatchObject({ text: "it is 7, no</think>\n\nit is 0" });
+  expect(outcome?.docs[0]?.responses[0]).toMatchObject({ text: "it is 7</think>, it is 5</think>\n\nit is 0" });
 });
 
 test("answers can be kept unscored", async () => {
@@ -176,7 +185,7 @@ test("a scorer of the task's own sees the document, its answers and the tools", 
 });
 
 test("groups add up their tasks by size or alike", async () => {
-  const small: TaskFile = { ...choice, task: "small", docs: () => [{ q: "x", gold: 1 }] };
+  const small: TaskFile = { ...choice, task: "small", docs: () => [1, 0].map((gold) => ({ q: `x${gold}`, gold })) };
   const tasks = await evaluate([choice, small], {});
   const group = (weightBySize: boolean): TaskFile["metricList"] | unknown =>
     groupFigures(
@@ -189,7 +198,10 @@ test("groups add up their tasks by size or alike", async () => {
       ],
       tasks,
     )[0]?.figures;
-  // 3 of 5, and (0.75 + 0) / 2; one document has no error of its own.
-  expect(group(true)).toMatchObject([{ metric: "acc", filter: "none", value: 0.6, error: null }]);
-  expect(group(false)).toMatchObject([{ value: 0.375 }]);
+  // 4 of 6; errors 1/4 of four and 1/2 of two documents: sqrt((3 x 1/16 x 4 + 1 x 1/4 x 2) / 4 / 6).
+  const pooled = expect.closeTo(Math.sqrt(1.25 / 24), 12);
+  expect(group(true)).toMatchObject([
+    { metric: "acc", filter: "none", value: expect.closeTo(4 / 6, 12), error: pooled },
+  ]);
+  expect(group(false)).toMatchObject([{ value: 0.625, error: expect.closeTo(Math.hypot(0.25, 0.5) / 2, 12) }]);
 });

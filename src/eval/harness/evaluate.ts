@@ -4,7 +4,7 @@
  */
 import type { ReportedDoc, ScoringTools, TaskReport } from "../taskFile.js";
 import { aggregate, standardError } from "./aggregate.js";
-import type { EvalModel, EvalRequest, EvalResponse } from "./evalModel.js";
+import { type EvalModel, type EvalRequest, type EvalResponse, RefusedRequest } from "./evalModel.js";
 import type { PlannedTask } from "./plan.js";
 import type { SelectedGroup } from "./registry.js";
 import { type RequestCache, requestKey } from "./requestCache.js";
@@ -75,8 +75,10 @@ export interface GroupOutcome extends SelectedGroup {
 
 /** @throws the signal's reason once it is aborted; what was answered until then is in the cache */
 export async function evaluateTasks(planned: readonly PlannedTask[], options: EvaluateOptions): Promise<TaskOutcome[]> {
-  const requests = planned.flatMap(({ docs }) => docs.flatMap((doc) => doc.requests));
-  const responses = await answerAll(requests, options);
+  const asked = planned.flatMap(({ task, docs }) =>
+    docs.flatMap(({ docId, requests }) => requests.map((request) => ({ request, task: task.name, docId }))),
+  );
+  const responses = await answerAll(asked, options);
   let next = 0;
   const answered = planned.map((plan) => ({
     plan,
@@ -138,26 +140,39 @@ export function groupFigures(groups: readonly SelectedGroup[], tasks: readonly T
   });
 }
 
-async function answerAll(requests: readonly EvalRequest[], options: EvaluateOptions): Promise<EvalResponse[]> {
+interface Asked {
+  readonly request: EvalRequest;
+  readonly task: string;
+  readonly docId: number;
+}
+
+async function answerAll(requests: readonly Asked[], options: EvaluateOptions): Promise<EvalResponse[]> {
   const { model, cache, onProgress, signal } = options;
-  const keys = cache ? requests.map((request) => requestKey(model.id, request)) : [];
+  const keys = cache ? requests.map(({ request }) => requestKey(model.id, request)) : [];
   const responses: (EvalResponse | null)[] = requests.map((_, i) => cache?.find(keys[i] ?? "") ?? null);
   const missing = responses.flatMap((response, i) => (response ? [] : [i]));
   const cached = requests.length - missing.length;
   let done = cached;
   const tell = (): void => onProgress({ stage: "answering", done, total: requests.length, cached });
   tell();
-  await model.answer(
-    missing.map((i) => requests[i] as EvalRequest),
-    (at, response) => {
-      const i = missing[at] ?? 0;
-      responses[i] = response;
-      cache?.add(keys[i] ?? "", response);
-      done++;
-      tell();
-    },
-    signal,
-  );
+  const of = (at: number): Asked => requests[missing[at] ?? 0] as Asked;
+  try {
+    await model.answer(
+      missing.map((_, at) => of(at).request),
+      (at, response) => {
+        const i = missing[at] ?? 0;
+        responses[i] = response;
+        cache?.add(keys[i] ?? "", response);
+        done++;
+        tell();
+      },
+      signal,
+    );
+  } catch (error) {
+    if (!(error instanceof RefusedRequest)) throw error;
+    const { task, docId } = of(error.index);
+    throw new RangeError(`task ${task}, document ${docId}: ${error.message}`);
+  }
   return responses.map((response, i) => {
     if (response) return response;
     throw new Error(`internal: request ${i} was not answered`);

@@ -47,6 +47,8 @@ const facts: RunFacts = {
   chatTemplateSha: null,
   fewshotAsMultiturn: false,
   systemInstruction: null,
+  judge: null,
+  leftOut: {},
   programVersion: "0",
   date: new Date("2026-01-02T03:04:05.678Z"),
   seconds: 1.5,
@@ -171,6 +173,12 @@ test("what is not the same in both is said", async () => {
   const [, figure] = compareResults(paths);
   expect(figure?.differences[1]?.notes).toEqual(["versions of the task differ: 2 and 3"]);
   expect(figure?.differences[2]?.notes).toEqual(["documents or prompts differ"]);
+  const changed = { ...file, docs: () => [0, 1, 0].map((gold) => ({ q: "other", gold })) };
+  const others = compareResults([paths[0] ?? "", await save("h", "yes", changed)])[1]?.differences[1];
+  expect(others).toMatchObject({
+    isPaired: false,
+    notes: ["numbers of documents differ: 8 and 3", expect.stringContaining("not paired")],
+  });
   // All the same documents answered alike.
   expect(figure?.differences[2]).toMatchObject({ difference: 0, isPaired: true });
 });

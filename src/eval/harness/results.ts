@@ -28,6 +28,10 @@ export interface RunFacts {
   readonly chatTemplateSha: string | null;
   readonly fewshotAsMultiturn: boolean;
   readonly systemInstruction: string | null;
+  /** Model that judged answers; null: none. */
+  readonly judge: string | null;
+  /** Why a task was left out, by its name. */
+  readonly leftOut: Readonly<Record<string, string>>;
   readonly programVersion: string;
   readonly date: Date;
   readonly seconds: number;
@@ -45,6 +49,7 @@ export interface ResultsFile {
   readonly health: Readonly<Record<string, Health>>;
   readonly published: Readonly<Record<string, PublishedScore>>;
   readonly config: Readonly<Record<string, unknown>>;
+  readonly left_out: Readonly<Record<string, string>>;
   readonly task_hashes: Readonly<Record<string, string>>;
   readonly data_files: Readonly<Record<string, readonly { readonly path: string; readonly sha256: string }[]>>;
   readonly date: string;
@@ -97,7 +102,9 @@ export function resultsOf(
       bootstrap_iters: facts.draws,
       gen_kwargs: facts.genKwargs,
       fewshot_seed: facts.seed,
+      judge: facts.judge,
     },
+    left_out: facts.leftOut,
     task_hashes: byTask(({ hash }) => hash),
     data_files: byTask(({ files: read }) => read),
     date: facts.date.toISOString(),

@@ -26,5 +26,7 @@ export function chooseShots({ docs, sampler }: ShotPool, count: number, doc: Doc
     if (shot && JSON.stringify(shot) !== own) shots.push(shot);
   }
   if (shots.length === count) return shots;
-  throw new RangeError(`${count} shots are wanted, their split has ${docs.length} documents to choose from`);
+  throw new RangeError(
+    `${count} shots are wanted, their split has ${docs.length} documents to choose from (--num-fewshot)`,
+  );
 }

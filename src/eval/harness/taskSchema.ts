@@ -102,7 +102,7 @@ export const taskSchema = z.strictObject({
   repeats: z.number().int().positive().optional(),
   filter_list: z.array(z.strictObject({ name: z.string().min(1), filter: z.array(filter).min(1) })).nullish(),
   metric_list: z.array(metric).min(1).optional(),
-  // Columns for a search for the test set in the training text, which is a command of its own; read and left alone.
+  // Of a search for the test set in the training text, which this program does not make: files have them, and nothing depends on them.
   should_decontaminate: z.boolean().optional(),
   doc_to_decontamination_query: z.string().optional(),
   metadata: metadata.nullish(),

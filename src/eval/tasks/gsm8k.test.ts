@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { generationOf, promptOf, scoresOf } from "../../../test/eval/tryTask.js";
 
 const doc = {
-  question: "Ada has 1,200 beans and gets 34 more. How many are there?",
-  answer: "She has 1200+34 = <<1200+34=1234>>1,234 beans.\nSo 1,234.\n#### 1,234",
+  question: "A jar has 1,200 beans and gets 34 more. How many are there?",
+  answer: "It has 1200+34 = <<1200+34=1234>>1,234 beans.\nSo 1,234.\n#### 1,234",
 };
 
 test("gsm8k shows the data's own answers", () => {
@@ -19,7 +19,7 @@ test("gsm8k shows the data's own answers", () => {
 
 test("gsm8k_cot shows the reasoning in one line, without the calculator's marks", () => {
   expect(promptOf("gsm8k_cot", doc, [doc]).prompt).toBe(
-    `Q: ${doc.question}\n\nA: She has 1200+34 = 1,234 beans. So 1,234. The answer is 1,234.\n\nQ: ${doc.question}\n\nA:`,
+    `Q: ${doc.question}\n\nA: It has 1200+34 = 1,234 beans. So 1,234. The answer is 1,234.\n\nQ: ${doc.question}\n\nA:`,
   );
 });
 

@@ -1,8 +1,7 @@
 /**
  * HumanEval-Mul: HumanEval's functions in eight languages, as chat models write them; evaluation.md 5.9. DeepSeek's set is not published.
  * The nearest is MultiPL-E's translation into Java, C++, C#, JavaScript, TypeScript, PHP and Bash; Python is HumanEval itself. The figure
- * is the mean over languages; a language whose toolchain is missing makes its task fail, and then the group has no figure. The words of the
- * prompt are ours.
+ * is the mean over languages; one whose tools are missing is left out, and the results say so. The words of the prompt are ours.
  *
  * MultiPL-E's tests are written to stand behind a completion that ends before the closing brace. A chat model gives the whole function, so
  * the braces that its block closes already are taken away from the tests.
@@ -119,6 +118,7 @@ export const humanevalMulTasks: readonly TaskFile[] = languages.map((language) =
   format: "own",
   about: language.config === null ? "HumanEval" : "MultiPL-E",
   needs: ["sandbox"],
+  language: language.language,
 }));
 
 export const humanevalMulGroups: readonly TaskGroup[] = [

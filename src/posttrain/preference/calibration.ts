@@ -1,7 +1,7 @@
 /**
- * Whether a model is right as often as it says. Of a pair it says sigma(|r_c - r_r|), the probability that the answer which it scores higher is
- * the better one; of an answer by itself the larger of sigma(r) and 1 - sigma(r). Such a confidence lies between 1/2 and 1; ten bins of equal
- * width are looked at (Naeini and others 2015). post-training.md 6.3.
+ * Whether a model is right as often as it says. Of a pair it says sigma(|r_c - r_r|), the probability that the answer which it scores
+ * higher is the better one; of an answer by itself the larger of sigma(r) and 1 - sigma(r). Such a confidence lies between 1/2 and 1; ten
+ * bins of equal width are looked at (Naeini and others 2015). post-training.md 6.3.
  */
 import type { Calibration } from "../../train/events.js";
 

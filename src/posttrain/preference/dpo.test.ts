@@ -1,4 +1,4 @@
-/** The DPO stage on a tiny model: where it starts, what it learns, that it resumes to the bit, and that two processes make what one makes. */
+/** The DPO stage on a tiny model: where it starts, what it learns, that it resumes to the bit, and what two processes make. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

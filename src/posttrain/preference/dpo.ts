@@ -1,9 +1,10 @@
 /**
- * Direct preference optimisation as a stage: of two answers to a prompt the chosen one is made more likely against the rejected one, measured
- * from the model that the stage begins with (dpoLoss.ts; post-training.md 10). That reference is asked once, before the first step.
+ * Direct preference optimisation as a stage: of two answers to a prompt the chosen one is made more likely against the rejected one,
+ * measured from the model that the stage begins with (dpoLoss.ts; post-training.md 10). That reference is asked once, before the first
+ * step.
  *
- * A step asks the policy about its pairs without gradients, which gives the loss and its derivative by each answer's log-probability; a second
- * pass takes these as factors of the tokens' losses. The loss is the mean over the pairs of the whole step, over all processes.
+ * A step asks the policy about its pairs without gradients, which gives the loss and its derivative by each answer's log-probability; a
+ * second pass takes these as factors of the tokens' losses. The loss is the mean over the pairs of the whole step, over all processes.
  * Deviation: IPO takes sums of log-probabilities, as printed; TRL takes means over the tokens.
  */
 import { markCheckpoint } from "../../checkpoint/runDirectory.js";

@@ -1,7 +1,7 @@
 /**
- * Which records a step learns from where each is a pair, or an answer with a verdict: all of them once an epoch, in an order of each epoch's own.
- * A step never holds a record twice unless it goes on into the next epoch. Where it stands is a count, so a resumed run takes what an
- * uninterrupted one would.
+ * Which records a step learns from where each is a pair, or an answer with a verdict: all of them once an epoch, in an order of each
+ * epoch's own. A step never holds a record twice unless it goes on into the next epoch. Where it stands is a count, so a resumed run
+ * takes what an uninterrupted one would.
  */
 import { createHash } from "node:crypto";
 import { hashInts, permuted, stream } from "../../data/random.js";

@@ -1,6 +1,6 @@
 /**
- * What a model says of both answers of pairs: log-probabilities summed over each answer's tokens, the prompt's left out; and back, a derivative by
- * such a sum as factors of the tokens' losses. post-training.md 10.
+ * What a model says of both answers of pairs: log-probabilities summed over each answer's tokens, the prompt's left out; and back, a
+ * derivative by such a sum as factors of the tokens' losses. post-training.md 10.
  */
 import type { SupervisedSequence } from "../../model/batch.js";
 import type { DeepseekV3 } from "../../model/deepseekV3.js";

@@ -1,6 +1,6 @@
 /**
- * What the reference model says of every pair: the model that DPO begins with, asked once before it is trained. The sums are kept in the run's
- * directory, so that neither later epochs nor a run that goes on need a second model in memory.
+ * What the reference model says of every pair: the model that DPO begins with, asked once before it is trained. The sums are kept in the
+ * run's directory, so that neither later epochs nor a run that goes on need a second model in memory.
  */
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";

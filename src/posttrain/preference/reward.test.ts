@@ -3,6 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runLocalRanks } from "../../../test/distributed/localRanks.js";
+import { sampleOf } from "../../../test/posttrain/samples.js";
 import {
   checkpointHashes,
   type StagePlace,
@@ -14,6 +15,7 @@ import {
 } from "../../../test/posttrain/stageRun.js";
 import { verifyManifest } from "../../checkpoint/manifest.js";
 import { openCheckpoint } from "../../checkpoint/openCheckpoint.js";
+import { openRewards } from "../reward/openRewards.js";
 import { type RewardInput, type RewardOptions, reward } from "./reward.js";
 import { answersOf, type RewardItem } from "./rewardLoss.js";
 import { openRewardModel } from "./rewardModel.js";
@@ -78,6 +80,26 @@ describe("the reward stage", () => {
     const ids = opened.encode({ form: "text", text: "a" }, { form: "text", text: "b" });
     expect(Array.from(ids).at(-1)).toBe(tokenizer.eosTokenId);
     expect(tokenizer.decode(ids.subarray(1, -1))).toBe("ab");
+
+    // As a reward: by its directory, with the ids that training had, and without the end where the answer was cut.
+    const { rewards, close } = await openRewards([`model:${given.run}`], {
+      column: null,
+      maxLength: 64,
+      sandbox: null,
+    });
+    expect(rewards.map(({ name }) => name)).toEqual([`model:${given.run}`]);
+    const chat = sampleOf("4", { messages: [{ role: "user", content: "2+2" }] });
+    const text = sampleOf("b", { prompt: `${tokenizer.bosToken}a` });
+    const samples = [chat, { ...chat, finishReason: "length" as const }, text];
+    const shown = opened.encode(
+      { form: "messages", messages: [{ role: "user", content: "2+2", weight: 0 }] },
+      { form: "messages", messages: [{ role: "assistant", content: "4", weight: 1 }] },
+    );
+    expect(shown).toHaveLength(8); // begin, user, three characters, assistant, one more, end
+    const expected = await opened.score([shown, shown.subarray(0, -1), ids]);
+    expect(await rewards[0]?.score(samples)).toEqual(Array.from(expected));
+    expect(new Set(expected).size).toBe(3);
+    await close();
   });
 
   test("goes on to the bit where it was interrupted, the head's moments included", async () => {

@@ -1,7 +1,7 @@
 /**
- * Training a scalar reward model: a value head on a fine-tuned model, both trained together on which of two answers is better, or on answers
- * that were judged by themselves; post-training.md 6.2, 6.3. The answers of a pair go through the model side by side, so that one pass
- * knows the loss and its gradient; the loss is the mean over the pairs (and judged answers) of the whole step, over all processes.
+ * Training a scalar reward model: a value head on a fine-tuned model, both trained together on which of two answers is better, or on
+ * answers that were judged by themselves; post-training.md 6.2, 6.3. The answers of a pair go through the model side by side, so that one
+ * pass knows the loss and its gradient; the loss is the mean over the pairs (and judged answers) of the whole step, over all processes.
  */
 import { markCheckpoint } from "../../checkpoint/runDirectory.js";
 import { loadValueHead, saveValueHead, valueHeadOf } from "../../checkpoint/valueHeadFile.js";

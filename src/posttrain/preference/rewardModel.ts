@@ -1,6 +1,6 @@
 /**
- * A trained reward model: the model's own files, which any program opens, with value_head.safetensors and reward.json beside them. It scores
- * token ids, prompt and answer with the token that ends it; post-training.md 6.3.
+ * A trained reward model: the model's own files, which any program opens, with value_head.safetensors and reward.json beside them. It
+ * scores token ids, prompt and answer with the token that ends it; post-training.md 6.3.
  */
 import { join } from "node:path";
 import { readConfig } from "../../checkpoint/modelFiles.js";
@@ -14,6 +14,7 @@ import { inferenceBatch } from "../../model/batch.js";
 import type { DeepseekV3 } from "../../model/deepseekV3.js";
 import { ValueHead } from "../../model/valueHead.js";
 import type { ComputeDtype } from "../../tensor/dtype.js";
+import { joinIds } from "../../tokenizer/promptIds.js";
 import type { Tokenizer } from "../../tokenizer/tokenizer.js";
 import type { Passage } from "../data/records.js";
 import { ChatRenderer, type RenderOptions } from "../data/render.js";
@@ -106,6 +107,14 @@ export class RewardModel implements Disposable {
     const about = { path: "answer", row: 1, key: "", tools: [], columns: {}, unusedFields: [] };
     const record = { ...about, kind: "unpaired", prompt, completion, isDesirable: true } as const;
     return new ChatRenderer(this.tokenizer, render).unpaired(record).ids;
+  }
+
+  /** The same of a prompt whose control tokens are spelled in it, and which needs no template. */
+  encodeText(prompt: string, completion: string): Int32Array {
+    const { eosTokenId } = this.tokenizer;
+    if (eosTokenId === null) throw new RangeError("reward model: the tokenizer has no end token");
+    const before = this.tokenizer.encode(prompt, { allowSpecial: true });
+    return joinIds([before, this.tokenizer.encode(completion), [eosTokenId]]);
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,4 @@
-/** The built-in rewards by name, and the rewards that a command was given: names, and files. */
+/** The built-in rewards by name, and the rewards that a command was given: names, files, and reward models. */
 import type { Sandbox } from "../../sandbox/sandbox.js";
 import { accuracyReward, boxedReward, choiceReward, exactReward } from "./answerRewards.js";
 import { codeReward } from "./codeReward.js";
@@ -104,8 +104,12 @@ export interface OpenedRewards {
   readonly close: () => Promise<void>;
 }
 
+const modelPrefix = "model:";
+/** A model in this process cannot be hurried: scores are waited for. */
+const modelTimeoutMs = 3_600_000;
+
 /**
- * @param specifiers built-in names, and paths of files (each with a slash or an ending)
+ * @param specifiers built-in names, paths of files (each with a slash or an ending), and model:DIR, what `fathom reward` made
  * @param weights one for each reward, in order; null: those of the files, and 1
  * @throws RangeError for an unknown name, a file that does not load, or another number of weights
  */
@@ -124,14 +128,20 @@ export async function openRewards(
     const found: Reward[] = [];
     for (const specifier of specifiers) {
       if (isBuiltin(specifier)) found.push(reward(specifier, builtinRewards[specifier].make(context)));
-      else if (/[/\\]|\.[cm]?[jt]s$/.test(specifier)) {
+      else if (specifier.startsWith(modelPrefix)) {
+        const { openRewardModel } = await import("../preference/rewardModel.js");
+        const { modelReward } = await import("../preference/modelReward.js");
+        const model = openRewardModel(specifier.slice(modelPrefix.length));
+        closers.push(async () => model[Symbol.dispose]());
+        found.push(reward(specifier, modelReward(model), { timeoutMs: modelTimeoutMs }));
+      } else if (/[/\\]|\.[cm]?[jt]s$/.test(specifier)) {
         const file = await openRewardFile(specifier);
         closers.push(file.close);
         found.push(...file.rewards);
       } else {
         const names = Object.keys(builtinRewards).join(", ");
         throw new RangeError(
-          `reward ${specifier}: no such built-in reward; there are ${names}. A file needs a path, such as ./${specifier}.ts`,
+          `reward ${specifier}: no such built-in reward; there are ${names}. A file needs a path, such as ./${specifier}.ts, a reward model its directory: model:DIR`,
         );
       }
     }

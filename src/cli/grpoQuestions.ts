@@ -1,0 +1,118 @@
+/** What `fathom grpo` asks, and how answers are scored: problems made here by their own rule, or prompts of files by reward functions. */
+import type { LanguageModel } from "../generate/languageModel.js";
+import type { GrpoOptions } from "../posttrain/grpo/options.js";
+import type { Scorer } from "../posttrain/grpo/scoring.js";
+import type { Combination } from "../posttrain/reward/combine.js";
+import type { FailurePolicy } from "../posttrain/reward/scoreSamples.js";
+import type { StageSettings } from "../posttrain/settings.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import { type ReadingFlags, readingOf } from "./dataReading.js";
+import { grouped, say } from "./output.js";
+
+export interface QuestionFlags extends ReadingFlags {
+  readonly data?: readonly string[];
+  readonly reward?: readonly string[];
+  readonly rewardWeights?: readonly number[];
+  readonly combination?: Combination;
+  readonly onRewardFailure?: FailurePolicy;
+  readonly answerColumn?: string;
+  readonly confirmRunUnsafeCode?: boolean;
+  readonly problems?: readonly string[];
+  readonly level?: number;
+  readonly plain?: boolean;
+  readonly evalProblems?: number;
+}
+
+export interface Questions {
+  readonly prompts: readonly { readonly ids: Int32Array }[];
+  readonly scorer: Scorer;
+  readonly evaluate: ((model: LanguageModel) => Promise<Readonly<Record<string, number>>>) | null;
+  readonly close: () => Promise<void>;
+}
+
+/** @throws RangeError unless the flags name either problems, or files and rewards */
+export async function questionsOf(
+  flags: QuestionFlags,
+  tokenizer: Tokenizer,
+  settings: StageSettings,
+  options: GrpoOptions,
+): Promise<Questions> {
+  if (flags.problems && flags.data) throw new RangeError("--problems and --data: give one of them");
+  if (flags.problems) return problemQuestions(flags, flags.problems, tokenizer, settings, options);
+  if (!flags.data) throw new RangeError("give questions to ask: --problems FAMILY, or --data FILE with --reward NAME");
+  if (!flags.reward) throw new RangeError("--data: say how answers are scored: --reward NAME, or a file of your own");
+  return dataQuestions(flags, flags.data, flags.reward, tokenizer, settings, options);
+}
+
+async function problemQuestions(
+  flags: QuestionFlags,
+  names: readonly string[],
+  tokenizer: Tokenizer,
+  settings: StageSettings,
+  options: GrpoOptions,
+): Promise<Questions> {
+  const { familyNamed } = await import("../eval/problems/families.js");
+  const { askedProblems, problemAccuracy, problemScorer } = await import("../posttrain/grpo/problems.js");
+  if (flags.reward) throw new RangeError("--problems have a rule of their own; --reward goes with --data");
+  const choice = {
+    families: names.map(familyNamed),
+    level: flags.level ?? null,
+    phrasing: flags.plain ? "plain" : "varied",
+    seed: settings.seed,
+  } as const;
+  const code = choice.families.find((family) => family.startsWith("code-"));
+  if (code) {
+    throw new RangeError(
+      `--problems ${code}: its answers are programs; make rows (fathom data generate --form prompt) and use --reward code`,
+    );
+  }
+  const asked = askedProblems(tokenizer, "train", Math.max(4096, options.steps * options.promptsPerStep), choice);
+  const heldOut = askedProblems(tokenizer, "heldout", flags.evalProblems ?? 200, choice);
+  return {
+    prompts: asked,
+    scorer: problemScorer(asked),
+    evaluate:
+      heldOut.length === 0
+        ? null
+        : async (model) => ({ ...(await problemAccuracy(model, heldOut, options.rollout.maxTokens)) }),
+    close: async () => {},
+  };
+}
+
+async function dataQuestions(
+  flags: QuestionFlags,
+  paths: readonly string[],
+  rewards: readonly string[],
+  tokenizer: Tokenizer,
+  settings: StageSettings,
+  options: GrpoOptions,
+): Promise<Questions> {
+  const { loadPrompts } = await import("../posttrain/data/chatData.js");
+  const { rewardScorer } = await import("../posttrain/grpo/rewardScorer.js");
+  const { needsSandbox, openRewards } = await import("../posttrain/reward/openRewards.js");
+  const { openSandbox } = await import("../sandbox/sandbox.js");
+  // Rows of plain prompts are questions of a chat here, unless they are said to be text.
+  const read = { plainAs: "chat", ...readingOf(flags) } as const;
+  const limits = { maxLength: settings.maxLength, overlong: "drop" } as const;
+  const { items, report } = await loadPrompts({ paths, tokenizer, read, ...limits });
+  say(`data: ${grouped(report.records)} prompts, ${report.dropped.overlong} of them longer than --length and left out`);
+  const sandbox =
+    flags.confirmRunUnsafeCode && needsSandbox(rewards) ? await openSandbox({ runUnsafeCode: true }) : null;
+  const context = { column: flags.answerColumn ?? null, maxLength: options.rollout.maxTokens, sandbox };
+  const opened = await openRewards(rewards, context, flags.rewardWeights ?? null);
+  return {
+    prompts: items,
+    scorer: rewardScorer(opened.rewards, items, tokenizer, {
+      combination: flags.combination ?? "sum-then-normalize",
+      onFailure: flags.onRewardFailure ?? "stop",
+      onFailures: (failures) => {
+        for (const { reward, message, count } of failures) say(`reward ${reward}: ${message} (${count} answers)`);
+      },
+    }),
+    evaluate: null,
+    close: async () => {
+      await opened.close();
+      await sandbox?.close();
+    },
+  };
+}
