@@ -49,5 +49,5 @@ export async function drawSamples(directory: string, flags: SampleFlags, signal:
   const tasks = sampleTasks(reasoningPrompts(directory), flags.samples ?? 4, flags.system ?? null);
   await using expert = await openExpert(flags, signal);
   const path = join(directory, files.candidates);
-  return sampleCandidates(path, tasks, expert, samplingOf(flags, temperature), signal, samplePrinter());
+  return await sampleCandidates(path, tasks, expert, samplingOf(flags, temperature), signal, samplePrinter());
 }

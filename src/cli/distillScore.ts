@@ -62,7 +62,7 @@ export async function giveScores(directory: string, flags: ScoreFlags, signal: A
     told = performance.now();
     say(`${grouped(done)} of ${grouped(wanted)} scored`);
   };
-  return scoreCandidates(
+  return await scoreCandidates(
     join(directory, files.candidates),
     prompts,
     (prompt, candidate, stop) => verdictOf(verifiers, prompt, candidate, stop),

@@ -76,7 +76,7 @@ export async function trainPolicy(choice: PolicyChoice): Promise<boolean> {
   const prompts = reasoningPrompts(choice.directory);
   const asked = stageFlags(choice, stageFolders.policy);
   await using rules = await openRules(choice.rules, prompts);
-  return inStage(asked, "grpo", async (flags, { directory, config, tokenizer }, session) => {
+  return await inStage(asked, "grpo", async (flags, { directory, config, tokenizer }, session) => {
     const defaults = defaultStageSettings(config);
     const settings = stageSettings(flags, {
       ...defaults,
@@ -133,7 +133,7 @@ export async function measureModel(
   await using engine = await openEngine(model, { ...(threads === undefined ? {} : { threads }), maxBatch: 64 });
   const { tokenizer } = engine;
   if (!tokenizer) throw new RangeError(`${model}: no tokenizer.json: it cannot be asked in words`);
-  return problemAccuracy(
+  return await problemAccuracy(
     engine,
     askedProblems(tokenizer, "heldout", evaluation.count, evaluation.choice),
     maxNewTokens,

@@ -106,7 +106,7 @@ test("a run of all steps is interrupted, goes on, and ends with a student; with 
   const directory = at("run");
   const flags = [
     ...["distill", "run", directory, "--model", at("runs", "quickstart"), ...prompts, "--level", "1"],
-    ...["--learning-rate", "0.01", "--epochs", "2", "--batch", "8", "--length", "256", "--rl-steps", "2"],
+    ...["--learning-rate", "0.01", "--epochs", "2", "--batch", "8", "--length", "512", "--rl-steps", "2"],
     ...["--rl-prompts", "2", "--group", "2", "--max-new-tokens", "24", "--samples", "2", "--eval-problems", "4"],
     ...["--threads", "1"],
   ];
@@ -134,7 +134,14 @@ test("a run of all steps is interrupted, goes on, and ends with a student; with 
     finished: ["expert", "policy", "student"],
     report: { selection: { domains: { math: {} } } },
   });
-  expect(Object.keys(result.accuracy as object)).toEqual(["expert", "policy", "student"]);
+  const accuracy = result.accuracy as Readonly<Record<string, object>>;
+  expect(Object.keys(accuracy)).toEqual(["expert", "policy", "student"]);
+  // What reinforcement learning measured at its end, in the process that trained.
+  const events = readFileSync(join(directory, "expert-rl", "metrics.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n");
+  const evaluations = events.map((line) => JSON.parse(line) as { kind: string; figures: object });
+  expect(accuracy.policy).toEqual(evaluations.findLast(({ kind }) => kind === "evaluation")?.figures);
   expect(readFileSync(join(directory, "forms.jsonl")).equals(before)).toBe(true);
   expect(existsSync(join(directory, "report.html"))).toBe(true);
   // Nothing is done twice.
