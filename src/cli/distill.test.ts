@@ -148,7 +148,7 @@ test("questions that are contaminated are told with the words that met, and list
   expect(result).toMatchObject({ read: 3, kept: { math: 1 }, dropped: { contaminated: 1, duplicate: 1 } });
   expect(said).toMatch(/must not be met: 20,000 held-out problems, [\d,]+ documents of tasks, 1 of --against/);
   expect(lines("prompts.jsonl")).toMatchObject([{ prompt: "What is 2 + 2?", source: "mine", license: "CC0" }]);
-  expect(lines("prompts.dropped.jsonl")[0]).toMatchObject({
+  expect(lines("prompts.dropped.jsonl")[1]).toMatchObject({
     reason: "contaminated",
     ngram: "a farmer has seventeen sheep and all but nine of",
     met_in: `${join(folder, "test.jsonl")}: row 1`,
