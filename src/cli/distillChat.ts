@@ -34,7 +34,9 @@ Example:
   fathom distill generate-chat distilled --from-chat chats.jsonl`,
   );
   return act<ChatFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, !flags.fromChat, (signal) => generateChat(directory, flags, signal)),
+    inDirectory(directory, flags.fromChat ? "nothing" : "prompts", (stoppable) =>
+      generateChat(directory, flags, stoppable()),
+    ),
   );
 }
 

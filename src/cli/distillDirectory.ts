@@ -1,5 +1,5 @@
 /** What every command of `fathom distill` does around its work: have the working directory for itself, and end well when it is told to stop. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { lockRun } from "../checkpoint/runDirectory.js";
 import { files } from "../posttrain/distill/records.js";
@@ -8,17 +8,24 @@ import { Interrupted, say } from "./output.js";
 /** The argument that names the directory. */
 export const directoryArgument = ["<dir>", "the working directory"] as const;
 
+/** What must be there before: nothing, the directory, or its prompts. */
+export type Needed = "nothing" | "directory" | "prompts";
+
+/** Called by work that can stop in the middle: from then on Ctrl-C no longer ends the process, but aborts the signal. */
+export type Stoppable = () => AbortSignal;
+
 /**
- * @param isBegun the directory must have its prompts already
- * @param work its signal comes with Ctrl-C: what is finished by then is kept
- * @throws RangeError for a directory without prompts, or one that another process works in
+ * Does work with the directory locked. Work that is not stoppable may be killed at any time: it replaces files as a whole.
+ * @throws RangeError for a directory that lacks what is needed, or that another process works in
  */
 export async function inDirectory<T>(
   directory: string,
-  isBegun: boolean,
-  work: (signal: AbortSignal) => Promise<T>,
+  needed: Needed,
+  work: (stoppable: Stoppable) => Promise<T>,
 ): Promise<T> {
-  if (isBegun && !existsSync(join(directory, files.prompts))) {
+  const wasThere = existsSync(directory);
+  if (needed === "directory" && !wasThere) throw new RangeError(`${directory}: no such directory`);
+  if (needed === "prompts" && !existsSync(join(directory, files.prompts))) {
     throw new RangeError(`${directory}: no ${files.prompts} there; fathom distill prompts ${directory} makes it`);
   }
   const stop = new AbortController();
@@ -26,13 +33,16 @@ export async function inDirectory<T>(
     if (!stop.signal.aborted) say("stopping; what is finished is kept, and the same command goes on from there");
     stop.abort(new Interrupted(`${directory}: interrupted`));
   };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   let unlock: (() => void) | null = null;
   try {
     unlock = lockRun(directory);
-    return await work(stop.signal);
+    return await work(() => {
+      process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+      return stop.signal;
+    });
   } finally {
     unlock?.();
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    if (!wasThere && existsSync(directory) && readdirSync(directory).length === 0) rmdirSync(directory);
   }
 }

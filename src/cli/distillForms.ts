@@ -33,7 +33,7 @@ Examples, after fathom distill prompts distilled --family add-subtract --count 4
   fathom distill forms distilled --teacher http://127.0.0.1:8000`,
   );
   return act<FormsFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, true, (signal) => forms(directory, flags, signal)),
+    inDirectory(directory, "prompts", (stoppable) => forms(directory, flags, stoppable())),
   );
 }
 

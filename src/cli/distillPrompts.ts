@@ -1,7 +1,7 @@
 /** `fathom distill prompts`: the questions, each once, and none that models are measured on. */
 import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
-import type { ContaminationIndex, EvaluationDocument } from "../posttrain/distill/contamination.js";
+import type { EvaluationDocument } from "../posttrain/distill/contamination.js";
 import type { PromptFile, UnusablePrompt } from "../posttrain/distill/filePrompts.js";
 import { type DistillPrompt, type Domain, type DroppedPrompt, domains } from "../posttrain/distill/records.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
@@ -47,7 +47,7 @@ Example:
   fathom distill prompts distilled --family add-subtract --count 400 --plain`,
     );
   return act<PromptsFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, false, () => prompts(directory, flags)),
+    inDirectory(directory, "nothing", () => prompts(directory, flags)),
   );
 }
 
@@ -74,8 +74,18 @@ export async function collectInto(
 ): ReturnType<typeof import("../posttrain/distill/steps.js").promptsStep> {
   const { promptsStep } = await import("../posttrain/distill/steps.js");
   if (!flags.family && !flags.from) throw new RangeError("give questions: --family NAME, or --from FILE");
-  const index = await evaluationIndex(flags);
-  return promptsStep(directory, questions(flags), index);
+  const counts = { problems: 0, tasks: 0, files: 0 };
+  const made = await promptsStep(
+    directory,
+    questions(flags),
+    await evaluationDocuments(flags, counts),
+    flags.ngram ?? 10,
+  );
+  const { problems, tasks, files } = counts;
+  say(
+    `must not be met: ${grouped(problems)} held-out problems, ${grouped(tasks)} documents of tasks, ${grouped(files)} of --against`,
+  );
+  return made;
 }
 
 async function* questions(flags: PromptsFlags): AsyncGenerator<DistillPrompt | UnusablePrompt> {
@@ -95,28 +105,33 @@ async function* questions(flags: PromptsFlags): AsyncGenerator<DistillPrompt | U
   if (from) yield* filePrompts(from.map(namedFile), { domain, license });
 }
 
-async function evaluationIndex({ against, ngram, dataDir }: PromptsFlags): Promise<ContaminationIndex> {
-  const { ContaminationIndex } = await import("../posttrain/distill/contamination.js");
+/** What must not be met. @param counts what has been read of each kind */
+async function evaluationDocuments(
+  { against, dataDir }: PromptsFlags,
+  counts: { problems: number; tasks: number; files: number },
+): Promise<AsyncIterable<EvaluationDocument>> {
   const { Datasets, hubCacheOf } = await import("../eval/harness/datasets.js");
   const { builtInTasks } = await import("../eval/tasks/index.js");
   const { evaluationFiles } = await import("../posttrain/distill/evaluationFiles.js");
   const { heldOutProblems } = await import("../posttrain/distill/problemPrompts.js");
   const { taskDocuments } = await import("../posttrain/distill/taskDocuments.js");
   if (dataDir !== undefined && !existsSync(dataDir)) throw new RangeError(`--data-dir ${dataDir}: no such folder`);
-  const index = new ContaminationIndex(ngram ?? 10);
-  const counted = async (
-    documents: AsyncIterable<EvaluationDocument> | Iterable<EvaluationDocument>,
-  ): Promise<string> => {
-    const before = index.numDocuments;
-    for await (const document of documents) index.add(document);
-    return grouped(index.numDocuments - before);
-  };
   const datasets = new Datasets({ dataDir: dataDir ?? null, hubCache: hubCacheOf(process.env) });
-  const problems = await counted(heldOutProblems());
-  const tasks = await counted(taskDocuments(builtInTasks, datasets));
-  const files = await counted(against ? evaluationFiles(against) : []);
-  say(`must not be met: ${problems} held-out problems, ${tasks} documents of tasks, ${files} of --against`);
-  return index;
+  async function* all(): AsyncGenerator<EvaluationDocument> {
+    for (const document of heldOutProblems()) {
+      counts.problems++;
+      yield document;
+    }
+    for await (const document of taskDocuments(builtInTasks, datasets)) {
+      counts.tasks++;
+      yield document;
+    }
+    for await (const document of evaluationFiles(against ?? [])) {
+      counts.files++;
+      yield document;
+    }
+  }
+  return all();
 }
 
 function namedFile(value: string): PromptFile {

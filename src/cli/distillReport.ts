@@ -1,6 +1,5 @@
 /** `fathom distill report`: report.json as it stands, and a page to read with samples of what was kept and what was not. */
 
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { asCandidate, type Candidate, type DroppedPrompt, files } from "../posttrain/distill/records.js";
@@ -22,7 +21,7 @@ export function distillReportCommand(): Command {
     .addOption(integerOption("--samples <n>", "answers of each kind to show (default 3)", 0, 100))
     .addHelpText("after", "\nExample, after fathom distill select:\n  fathom distill report distilled");
   return act<ReportFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, true, () => report(directory, flags)),
+    inDirectory(directory, "prompts", () => report(directory, flags)),
   );
 }
 
@@ -40,14 +39,13 @@ export async function writeDistillReport(directory: string, samples: number): Pr
   const { reviewTally } = await import("../posttrain/distill/steps.js");
   const { renderDistillation } = await import("../report/distillation.js");
   const made = updateReport(directory, { review: await reviewTally(directory) });
-  const dropped = droppedPrompts(directory);
   writeFileAtomic(
     join(directory, files.page),
     renderDistillation({
       title: `Fathom: distillation in ${directory}`,
       facts: factsOf(made),
       droppedPrompts: made.prompts?.dropped ?? {},
-      droppedSamples: dropped.slice(0, samples),
+      droppedSamples: await droppedPrompts(directory, samples),
       domains: Object.entries(made.selection?.domains ?? {}).map(([domain, each]) => figuresOf(domain, each)),
       samples: made.selection ? await answerSamples(directory, made.selection.examples, samples) : [],
     }),
@@ -92,16 +90,17 @@ function figuresOf(domain: string, each: DomainSelection): DomainFigures {
   };
 }
 
-/** Contaminated ones first. */
-function droppedPrompts(directory: string): DroppedSample[] {
-  const path = join(directory, files.dropped);
-  if (!existsSync(path)) return [];
-  const all = readFileSync(path, "utf8")
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as DroppedPrompt);
-  const contaminated = all.filter(({ reason }) => reason === "contaminated");
-  return [...contaminated, ...all.filter(({ reason }) => reason !== "contaminated")].map((each) => ({
+/** Some of those left out, contaminated ones first. */
+async function droppedPrompts(directory: string, count: number): Promise<DroppedSample[]> {
+  const { readLog } = await import("../posttrain/distill/jsonLog.js");
+  const contaminated: DroppedPrompt[] = [];
+  const others: DroppedPrompt[] = [];
+  for await (const { value } of readLog(join(directory, files.dropped))) {
+    const each = value as unknown as DroppedPrompt;
+    const kind = each.reason === "contaminated" ? contaminated : others;
+    if (kind.length < count) kind.push(each);
+  }
+  return [...contaminated, ...others].slice(0, count).map((each) => ({
     reason: each.reason,
     prompt: each.prompt,
     because: each.ngram !== undefined ? `"${each.ngram}" is in ${each.met_in}` : (each.same_as ?? each.source),

@@ -33,7 +33,7 @@ Examples, after fathom distill generate-chat:
   fathom distill review distilled --list`,
     );
   return act<ReviewFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, false, () => review(directory, flags)),
+    inDirectory(directory, "directory", () => review(directory, flags)),
   );
 }
 

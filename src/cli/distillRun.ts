@@ -83,7 +83,7 @@ Example, after fathom quickstart:
     --learning-rate 1e-3 --rl-learning-rate 2e-5 --rl-steps 20 --max-new-tokens 128`,
   );
   return act<RunFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, false, (signal) => run(directory, flags, signal)),
+    inDirectory(directory, "nothing", (stoppable) => run(directory, flags, stoppable())),
   );
 }
 
@@ -151,6 +151,7 @@ async function allSteps(
   const { mixStep } = await import("../posttrain/distill/steps.js");
   const { seed = 1, threads, length, rlSteps = 100, maxNewTokens = 256, temperature = 1 } = flags;
   const evaluation = await evaluationOf(flags);
+  const rules = optional({ confirmRunUnsafeCode: flags.confirmRunUnsafeCode, verifier: flags.verifier });
   const common = { directory, seed, ...optional({ length, threads }) };
   const supervised = {
     ...common,
@@ -185,7 +186,7 @@ async function allSteps(
       temperature,
       maxNewTokens,
       evaluation,
-      ...optional({ confirmRunUnsafeCode: flags.confirmRunUnsafeCode }),
+      rules,
     };
     if (!(await stage("policy", () => trainPolicy(policy)))) return null;
   }
@@ -200,8 +201,7 @@ async function allSteps(
     ...optional({ threads }),
   };
   if ((await drawSamples(directory, asked, signal)).isStopped) return null;
-  if ((await giveScores(directory, optional({ confirmRunUnsafeCode: flags.confirmRunUnsafeCode }), signal)).isStopped)
-    return null;
+  if ((await giveScores(directory, rules, signal)).isStopped) return null;
   await chooseAnswers(directory, flags);
   await mixStep(directory, mixOptions({ seed, ...optional({ validationFraction: flags.validationFraction }) }));
   if (!(await stage("student", () => trainStudent({ ...supervised, base: flags.student ?? flags.model })))) return null;

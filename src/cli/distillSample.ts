@@ -31,7 +31,7 @@ Examples, after fathom distill prompts distilled --family add-subtract --count 4
   fathom distill sample distilled --model http://127.0.0.1:8000 --endpoint-model quickstart`,
   );
   return act<SampleFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, true, (signal) => sample(directory, flags, signal)),
+    inDirectory(directory, "prompts", (stoppable) => sample(directory, flags, stoppable())),
   );
 }
 
@@ -49,5 +49,5 @@ export async function drawSamples(directory: string, flags: SampleFlags, signal:
   const tasks = sampleTasks(reasoningPrompts(directory), flags.samples ?? 4, flags.system ?? null);
   await using expert = await openExpert(flags, signal);
   const path = join(directory, files.candidates);
-  return sampleCandidates(path, tasks, expert, samplingOf(flags, temperature), signal, samplePrinter());
+  return await sampleCandidates(path, tasks, expert, samplingOf(flags, temperature), signal, samplePrinter());
 }

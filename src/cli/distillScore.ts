@@ -31,7 +31,7 @@ Examples, after fathom distill sample:
   fathom distill score distilled --judge http://127.0.0.1:8000`,
   );
   return act<ScoreFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, true, (signal) => score(directory, flags, signal)),
+    inDirectory(directory, "prompts", (stoppable) => score(directory, flags, stoppable())),
   );
 }
 
@@ -62,7 +62,7 @@ export async function giveScores(directory: string, flags: ScoreFlags, signal: A
     told = performance.now();
     say(`${grouped(done)} of ${grouped(wanted)} scored`);
   };
-  return scoreCandidates(
+  return await scoreCandidates(
     join(directory, files.candidates),
     prompts,
     (prompt, candidate, stop) => verdictOf(verifiers, prompt, candidate, stop),

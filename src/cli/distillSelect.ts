@@ -32,7 +32,7 @@ export function selectCommand(): Command {
     .addOption(integerOption("--repetition-words <n>", "words of such a run (default 10)", 1, 1000))
     .addHelpText("after", "\nExample, after fathom distill score:\n  fathom distill select distilled --per-prompt 2");
   return act<SelectFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, true, () => select(directory, flags)),
+    inDirectory(directory, "prompts", () => select(directory, flags)),
   );
 }
 
@@ -103,7 +103,7 @@ Example, after fathom distill select:
     --learning-rate 1e-3 --out runs/student`,
     );
   return act<MixFlags>(command, ([directory = ""], flags) =>
-    inDirectory(directory, false, () => mix(directory, flags)),
+    inDirectory(directory, "directory", () => mix(directory, flags)),
   );
 }
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { files } from "../posttrain/distill/records.js";
 import type { Accuracy, ProblemChoice } from "../posttrain/grpo/problems.js";
-import { openRules } from "./distillRules.js";
+import { openRules, type RuleFlags } from "./distillRules.js";
 import type { StageFlags } from "./stageOptions.js";
 
 /** What a stage is told. */
@@ -57,14 +57,14 @@ export interface PolicyChoice extends StageChoice {
   readonly groupSize: number;
   readonly temperature: number;
   readonly maxNewTokens: number;
-  readonly confirmRunUnsafeCode?: boolean;
+  readonly rules: RuleFlags;
   /** Held-out problems to measure on, and how many; null: there are none of the prompts' kind. */
   readonly evaluation: { readonly choice: ProblemChoice; readonly count: number } | null;
 }
 
 /** Reinforcement learning without the system prompt. @returns as `trainExpert` */
 export async function trainPolicy(choice: PolicyChoice): Promise<boolean> {
-  const { askedPrompts, ruleScorer } = await import("../posttrain/distill/policy.js");
+  const { askedPrompts, verdictScorer } = await import("../posttrain/distill/policy.js");
   const { reasoningPrompts } = await import("../posttrain/distill/steps.js");
   const { grpo } = await import("../posttrain/grpo/grpo.js");
   const { askedProblems, problemAccuracy } = await import("../posttrain/grpo/problems.js");
@@ -75,8 +75,8 @@ export async function trainPolicy(choice: PolicyChoice): Promise<boolean> {
   const { inStage } = await import("./stageSession.js");
   const prompts = reasoningPrompts(choice.directory);
   const asked = stageFlags(choice, stageFolders.policy);
-  await using rules = await openRules(choice, prompts);
-  return inStage(asked, "grpo", async (flags, { directory, config, tokenizer }, session) => {
+  await using rules = await openRules(choice.rules, prompts);
+  return await inStage(asked, "grpo", async (flags, { directory, config, tokenizer }, session) => {
     const defaults = defaultStageSettings(config);
     const settings = stageSettings(flags, {
       ...defaults,
@@ -86,7 +86,7 @@ export async function trainPolicy(choice: PolicyChoice): Promise<boolean> {
       validateEvery: 25,
     });
     const { steps, promptsPerStep, groupSize, temperature, maxNewTokens: maxTokens, evaluation } = choice;
-    const questions = askedPrompts(tokenizer, prompts, rules.rules);
+    const questions = askedPrompts(tokenizer, prompts, rules.verifiers);
     const heldOut = evaluation ? askedProblems(tokenizer, "heldout", evaluation.count, evaluation.choice) : [];
     session.trains("grpo");
     const events = grpo({
@@ -107,7 +107,7 @@ export async function trainPolicy(choice: PolicyChoice): Promise<boolean> {
       grid: session.grid,
       resumeFrom: session.resumeFrom?.path ?? null,
       prompts: questions,
-      scorer: ruleScorer(questions, rules.rules, session.signal),
+      scorer: verdictScorer(questions, rules.verifiers, session.signal),
       evaluate:
         heldOut.length === 0 ? null : async (model) => ({ ...(await problemAccuracy(model, heldOut, maxTokens)) }),
       signal: session.signal,
@@ -133,7 +133,7 @@ export async function measureModel(
   await using engine = await openEngine(model, { ...(threads === undefined ? {} : { threads }), maxBatch: 64 });
   const { tokenizer } = engine;
   if (!tokenizer) throw new RangeError(`${model}: no tokenizer.json: it cannot be asked in words`);
-  return problemAccuracy(
+  return await problemAccuracy(
     engine,
     askedProblems(tokenizer, "heldout", evaluation.count, evaluation.choice),
     maxNewTokens,

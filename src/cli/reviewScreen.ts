@@ -3,15 +3,23 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import * as clack from "@clack/prompts";
 import type { Action, ReviewRecord, ReviewScreen } from "../posttrain/distill/review.js";
 
+export interface Terminal {
+  readonly input: Readable;
+  readonly output: Writable;
+}
+
 export class TerminalReview implements ReviewScreen {
   readonly #editor: string | null;
+  readonly #terminal: Terminal;
 
   /** @param editor command that opens a file; null: answers are typed here */
-  constructor(editor: string | null) {
+  constructor(editor: string | null, terminal: Terminal) {
     this.#editor = editor;
+    this.#terminal = terminal;
   }
 
   /** @throws RangeError where there is no terminal to ask in */
@@ -21,12 +29,13 @@ export class TerminalReview implements ReviewScreen {
         "review: no terminal to ask in; --accept, --reject and --edit decide without one, --list shows ids",
       );
     }
-    return new TerminalReview(VISUAL || EDITOR || null);
+    return new TerminalReview(VISUAL || EDITOR || null, { input: process.stdin, output: process.stdout });
   }
 
   async ask(record: ReviewRecord, place: number, count: number): Promise<Action> {
-    for (const { role, content } of record.messages) clack.note(printable(content ?? ""), role);
+    for (const { role, content } of record.messages) clack.note(printable(content ?? ""), role, this.#terminal);
     const choice = await clack.select({
+      ...this.#terminal,
       message: `${place} of ${count}, from ${printable(record.source)} (${record.id})`,
       options: [
         { value: "accept", label: "Accept" },
@@ -39,19 +48,19 @@ export class TerminalReview implements ReviewScreen {
     if (clack.isCancel(choice)) return { kind: "stop" };
     if (choice !== "edit") return { kind: choice };
     const before = record.messages.at(-1)?.content ?? "";
-    const text = this.#editor === null ? await typed(before) : edited(before, this.#editor);
+    const text = this.#editor === null ? await typed(before, this.#terminal) : edited(before, this.#editor);
     // Nothing typed, nothing changed: the record is asked for again.
     return text === null ? this.ask(record, place, count) : { kind: "edit", text };
   }
 
   problem(text: string): void {
-    clack.log.error(text);
+    clack.log.error(printable(text), this.#terminal);
   }
 }
 
 /** @returns null if it was given up */
-async function typed(before: string): Promise<string | null> {
-  const text = await clack.multiline({ message: "The answer as it should be", initialValue: before });
+async function typed(before: string, terminal: Terminal): Promise<string | null> {
+  const text = await clack.multiline({ ...terminal, message: "The answer as it should be", initialValue: before });
   return clack.isCancel(text) ? null : text;
 }
 

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { check } from "../../src/eval/problems/families.js";
-import { ContaminationIndex } from "../../src/posttrain/distill/contamination.js";
 import type { Expert } from "../../src/posttrain/distill/expert.js";
 import { reflectionPrompt, teacherTasks } from "../../src/posttrain/distill/forms.js";
 import { problemOf, problemPrompts } from "../../src/posttrain/distill/problemPrompts.js";
@@ -53,7 +52,7 @@ const write: Script["write"] = ({ messages, seed, name }) => {
 
 /** One step after the other; each can be run again. */
 const steps: readonly ((directory: string, expert: Expert) => Promise<unknown>)[] = [
-  async (directory) => promptsStep(directory, [...problemPrompts(choice), ...general], new ContaminationIndex(10)),
+  async (directory) => promptsStep(directory, [...problemPrompts(choice), ...general], [], 10),
   async (directory) => problemFormsStep(directory, reflectionPrompt),
   async (directory, expert) => {
     const tasks = sampleTasks(reasoning(directory), 6, null);

@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { problemAt } from "../../eval/problems/families.js";
 import type { TaskFile } from "../../eval/taskFile.js";
 import { collectPrompts, promptsReport } from "./collect.js";
-import { ContaminationIndex } from "./contamination.js";
 import { type FileOptions, filePrompts } from "./filePrompts.js";
 import { heldOutProblems, problemOf, problemPrompts } from "./problemPrompts.js";
 import type { DistillPrompt } from "./records.js";
@@ -23,17 +22,17 @@ const prompts = (...texts: readonly string[]): DistillPrompt[] =>
 
 describe("collecting", () => {
   test("keeps each prompt once, and none that is measured on, and says why", async () => {
-    const index = new ContaminationIndex(8);
-    index.add({ source: "test set: row 3", texts: ["Anna has three apples and buys five more; how many?"] });
+    const known = { source: "test set: row 3", texts: ["Anna has three apples and buys five more; how many?"] };
     const given = prompts(
       "What is 1 + 1?",
       "Ben says: Anna has three apples and buys five more; why?",
       "what  is 1 + 1?\n",
       "What is 1 + 2?",
     );
-    const collected = await collectPrompts(given, index);
+    const collected = await collectPrompts(given, [known], 8);
     expect(collected.prompts.map(({ id }) => id)).toEqual(["0", "3"]);
     expect(collected.dropped).toEqual([
+      { id: "2", prompt: "what  is 1 + 1?\n", source: "set", reason: "duplicate", same_as: "0" },
       {
         id: "1",
         prompt: given[1]?.prompt,
@@ -42,12 +41,11 @@ describe("collecting", () => {
         ngram: "anna has three apples and buys five more;",
         met_in: "test set: row 3",
       },
-      { id: "2", prompt: "what  is 1 + 1?\n", source: "set", reason: "duplicate", same_as: "0" },
     ]);
-    expect(promptsReport(collected, index)).toEqual({
+    expect(promptsReport(collected)).toEqual({
       read: 4,
       kept: { math: 2 },
-      dropped: { contaminated: 1, duplicate: 1 },
+      dropped: { duplicate: 1, contaminated: 1 },
       against: { ngram: 8, documents: 1 },
     });
   });
@@ -55,7 +53,7 @@ describe("collecting", () => {
   test("refuses two prompts of one id", async () => {
     const [first, second] = prompts("A?", "B?") as [DistillPrompt, DistillPrompt];
     const twice = [first, { ...second, id: "0", source: "other" }];
-    await expect(collectPrompts(twice, new ContaminationIndex(10))).rejects.toThrow(
+    await expect(collectPrompts(twice, [], 10)).rejects.toThrow(
       "two prompts have the id 0: in set and in other; name the files (--from NAME=FILE)",
     );
   });
@@ -114,18 +112,17 @@ describe("generated problems", () => {
   });
 
   test("are not taken for those held out, whose template they share; questions of files are", async () => {
-    const index = new ContaminationIndex(10);
-    for (const document of heldOutProblems()) index.add(document);
-    expect(index.numDocuments).toBe(20_000);
+    const heldOut = [...heldOutProblems()];
+    expect(heldOut.length).toBe(20_000);
     const made = [...problemPrompts({ ...choice, count: 200 })];
-    const { prompts: kept, dropped } = await collectPrompts(made, index);
+    const { prompts: kept, dropped } = await collectPrompts(made, heldOut, 10);
     expect(dropped).toEqual([]);
     expect(kept.length).toBe(200);
     const copied = made.filter(({ domain }) => domain === "code").map((prompt) => ({ ...prompt, source: "file" }));
-    expect((await collectPrompts(copied, index)).prompts).toEqual([]);
+    expect((await collectPrompts(copied, heldOut, 10)).prompts).toEqual([]);
     const held = problemAt("dates", "heldout", 1, 5);
     const leaked: DistillPrompt = { ...base, id: "x", prompt: held.prompt };
-    expect((await collectPrompts([leaked], index)).dropped[0]).toMatchObject({
+    expect((await collectPrompts([leaked], heldOut, 10)).dropped[0]).toMatchObject({
       reason: "contaminated",
       met_in: "held-out problems of dates",
     });
@@ -135,7 +132,7 @@ describe("generated problems", () => {
     const [prompt] = problemPrompts({ ...choice, count: 1 });
     if (!prompt) throw new Error("no prompt");
     const again = { ...prompt, prompt: "In other words?", source: prompt.source.replace("index=0", "index=99") };
-    const { dropped } = await collectPrompts([prompt, again], new ContaminationIndex(10));
+    const { dropped } = await collectPrompts([prompt, again], [], 10);
     expect(dropped).toMatchObject([{ reason: "duplicate", same_as: prompt.id }]);
   });
 

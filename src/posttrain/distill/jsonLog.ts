@@ -114,9 +114,20 @@ export function jsonObject(text: string, at: string): Readonly<Record<string, un
   throw new RangeError(`${at}: expected an object, got ${text.slice(0, 60)}`);
 }
 
-/** The lines of a text that are not blank, counted from 1. */
-export function linesOfText(content: string): { readonly line: number; readonly text: string }[] {
-  return content.split("\n").flatMap((text, i) => (text.trim() === "" ? [] : [{ line: i + 1, text }]));
+/** The lines of a file that are not blank; all of them together may be longer than a text can be. */
+export function* linesOfBytes(
+  path: string,
+  bytes: Uint8Array,
+): Generator<{ readonly at: string; readonly text: string }> {
+  let line = 0;
+  for (let begin = 0; begin < bytes.length; ) {
+    const found = bytes.indexOf(10, begin);
+    const end = found < 0 ? bytes.length : found;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + begin, end - begin).toString("utf8");
+    line++;
+    begin = end + 1;
+    if (text.trim() !== "") yield { at: `${path}:${line}`, text };
+  }
 }
 
 /** Ends the last line if it is whole, cuts it off if it is torn. @returns bytes of the file then */

@@ -2,7 +2,8 @@
 import { codeTrial } from "../../eval/problems/code.js";
 import type { Tests } from "../../sandbox/program.js";
 import type { Sandbox } from "../../sandbox/sandbox.js";
-import { codeReward, testsOf } from "../reward/codeReward.js";
+import { codeReward } from "../reward/codeReward.js";
+import { RowError } from "../reward/reward.js";
 import { isGenerated, problemOf } from "./problemPrompts.js";
 import { rewardRule } from "./rewardRule.js";
 import type { Verify } from "./scoring.js";
@@ -12,8 +13,11 @@ export function programRule(sandbox: Sandbox): Verify {
   const ofFile = rewardRule(codeReward({ sandbox }));
   return async (prompt, completion, signal) => {
     if (!isGenerated(prompt)) {
-      testsOf({ row: { ...prompt } }); // Refuses a row that has none by its id.
-      return ofFile(prompt, completion, signal);
+      try {
+        return await ofFile(prompt, completion, signal);
+      } catch (error) {
+        throw error instanceof RowError ? new RangeError(`prompt ${prompt.id}: ${error.message}`) : error;
+      }
     }
     const problem = problemOf(prompt);
     const trial = problem && codeTrial(problem, completion);

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { ChatMessage } from "../../tokenizer/chatTemplate.js";
-import { jsonObject, linesOfText } from "./jsonLog.js";
+import { jsonObject, linesOfBytes } from "./jsonLog.js";
 
 export const files = {
   prompts: "prompts.jsonl",
@@ -124,22 +124,21 @@ export function asCandidate(value: Readonly<Record<string, unknown>>, at: string
 
 /** The prompts of a directory. @throws RangeError if there are none, two have one id, or a line is none */
 export function readPrompts(path: string): DistillPrompt[] {
-  let content: string;
+  let content: Uint8Array;
   try {
-    content = readFileSync(path, "utf8");
+    content = readFileSync(path);
   } catch {
     throw new RangeError(`${path}: no prompts there; fathom distill prompts makes them`);
   }
-  const prompts = linesOfText(content).map(({ line, text: json }) => {
-    const at = `${path}:${line}`;
-    return asPrompt(jsonObject(json, at), at);
-  });
-  if (prompts.length === 0) throw new RangeError(`${path}: holds no prompts`);
+  const prompts: DistillPrompt[] = [];
   const seen = new Set<string>();
-  for (const { id } of prompts) {
-    if (seen.has(id)) throw new RangeError(`${path}: two prompts have the id ${id}`);
-    seen.add(id);
+  for (const { at, text: json } of linesOfBytes(path, content)) {
+    const prompt = asPrompt(jsonObject(json, at), at);
+    if (seen.has(prompt.id)) throw new RangeError(`${at}: a second prompt with the id ${prompt.id}`);
+    seen.add(prompt.id);
+    prompts.push(prompt);
   }
+  if (prompts.length === 0) throw new RangeError(`${path}: holds no prompts`);
   return prompts;
 }
 

@@ -7,10 +7,10 @@ import type { ChatMessage } from "../../tokenizer/chatTemplate.js";
 import { type JsonLog, readLog } from "./jsonLog.js";
 import { normalised } from "./words.js";
 
-export type Verdict = "accept" | "edit" | "reject";
+export type ReviewVerdict = "accept" | "edit" | "reject";
 
 export interface Decision {
-  readonly verdict: Verdict;
+  readonly verdict: ReviewVerdict;
   /** ISO 8601, in UTC. */
   readonly at: string;
   /** The answer as the model wrote it, where it was edited. */
@@ -65,7 +65,7 @@ export async function readReview(path: string): Promise<Map<string, ReviewRecord
 export function decide(
   log: JsonLog,
   record: ReviewRecord,
-  verdict: Verdict,
+  verdict: ReviewVerdict,
   at: Date,
   replacement: string | null = null,
 ): ReviewRecord {
@@ -134,7 +134,7 @@ export async function reviewQueue(
 
 export function tallyOf(records: Iterable<ReviewRecord>): ReviewTally {
   const all = [...records].map(({ decision }) => decision?.verdict ?? "wait");
-  const count = (verdict: Verdict | "wait"): number => all.filter((each) => each === verdict).length;
+  const count = (verdict: ReviewVerdict | "wait"): number => all.filter((each) => each === verdict).length;
   return { accepted: count("accept"), edited: count("edit"), rejected: count("reject"), waiting: count("wait") };
 }
 

@@ -97,6 +97,18 @@ test("a verifier that fails at any candidate stops it with what is there kept, a
   }
 });
 
+test("scoring again begins from the beginning, also where an earlier scoring was stopped", async () => {
+  put(unscored);
+  const failing = async (of: DistillPrompt, each: Candidate): Promise<Verdict> => {
+    if (each.sample_index === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (each.sample_index === 0) throw new RangeError("the judge is gone");
+    return byWord(of, each);
+  };
+  await expect(score({}, failing)).rejects.toThrow("the judge is gone");
+  expect(existsSync(join(folder, "candidates.scores.jsonl"))).toBe(true);
+  expect(await score({ again: true })).toMatchObject({ scored: 4, correct: 2 });
+});
+
 test("a candidate of a prompt that is not there is an error that names it", async () => {
   put([{ ...candidate(0, "yes"), prompt_id: "q" }]);
   await expect(score()).rejects.toThrow(/candidates\.jsonl:1: there is no prompt q to score it by/);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { splitThought } from "../data/thoughts.js";
 import { collectPrompts, countsOf, type PromptsReport, promptsReport } from "./collect.js";
-import type { ContaminationIndex } from "./contamination.js";
+import type { EvaluationDocument } from "./contamination.js";
 import type { UnusablePrompt } from "./filePrompts.js";
 import { formatProblem } from "./format.js";
 import { type FormReason, type FormsReport, problemForms, teacherForms } from "./forms.js";
@@ -28,14 +28,15 @@ import type { Verdict } from "./scoring.js";
 import { type SelectionReport, type SelectOptions, selectCandidates } from "./select.js";
 import { writeSelected } from "./selected.js";
 
-/** Replaces the prompts. @throws RangeError for prompts that contradict each other, or if none is left */
+/** Replaces the prompts; see `collectPrompts`. @throws RangeError for prompts that contradict each other, or if none is left */
 export async function promptsStep(
   directory: string,
   source: AsyncIterable<DistillPrompt | UnusablePrompt> | Iterable<DistillPrompt | UnusablePrompt>,
-  index: ContaminationIndex,
+  documents: AsyncIterable<EvaluationDocument> | Iterable<EvaluationDocument>,
+  n: number,
 ): Promise<{ readonly report: PromptsReport; readonly dropped: readonly DroppedPrompt[] }> {
-  const collected = await collectPrompts(source, index);
-  const report = promptsReport(collected, index);
+  const collected = await collectPrompts(source, documents, n);
+  const report = promptsReport(collected);
   if (collected.prompts.length === 0) {
     throw new RangeError(`no prompt is left of ${report.read}: ${JSON.stringify(report.dropped)}`);
   }
