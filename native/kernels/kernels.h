@@ -253,6 +253,13 @@ void embedding_backward(float* dtable, const void* dy, const int32_t* ids, int64
 void cross_entropy(float* losses, int32_t* correct, float* entropies, void* logits, const int32_t* targets, const float* row_scales,
                    int64_t rows, int64_t vocab, int32_t gradient, float grad_scale, float inverse_temperature, int32_t type);
 
+// ---- draw.cpp ---------------------------------------------------------------------------------------------------------
+// ids[r] = the first token below `usable` at which the running sum of softmax(logits[r] * inverse_temperatures[r]) passes draws[r], which
+// is uniform in [0, 1); logprobs[r] = its log-probability there. Inverse temperature 0: the arg max (lowest index on ties) with
+// log-probability 0. Below 0: the row is left out, its outputs stay. logits f32 [rows, width].
+void draw_tokens(int32_t* ids, float* logprobs, const float* logits, const float* inverse_temperatures, const double* draws, int64_t rows,
+                 int64_t width, int64_t usable);
+
 // ---- adamw.cpp --------------------------------------------------------------------------------------------------------
 // One AdamW step (Loshchilov & Hutter 2019) on n values: g = grad * grad_scale; m, v moments; p = p * (1 - lr * wd) - lr * mhat /
 // (sqrt(vhat) + eps) with mhat = m / bias1, vhat = v / bias2 (bias1 = 1 - beta1^t). `working` (null allowed) receives p as bf16.

@@ -45,7 +45,7 @@ function likely(...ids: number[]): Float32Array {
   return logits;
 }
 
-const step = (choice: Choice, logits: Float32Array): GenerationEvent[] => choice.next(logits, () => false, null);
+const step = (choice: Choice, logits: Float32Array): GenerationEvent[] => choice.next(logits, null, () => false, null);
 const idsOf = (events: readonly GenerationEvent[]): number[] =>
   events.flatMap((event) => (event.type === "token" ? [event.id] : []));
 

@@ -2,11 +2,13 @@
  * One text that is being written: its tokens, where they lie in the cache, and all that decides on the next one. What it writes depends on its
  * request alone: draws come from a generator of its own.
  */
+
+import type { DrawnToken, TokenWish } from "../tensor/ops/drawTokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { CheckedRequest } from "./checkRequest.js";
 import { applyMask, type Constraint } from "./grammar/constraint.js";
 import type { GenerationEvent, PositionLogprobs, TokenTrace } from "./request.js";
-import { drawn, logprobsOf, Random, type Sampling, TokenCounts } from "./sampler.js";
+import { changesLogits, drawn, isUntouched, logprobsOf, Random, type Sampling, TokenCounts } from "./sampler.js";
 import { TextOutput } from "./textOutput.js";
 
 /** What the choices of a request share. */
@@ -41,6 +43,8 @@ export class Choice {
   readonly #random: Random;
   readonly #counts: TokenCounts | null;
   readonly #text: TextOutput;
+  readonly #tellsOwn: boolean;
+  readonly #isPlain: boolean;
   #state: number;
 
   constructor(index: number, settings: ChoiceSettings) {
@@ -50,10 +54,12 @@ export class Choice {
     this.#settings = settings;
     this.#sampling = { ...request.sampling, seed };
     this.#random = new Random(seed);
-    const { repetitionPenalty, frequencyPenalty, presencePenalty, logitBias } = request.sampling;
-    const isPlain =
-      repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0 && Object.keys(logitBias).length === 0;
-    this.#counts = isPlain ? null : new TokenCounts(request.prompt);
+    this.#counts = changesLogits(request.sampling) ? new TokenCounts(request.prompt) : null;
+    // Where nothing changes the logits, the sampler's own log-probability is the one that is asked for.
+    const { logprobs, logprobTemperature } = request;
+    this.#tellsOwn = logprobs === 0 && logprobTemperature === request.sampling.temperature;
+    const isPlain = isUntouched(request.sampling) && !constraint;
+    this.#isPlain = isPlain && (logprobs === null || this.#tellsOwn);
     this.#text = new TextOutput(tokenizer?.decoder({ skipSpecialTokens: true }) ?? null, request.stop);
     this.#state = constraint?.start ?? 0;
   }
@@ -71,38 +77,38 @@ export class Choice {
     return id;
   }
 
+  /** What it takes to draw the token `ahead` places on; null where more than a temperature bears on it. */
+  wish(ahead: number): TokenWish | null {
+    const place = this.ids.length + ahead;
+    return this.#isPlain && place >= this.#settings.request.minTokens ? this.#wishAt(place) : null;
+  }
+
+  /** Each place has its own number of the generator, whether or not others were asked for. */
+  #wishAt(place: number): TokenWish {
+    const { temperature } = this.#sampling;
+    return { temperature, draw: temperature === 0 ? 0 : this.#random.at(place) };
+  }
+
   /**
-   * Chooses the next token. @param logits [vocab] of the model, changed
+   * Takes the next token. @param logits [vocab] of the model, changed unless `known` is the token that was drawn from them as wished
    * @returns events to tell, the last of which is "finish" if the choice ends here
    */
   next(
     logits: Float32Array,
+    known: DrawnToken | null,
     isDraft: (id: number) => boolean,
     experts: TokenTrace["experts"] | null,
   ): GenerationEvent[] {
-    const { request, constraint, usableIds, holes, stopIds } = this.#settings;
+    const { request, constraint, stopIds } = this.#settings;
     const mayStop = this.ids.length >= request.minTokens;
-    for (const id of holes) logits[id] = Number.NEGATIVE_INFINITY;
-    // A copy: the logits are changed before it is known whose probability is asked for.
-    const { logprobs: alternatives, logprobTemperature: temperature } = request;
-    const copy = (): Float32Array => (temperature === 1 ? logits.slice() : logits.map((logit) => logit / temperature));
-    // Where nothing changes the logits, the sampler's own log-probability is the one that is asked for.
-    const isSampled =
-      alternatives === 0 && temperature === this.#sampling.temperature && !this.#counts && !constraint && mayStop;
-    const reader = alternatives === null || isSampled ? null : logprobsOf(copy(), usableIds, alternatives);
-    this.#counts?.apply(logits, this.#sampling);
-    const ends = mayStop ? [...stopIds] : [];
-    if (!mayStop) for (const id of stopIds) logits[id] = Number.NEGATIVE_INFINITY;
-    if (constraint) applyMask(logits, constraint, this.#state, ends);
-    const { id, logprob: own } = drawn(logits, usableIds, this.#sampling, this.#random);
-    const logprobOf = (chosen: number): number | null => (isSampled ? own : (reader?.of(chosen) ?? null));
-    if (logits[id] === Number.NEGATIVE_INFINITY) return [this.finish("stop", null)]; // A grammar's text with no end but this.
-    if (mayStop && stopIds.has(id)) return [{ ...this.finish("stop", id), stopLogprob: logprobOf(id) }];
+    const { id, logprob: ofToken, top } = known ? { ...known, top: [] } : this.#drawn(logits, mayStop);
+    const logprob = request.logprobs === null ? null : ofToken;
+    if (!known && logits[id] === Number.NEGATIVE_INFINITY) return [this.finish("stop", null)]; // A grammar's text with no end but this.
+    if (mayStop && stopIds.has(id)) return [{ ...this.finish("stop", id), stopLogprob: logprob }];
     this.ids.push(id);
     this.#counts?.add(id);
     const { text, stop } = this.#text.push(id, this.ids.length > request.minTokens);
-    const logprob = logprobOf(id);
-    const logprobs: PositionLogprobs | null = logprob === null ? null : { id, logprob, top: reader?.top ?? [] };
+    const logprobs: PositionLogprobs | null = logprob === null ? null : { id, logprob, top };
     const trace = experts && { isDrafted: isDraft(id), experts };
     const event: GenerationEvent = { type: "token", choice: this.index, id, text, logprobs, trace };
     if (stop !== null) return [event, this.finish("stop", stop, "")];
@@ -111,6 +117,25 @@ export class Choice {
       if (constraint.isFinished(this.#state)) return [event, this.finish("stop", null)];
     }
     return this.ids.length >= request.maxTokens ? [event, this.finish("length", null)] : [event];
+  }
+
+  /** The next token, with the log-probability and the alternatives that the request asks for. */
+  #drawn(logits: Float32Array, mayStop: boolean): PositionLogprobs {
+    const { request, constraint, usableIds, holes, stopIds } = this.#settings;
+    for (const id of holes) logits[id] = Number.NEGATIVE_INFINITY;
+    // A copy: the logits are changed before it is known whose probability is asked for.
+    const { logprobs: alternatives, logprobTemperature: temperature } = request;
+    const copy = (): Float32Array => (temperature === 1 ? logits.slice() : logits.map((logit) => logit / temperature));
+    const isUnchanged = !this.#counts && !constraint && mayStop;
+    const reader =
+      alternatives === null || (this.#tellsOwn && isUnchanged) ? null : logprobsOf(copy(), usableIds, alternatives);
+    this.#counts?.apply(logits, this.#sampling);
+    const ends = mayStop ? [...stopIds] : [];
+    if (!mayStop) for (const id of stopIds) logits[id] = Number.NEGATIVE_INFINITY;
+    if (constraint) applyMask(logits, constraint, this.#state, ends);
+    const { draw } = this.#wishAt(this.ids.length);
+    const { id, logprob } = drawn(logits, usableIds, this.#sampling, draw);
+    return reader ? { id, logprob: reader.of(id), top: reader.top } : { id, logprob, top: [] };
   }
 
   /** Ends it. @param text what was held back and belongs to it; default: all of that */

@@ -7,6 +7,7 @@
 
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { Dispatched } from "../model/moe.js";
+import { type DrawnToken, drawTokens, type TokenWish } from "../tensor/ops/drawTokens.js";
 import { gatherRows } from "../tensor/ops/elementwise.js";
 import type { CacheDtype } from "../tensor/ops/latentAttention.js";
 import type { Tape } from "../tensor/tape.js";
@@ -318,10 +319,12 @@ export class Engine implements Disposable {
         for (const choice of job.choices) job.emit(choice.finish("length", null));
         continue;
       }
-      const logits = this.#model.logits(tape, hidden.normed.rowsFrom(row, 1), "decode").floats();
+      const logits = this.#model.logits(tape, hidden.normed.rowsFrom(row, 1), "decode");
       for (const choice of job.choices) {
         if (choice.isFinished) continue;
-        this.#write(choice, job, logits.slice(), null, job.request.trace ? experts.of(row) : null);
+        const [known = null] = this.#drawn(tape, logits, [choice.wish(0)]);
+        const values = known ? logits.floats() : logits.floats().slice();
+        this.#write(choice, job, values, known, null, job.request.trace ? experts.of(row) : null);
         if (!choice.isFinished) begun.push({ choice, row, count: 1, position: prompt.length - 1 });
       }
     }
@@ -387,6 +390,10 @@ export class Engine implements Disposable {
     const rows = wanted.length === normed.rows ? normed : gatherRows(tape, normed, wanted);
     const logits = wanted.length === 0 ? null : this.#model.logits(tape, rows, "decode");
     const values = logits?.floats() ?? new Float32Array();
+    const wishes = spans.flatMap(({ choice, drafts, isAtEnd }) =>
+      isAtEnd ? Array.from({ length: 1 + drafts.length }, (_, i) => choice.wish(i)) : [],
+    );
+    const known = logits ? this.#drawn(tape, logits, wishes) : [];
     const width = logits?.columns ?? 0;
     let tokens = 0;
     let next = 0;
@@ -399,7 +406,7 @@ export class Engine implements Disposable {
         const before = choice.length;
         const draft = drafts[i] ?? null;
         const trace = job.request.trace ? experts.of(row + count - 1 + i) : null;
-        this.#write(choice, job, values.subarray(at * width, (at + 1) * width), draft, trace);
+        this.#write(choice, job, values.subarray(at * width, (at + 1) * width), known[at] ?? null, draft, trace);
         tokens += choice.length - before;
         if (choice.length === before || draft === null || choice.tokenAt(before) !== draft) break;
         held++;
@@ -415,17 +422,27 @@ export class Engine implements Disposable {
     return { confirmed, tokens };
   }
 
+  /** Tokens of the rows whose choices leave the drawing to a kernel. */
+  #drawn(tape: Tape, logits: Tensor, wishes: readonly (TokenWish | null)[]): (DrawnToken | null)[] {
+    const values = logits.floats();
+    for (const [row, wish] of wishes.entries()) {
+      if (wish) for (const id of this.#holes) values[row * logits.columns + id] = Number.NEGATIVE_INFINITY;
+    }
+    return drawTokens(tape, logits, wishes, this.#usableIds);
+  }
+
   /** A choice that cannot go on, as one whose grammar grows too large, ends its own request and no other. */
   #write(
     choice: Choice,
     job: Job,
     logits: Float32Array,
+    known: DrawnToken | null,
     draft: number | null,
     experts: readonly (readonly number[])[] | null,
   ): void {
     const before = choice.ids.length;
     try {
-      for (const event of choice.next(logits, (id) => id === draft, experts)) job.emit(event);
+      for (const event of choice.next(logits, known, (id) => id === draft, experts)) job.emit(event);
     } catch (error) {
       this.#end(job, "error", messageOf(error));
     }

@@ -3,6 +3,7 @@
  * 0 takes the largest logit, the lowest id on ties. Each request has a generator of its own and draws once a token, so its result depends on
  * nothing but its seed.
  */
+import type { DrawnToken } from "../tensor/ops/drawTokens.js";
 
 export interface Sampling {
   /** 0 = greedy */
@@ -71,18 +72,39 @@ export function checkSampling(sampling: Sampling): void {
   }
 }
 
+/** Only a temperature, or none. */
+export function isUntouched({ topK, topP, minP, temperature, ...sampling }: Sampling): boolean {
+  const isWhole = temperature === 0 || (topK === 0 && topP === 1 && minP === 0);
+  return isWhole && !changesLogits(sampling);
+}
+
+/** Are there penalties or biases? */
+export function changesLogits(
+  sampling: Pick<Sampling, "repetitionPenalty" | "frequencyPenalty" | "presencePenalty" | "logitBias">,
+): boolean {
+  const { repetitionPenalty, frequencyPenalty, presencePenalty, logitBias } = sampling;
+  return (
+    repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0 || Object.keys(logitBias).length > 0
+  );
+}
+
 /** SplitMix64 (Steele et al. 2014): uniform doubles in [0, 1) from a seed. */
 export class Random {
-  #state: bigint;
+  readonly #seed: bigint;
+  #count = 0;
 
   constructor(seed: number) {
-    this.#state = BigInt(seed);
+    this.#seed = BigInt(seed);
   }
 
   next(): number {
+    return this.at(this.#count++);
+  }
+
+  /** The number that the call of `next` with this index gives, from 0. */
+  at(index: number): number {
     const mask = 0xffffffffffffffffn;
-    this.#state = (this.#state + 0x9e3779b97f4a7c15n) & mask;
-    let z = this.#state;
+    let z = (this.#seed + BigInt(index + 1) * 0x9e3779b97f4a7c15n) & mask;
     z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
     z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask;
     return Number((z ^ (z >> 31n)) >> 11n) / 2 ** 53;
@@ -123,21 +145,15 @@ export class TokenCounts {
   }
 }
 
-/** @param logits [vocab] @param usable ids below this may be chosen: rows of a padded embedding have no token */
-export function sample(logits: Float32Array, usable: number, sampling: Sampling, random: Random): number {
-  return drawn(logits, usable, sampling, random).id;
-}
-
-export interface Drawn {
-  readonly id: number;
-  /** Of the distribution of all tokens at the sampler's temperature, with penalties and all; 0 for greedy choices. */
-  readonly logprob: number;
-}
-
-/** As `sample`, with the log-probability that falls off on the way. */
-export function drawn(logits: Float32Array, usable: number, sampling: Sampling, random: Random): Drawn {
+/**
+ * Where more than a temperature bears on the logits; else tensor/ops/drawTokens.ts does the same for many rows.
+ * @param logits [vocab]
+ * @param usable ids below this may be chosen: rows of a padded embedding have no token
+ * @param draw uniform in [0, 1)
+ * @returns the token and its log-probability in the distribution of all tokens at the temperature, with penalties and all; 0 for greedy ones
+ */
+export function drawn(logits: Float32Array, usable: number, sampling: Sampling, draw: number): DrawnToken {
   const size = Math.min(usable, logits.length);
-  const draw = sampling.temperature === 0 ? 0 : random.next();
   const best = argMax(logits, size);
   if (sampling.temperature === 0) return { id: best, logprob: 0 };
   const weights = new Float64Array(size);
@@ -149,7 +165,7 @@ export function drawn(logits: Float32Array, usable: number, sampling: Sampling, 
     total += weight;
   }
   const { topK, topP, minP } = sampling;
-  const told = (id: number): Drawn => {
+  const told = (id: number): DrawnToken => {
     return { id, logprob: ((logits[id] ?? 0) - most) / sampling.temperature - Math.log(total) };
   };
   if ((topK === 0 || topK >= size) && topP === 1 && minP === 0) return told(pick(weights, null, draw * total) ?? best);

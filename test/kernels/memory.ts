@@ -29,6 +29,13 @@ export function i32(source: ArrayLike<number> | number): I32Array {
   return { address: block.address, values };
 }
 
+export function f64(source: ArrayLike<number>): { readonly address: number; readonly values: Float64Array } {
+  const block = native().alloc(source.length * 8 + 64);
+  const values = new Float64Array(block.buffer, 0, source.length);
+  values.set(source);
+  return { address: block.address, values };
+}
+
 /** An array stored as f32 (type 0) or bf16 (type 1): `read()` gives numbers, `rounded` the source after the storage rounding. */
 export interface Stored {
   readonly address: number;

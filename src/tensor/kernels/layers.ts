@@ -344,6 +344,16 @@ export interface LayerKernels {
     inverseTemperature: number,
     type: DtypeCode,
   ): void;
+  drawTokens(
+    ids: Address,
+    logprobs: Address,
+    logits: Address,
+    inverseTemperatures: Address,
+    draws: Address,
+    rows: number,
+    width: number,
+    usable: number,
+  ): void;
   adamw(
     p: Address,
     working: Address,
