@@ -6,7 +6,7 @@ import { act, grouped, integerOption, type Outcome, repeated } from "./output.js
 const forms = ["concise", "reasoned", "prompt", "preference"] as const;
 type Form = (typeof forms)[number];
 
-interface Flags {
+export interface GenerateDataFlags {
   readonly family: readonly string[];
   readonly split: Split;
   readonly count: number;
@@ -39,10 +39,10 @@ export function generateDataCommand(): Command {
       "after",
       "\nExamples:\n  fathom data generate --family add-subtract --split train --count 20000 --plain --out sums.jsonl",
     );
-  return act<Flags>(command, (_, flags) => generate(flags));
+  return act<GenerateDataFlags>(command, (_, flags) => generateData(flags));
 }
 
-async function generate(flags: Flags): Promise<Outcome> {
+export async function generateData(flags: GenerateDataFlags): Promise<Outcome> {
   const { writeFileAtomic } = await import("../files/atomic.js");
   const { familyNamed, problemAt } = await import("../eval/problems/families.js");
   const { familyNames } = await import("../eval/problems/problem.js");

@@ -7,7 +7,7 @@ import type { QuestionFlags } from "./grpoQuestions.js";
 import { act, grouped, integerOption, type Outcome, repeated, table } from "./output.js";
 import { addStageOptions, type StageFlags } from "./stageOptions.js";
 
-interface GrpoFlags extends StageFlags, PolicyFlags, QuestionFlags {}
+export interface GrpoFlags extends StageFlags, PolicyFlags, QuestionFlags {}
 
 export function grpoCommand(): Command {
   const command = new Command("grpo").description("Reinforcement learning with group-relative advantages (GRPO).");
@@ -52,10 +52,11 @@ export function grpoCommand(): Command {
 Example, after fathom sft on the same family:
   fathom grpo --model runs/sums --problems add-subtract --plain --learning-rate 2e-5 --max-new-tokens 64 --out runs/sums-rl`,
     );
-  return act<GrpoFlags>(command, (_, flags) => run(flags));
+  return act<GrpoFlags>(command, (_, flags) => runGrpo(flags));
 }
 
-async function run(given: GrpoFlags): Promise<Outcome> {
+/** @param deadline time in performance.now() at which to end as if the steps were done */
+export async function runGrpo(given: GrpoFlags, deadline?: number): Promise<Outcome> {
   const { grpo } = await import("../posttrain/grpo/grpo.js");
   const { defaultStageSettings } = await import("../posttrain/settings.js");
   const { policyOptions } = await import("./grpoOptions.js");
@@ -85,6 +86,7 @@ async function run(given: GrpoFlags): Promise<Outcome> {
       prompts: questions.prompts,
       scorer: questions.scorer,
       evaluate: questions.evaluate,
+      ...(deadline === undefined ? {} : { deadline }),
       signal: session.signal,
     });
     const print = printer();

@@ -1,6 +1,7 @@
 /**
  * `fathom quickstart`, the main job: real text from this machine, a tokenizer, a small DeepSeek-V3 with everything in it, its held-out bits per
- * byte beside compressors, completions beside the truth, and a report, within a given number of minutes.
+ * byte beside compressors, completions beside the truth; then the same model taught to do sums, by examples and by reinforcement; and a report,
+ * within a given number of minutes.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,6 +23,7 @@ import {
   threadsOption,
 } from "./output.js";
 import { duration } from "./progress.js";
+import type { Alignment } from "./quickstartAlignment.js";
 
 interface Flags {
   readonly minutes?: number;
@@ -38,7 +40,7 @@ const preset = "tiny";
 export function quickstartCommand(): Command {
   const command = new Command("quickstart")
     .description("Train a small DeepSeek-V3 on text of this machine and see what it learned.")
-    .addOption(numberOption("--minutes <n>", "for all stages together (default 8)", 0.5, 1e5))
+    .addOption(numberOption("--minutes <n>", "for all stages together (default 11)", 0.5, 1e5))
     .option("--data <path>", "text of your own: files, folders, patterns; may be repeated", repeated)
     .option("--out <dir>", "the run directory (default runs/quickstart)")
     .addOption(threadsOption())
@@ -57,7 +59,8 @@ async function quickstart(flags: Flags): Promise<Outcome> {
     return { result: { ...recordedResult(run, "pretrain"), reason: "left as it is" }, text: howToTalk(run) };
   }
   const begun = performance.now();
-  const minutes = flags.minutes ?? 8;
+  const { align, alignmentSeconds } = await import("./quickstartAlignment.js");
+  const minutes = flags.minutes ?? 11;
   const { parseDataSources } = await import("../data/sources.js");
   const { loadPreset } = await import("../model/presets.js");
   const { printer } = await import("./progress.js");
@@ -67,6 +70,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
   await useThreads(flags.threads);
   const sources = flags.data ? parseDataSources(flags.data) : await defaultSources();
   const isResumed = wish === "resume";
+  const aligning = alignmentSeconds(60 * minutes);
   const { hasFastBfloat16 } = await import("../tensor/native.js");
   const dtype = hasFastBfloat16() ? "bfloat16" : "float32";
   const tokensPerSecond = isResumed ? 0 : await calibrate(config, dtype);
@@ -77,22 +81,27 @@ async function quickstart(flags: Flags): Promise<Outcome> {
     settings: (defaults) => {
       if (isResumed) return defaults;
       // What is left after everything before, less the time to evaluate, draw samples and write the report.
-      const left = 60 * minutes - (performance.now() - begun) / 1000;
+      const left = 60 * minutes - aligning - (performance.now() - begun) / 1000;
       const seconds = Math.max(10, 0.96 * left - Math.min(28, 0.3 * left));
       return { ...quickstartSettings(defaults, tokensPerSecond * seconds, flags.seed ?? 1), dtype };
     },
     sources: isResumed ? null : sources,
     tokenizer: null,
+    digits: "single", // A token a digit: what sums are made of.
     prepare: { fim: { rate: 0.1, span: 600 }, validationFraction: 0.03, validationMaxBytes: 150_000 },
     threads: flags.threads ?? null,
     expertParallel: 1,
     resume: isResumed,
     onEvent: printer(),
     // A machine that became slower meanwhile still ends in time.
-    deadline: begun + 1000 * (60 * minutes - 25),
+    deadline: begun + 1000 * (60 * minutes - aligning - 25),
     samples: 4,
   });
-  return finish(run, result, (performance.now() - begun) / 1000);
+  const aligned =
+    result.reason === "stopped"
+      ? null
+      : await align(run, { seconds: aligning, seed: flags.seed ?? 1, threads: flags.threads });
+  return finish(run, result, aligned, (performance.now() - begun) / 1000);
 }
 
 /** What to do about a run that is there already; without a terminal the flags must say. */
@@ -178,7 +187,7 @@ function quickstartSettings(defaults: TrainSettings, tokens: number, seed: numbe
 }
 
 /** Prints what came of it and writes the report. */
-async function finish(run: string, result: TrainResult, seconds: number): Promise<Outcome> {
+async function finish(run: string, result: TrainResult, aligned: Alignment | null, seconds: number): Promise<Outcome> {
   const { compressorBitsPerByte } = await import("../eval/compressors.js");
   const { PreparedData } = await import("../data/preparedData.js");
   const { writeRunReport } = await import("./reportFile.js");
@@ -202,15 +211,27 @@ async function finish(run: string, result: TrainResult, seconds: number): Promis
       "training",
       `${grouped(result.steps)} steps, ${grouped(result.tokens)} tokens, ${grouped(result.tokensPerSecond)} tokens/s`,
     ],
+    ...(aligned ? alignmentRows(aligned) : []),
     ["time in all", duration(seconds)],
     ["report", report],
   ]);
-  const isInterrupted = result.reason === "stopped";
-  return { result: { ...result, seconds, compressors, report }, text: `${text}\n\n${howToTalk(run)}`, isInterrupted };
+  const isInterrupted = result.reason === "stopped" || (aligned?.isInterrupted ?? false);
+  const told = { ...result, alignment: aligned, seconds, compressors, report };
+  return { result: told, text: `${text}\n\n${howToTalk(run)}`, isInterrupted };
+}
+
+function alignmentRows({ exactMatch, steps }: Alignment): string[][] {
+  const share = (value: number | null): string => (value === null ? "not measured" : `${(100 * value).toFixed(1)} %`);
+  return [
+    ["held-out sums, before", share(exactMatch.base)],
+    [`  after SFT, ${grouped(steps.sft)} steps`, share(exactMatch.sft)],
+    [`  after GRPO, ${grouped(steps.grpo)} steps`, share(exactMatch.grpo)],
+  ];
 }
 
 /**
- * The ways to the model that has just been trained. It has read source files and no conversations, so that the first is one to complete.
+ * The ways to the models that have just been trained. The first has read source files and no conversations, so that it completes; the last one
+ * answers sums.
  *
  * @param run the run's directory, as it was given
  */
@@ -219,7 +240,7 @@ function howToTalk(run: string): string {
   return table([
     ["Talk to it:", ""],
     ["  complete a text", `npx fathom generate --model ${path} --prompt "export function "`],
-    ["  in the terminal", `npx fathom chat ${path}`],
+    ["  ask a sum", `npx fathom chat ${path}/grpo, then: What is 473 + 328?`],
     ["  in the browser", `npx fathom serve ${path}, then http://127.0.0.1:8000`],
     ["  over OpenAI's API", "the same, at http://127.0.0.1:8000/v1"],
     ["  in your program", `node examples/library.mjs ${path}, five lines to copy`],

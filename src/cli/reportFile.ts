@@ -1,11 +1,12 @@
 /** Writes a run's report from what the run left: run.json, metrics.jsonl and the held-out documents. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { manifestName, PreparedData } from "../data/preparedData.js";
 import { type CompressorResult, compressorBitsPerByte } from "../eval/compressors.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import { isObject } from "../files/json.js";
-import { renderReport } from "../report/report.js";
+import { type LaterStage, renderReport } from "../report/report.js";
+import type { TrainEvent } from "../train/events.js";
 import { type RunRecord, readEvents, readRunRecord, runFile } from "../train/runFiles.js";
 import { grouped } from "./output.js";
 
@@ -20,11 +21,38 @@ export function writeRunReport(
   compressors: readonly CompressorResult[],
   out: string | null = null,
 ): string {
-  const record = recordOf(run);
   const path = out ?? join(run, "report.html");
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     throw new RangeError(`${path}: expected a file to write the report to, found a folder`);
   }
+  const later = runsWithin(run).map((folder): LaterStage => {
+    const { record, ...stage } = describe(folder);
+    return { ...stage, heading: record.stage };
+  });
+  const { facts, events } = describe(run);
+  writeFileAtomic(path, renderReport({ title: `Fathom: ${run}`, facts, events, compressors, later }));
+  return path;
+}
+
+/** Runs in folders of a run, as the quickstart's later stages are, in the order in which they began. */
+function runsWithin(run: string): string[] {
+  return readdirSync(run, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(run, name))
+    .flatMap((folder) => {
+      const record = readRunRecord(folder);
+      return record ? [{ folder, startedAt: record.startedAt }] : [];
+    })
+    .sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1))
+    .map(({ folder }) => folder);
+}
+
+function describe(run: string): {
+  readonly record: RunRecord;
+  readonly facts: (readonly [string, string])[];
+  readonly events: readonly TrainEvent[];
+} {
+  const record = recordOf(run);
   // A line that is JSON but no event (a file edited by hand) is passed over as a torn one is.
   const events = readEvents(run).filter((event) => isObject(event));
   const start = events.findLast((event) => event.kind === "start");
@@ -51,8 +79,7 @@ export function writeRunReport(
       ? [["held out", `${grouped(validation.documents)} documents, ${grouped(validation.bytes)} bytes`] as const]
       : []),
   ];
-  writeFileAtomic(path, renderReport({ title: `Fathom: ${run}`, facts, events, compressors }));
-  return path;
+  return { record, facts, events };
 }
 
 /**

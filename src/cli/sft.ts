@@ -68,7 +68,8 @@ Example, on conversations made here:
   return act<SftFlags>(command, (_, flags) => runSft(flags));
 }
 
-export async function runSft(given: SftFlags): Promise<Outcome> {
+/** @param deadline time in performance.now() at which to end as if the data did */
+export async function runSft(given: SftFlags, deadline?: number): Promise<Outcome> {
   const { inStage } = await import("./stageSession.js");
   const { stageSettings } = await import("./stageOptions.js");
   const { printer } = await import("./progress.js");
@@ -136,6 +137,7 @@ export async function runSft(given: SftFlags): Promise<Outcome> {
       loader,
       validation,
       sample: (model, step) => answerSamples(model, tokenizer, validation, flags.samples ?? 2, "sft", step),
+      ...(deadline === undefined ? {} : { deadline }),
       signal: session.signal,
     });
     const print = printer();

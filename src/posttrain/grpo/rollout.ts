@@ -2,6 +2,7 @@
  * Roll-outs: a group of answers to each prompt, sampled by the batched engine from the weights that are being trained. The prompt is read
  * once for its whole group. Token ids are kept as they were sampled: text is never tokenised again (post-training.md 8.4).
  */
+import { setMaxListeners } from "node:events";
 import type { LanguageModel } from "../../generate/languageModel.js";
 import type { FinishReason } from "../../generate/request.js";
 
@@ -45,6 +46,7 @@ export async function rollOut(
   options: RolloutOptions,
   signal?: AbortSignal,
 ): Promise<Rollout[]> {
+  if (signal) setMaxListeners(prompts.length + 10, signal); // Each prompt's stream listens.
   const groups = await Promise.all(prompts.map((prompt, i) => group(model, prompt, i, options, signal)));
   return groups.flat();
 }

@@ -1,0 +1,135 @@
+/**
+ * The quickstart's later stages: the pre-trained model is taught sums of two and three digits by supervised fine-tuning, just as far as half of
+ * the held-out ones come out right, and goes on from there by reinforcement learning (GRPO), which sees no solution, only whether its own
+ * answers are right. Learning rates are those of so small a model: DeepSeek-V3's 5e-6 and 1e-6 would not move it in so few steps.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { EvaluationEvent } from "../train/events.js";
+import { readEvents, readRunRecord } from "../train/runFiles.js";
+import { type Outcome, say } from "./output.js";
+
+const family = "add-subtract";
+const sft = { records: 24 * 400, batch: 24, steps: 400, learningRate: 1.5e-3, minLearningRate: 1e-4, warmupSteps: 10 };
+const grpo = { steps: 70, prompts: 32, group: 8, learningRate: 1e-4, warmupSteps: 5, maxNewTokens: 48 };
+/** Held-out problems to measure on: 500 give a standard error of 2 points. */
+const evalProblems = 500;
+
+/** Share of held-out problems with the right answer, greedily; null: not measured. */
+export interface Alignment {
+  readonly exactMatch: { readonly base: number; readonly sft: number | null; readonly grpo: number | null };
+  readonly steps: { readonly sft: number; readonly grpo: number };
+  readonly isInterrupted: boolean;
+}
+
+/** Of all seconds, those for fine-tuning, reinforcement and measuring. */
+export function alignmentSeconds(all: number): number {
+  return Math.min(200, 0.3 * all);
+}
+
+/** Goes through what is not done yet of the stages, in folders of the run. @param seconds for all of them */
+export async function align(
+  run: string,
+  options: { readonly seconds: number; readonly seed: number; readonly threads: number | undefined },
+): Promise<Alignment> {
+  const { seconds, seed } = options;
+  const common = { seed, ...(options.threads === undefined ? {} : { threads: options.threads }) };
+  const begun = performance.now();
+  const until = (share: number): number => begun + 1000 * share * seconds;
+  const folder = (stage: string): string => join(run, stage);
+  const base = await exactMatchOf(run, common);
+  say(`held-out sums before any example: ${(100 * base).toFixed(1)} % right`);
+  const exactMatch = { base, sft: null as number | null, grpo: null as number | null };
+  const told = (isInterrupted: boolean): Alignment => ({
+    exactMatch,
+    steps: { sft: stepsOf(folder("sft")), grpo: stepsOf(folder("grpo")) },
+    isInterrupted,
+  });
+
+  const data = join(run, "sums.jsonl");
+  if (!existsSync(data)) {
+    const { generateData } = await import("./dataGenerate.js");
+    await generateData({ family: [family], split: "train", count: sft.records, plain: true, seed, out: data });
+  }
+  const { runSft } = await import("./sft.js");
+  const { records: _, ...rates } = sft;
+  const tuned = await stage(folder("sft"), (resume) =>
+    runSft(
+      {
+        ...common,
+        ...rates,
+        model: run,
+        data: [data],
+        epochs: 1,
+        length: 96,
+        validationFraction: 0.02,
+        resume,
+        out: folder("sft"),
+      },
+      until(0.3),
+    ),
+  );
+  if (tuned?.isInterrupted) return told(true);
+
+  const { runGrpo } = await import("./grpo.js");
+  const asked = {
+    problems: [family],
+    plain: true,
+    evalProblems,
+    validateEvery: 20,
+    minLearningRate: grpo.learningRate,
+  };
+  const reinforced = await stage(folder("grpo"), (resume) =>
+    runGrpo(
+      {
+        ...common,
+        ...grpo,
+        ...asked,
+        model: folder("sft"),
+        rolloutBatch: grpo.prompts * grpo.group,
+        resume,
+        out: folder("grpo"),
+      },
+      until(0.85),
+    ),
+  );
+  const evaluations = readEvents(folder("grpo")).filter(
+    (event): event is EvaluationEvent => event.kind === "evaluation" && event.stage === "grpo",
+  );
+  exactMatch.sft = evaluations[0]?.figures.accuracy ?? null;
+  exactMatch.grpo = evaluations.at(-1)?.figures.accuracy ?? null;
+  return told(reinforced?.isInterrupted ?? false);
+}
+
+/** Begins a stage, goes on with it, or leaves one that is done. */
+async function stage(run: string, work: (resume: boolean) => Promise<Outcome>): Promise<Outcome | null> {
+  const isThere = readRunRecord(run) !== null;
+  const last = readEvents(run).findLast((event) => event.kind === "step");
+  if (isThere && last !== undefined && last.tokens >= last.totalTokens) return null;
+  say("");
+  return await work(isThere);
+}
+
+function stepsOf(run: string): number {
+  return readEvents(run).findLast((event) => event.kind === "step")?.step ?? 0;
+}
+
+/** Of the pre-trained model. */
+async function exactMatchOf(
+  run: string,
+  options: { readonly seed: number; readonly threads?: number },
+): Promise<number> {
+  const { askedProblems, problemAccuracy } = await import("../posttrain/grpo/problems.js");
+  const { resolveModelDirectory } = await import("../checkpoint/runDirectory.js");
+  const { readConfig } = await import("../checkpoint/modelFiles.js");
+  const { openTokenizer } = await import("../generate/openTokenizer.js");
+  const { openEngine } = await import("./engine.js");
+  const { seed, threads } = options;
+  const directory = resolveModelDirectory(run);
+  const tokenizer = openTokenizer(directory, readConfig(directory));
+  if (!tokenizer) throw new Error(`internal: ${directory} has no tokenizer`);
+  const choice = { families: [family], level: null, phrasing: "plain", seed } as const;
+  const problems = askedProblems(tokenizer, "heldout", evalProblems, choice);
+  await using model = await openEngine(directory, { ...(threads === undefined ? {} : { threads }), maxBatch: 128 });
+  return (await problemAccuracy(model, problems, grpo.maxNewTokens)).accuracy;
+}
