@@ -39,6 +39,7 @@ export interface PolicyFlags {
   readonly zeroVariance?: GrpoOptions["zeroVariance"];
   readonly maxRefills?: number;
   readonly maskTruncated?: boolean;
+  readonly routerReplay?: GrpoOptions["routerReplay"];
   readonly referenceEvery?: number;
   readonly rolloutBatch?: number;
   readonly logEvery?: number;
@@ -107,6 +108,13 @@ export function addPolicyOptions(command: Command): Command {
     .addOption(integerOption("--max-refills <n>", "times to ask others for them, with refill (default 3)", 0, 1000))
     .option("--mask-truncated", "leave answers that were cut at the limit out of the loss")
     .addOption(
+      choice(
+        "--router-replay <of>",
+        "experts that updates send tokens to: the gate's own choice (off, the default), that of before the updates, or the sampler's",
+        ["off", "policy", "rollout"],
+      ),
+    )
+    .addOption(
       integerOption("--reference-every <steps>", "make the policy the reference (default 0: never)", 0, 2 ** 31),
     )
     .addOption(integerOption("--rollout-batch <n>", "answers that are written at once (default 64)", 1, 1024))
@@ -158,6 +166,7 @@ export function policyOptions(flags: PolicyFlags): GrpoOptions {
     zeroVariance: flags.zeroVariance ?? named.zeroVariance,
     maxRefills: flags.maxRefills ?? named.maxRefills,
     masksTruncated: flags.maskTruncated ?? named.masksTruncated,
+    routerReplay: flags.routerReplay ?? named.routerReplay,
     referenceEvery: flags.referenceEvery ?? named.referenceEvery,
     batch: flags.rolloutBatch ?? named.batch,
     logEvery: flags.logEvery ?? named.logEvery,

@@ -109,6 +109,7 @@ test("a stop token ends it, is not counted, and cannot come before minTokens", (
       reason: "stop",
       stoppedBy: 3,
       stopLogprob: null,
+      stopExperts: null,
       completionTokens: 0,
       error: null,
     },

@@ -104,7 +104,7 @@ export class Choice {
     const { id, logprob: ofToken, top } = known ? { ...known, top: [] } : this.#drawn(logits, mayStop);
     const logprob = request.logprobs === null ? null : ofToken;
     if (!known && logits[id] === Number.NEGATIVE_INFINITY) return [this.finish("stop", null)]; // A grammar's text with no end but this.
-    if (mayStop && stopIds.has(id)) return [{ ...this.finish("stop", id), stopLogprob: logprob }];
+    if (mayStop && stopIds.has(id)) return [{ ...this.finish("stop", id), stopLogprob: logprob, stopExperts: experts }];
     this.ids.push(id);
     this.#counts?.add(id);
     const { text, stop } = this.#text.push(id, this.ids.length > request.minTokens);
@@ -147,7 +147,8 @@ export class Choice {
   ): FinishEvent {
     this.isFinished = true;
     const completionTokens = this.ids.length;
-    return { type: "finish", choice: this.index, text, reason, stoppedBy, stopLogprob: null, completionTokens, error };
+    const ofStop = { stopLogprob: null, stopExperts: null };
+    return { type: "finish", choice: this.index, text, reason, stoppedBy, ...ofStop, completionTokens, error };
   }
 }
 

@@ -61,6 +61,7 @@ const finish = (choice = 0, reason: "stop" | "abort" = "stop"): GenerationEvent 
     reason,
     stoppedBy: null,
     stopLogprob: null,
+    stopExperts: null,
     completionTokens: 1,
     error: null,
   };

@@ -97,6 +97,8 @@ export type GenerationEvent =
       readonly stoppedBy: string | number | null;
       /** Log-probability of the stop token that was met, if `logprobs` was asked for. */
       readonly stopLogprob: number | null;
+      /** Experts of the row that the stop token followed from, if `trace` was asked for. */
+      readonly stopExperts: TokenTrace["experts"] | null;
       /** Tokens written, a stop token not counted. */
       readonly completionTokens: number;
       /** For reason "error". */

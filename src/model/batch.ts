@@ -3,6 +3,7 @@
  * main head and of each MTP depth. model.md A9 shows the alignment.
  */
 import type { Arena } from "../tensor/arena.js";
+import type { Replay } from "../tensor/ops/router.js";
 import { Tensor } from "../tensor/tensor.js";
 
 export interface Batch extends Disposable {
@@ -22,6 +23,8 @@ export interface Batch extends Disposable {
   readonly mtp: readonly { readonly ids: Tensor; readonly targets: Tensor; readonly scales: Tensor | null }[];
   /** Rows with a target: main, then each depth. */
   readonly numTargets: readonly number[];
+  /** Experts that layers with experts must choose; null = each gate chooses. */
+  readonly replays: ReadonlyMap<number, Replay> | null;
 }
 
 /** A record of post-training: its tokens, and which of them the model is taught to say. */
@@ -31,6 +34,8 @@ export interface SupervisedSequence {
   readonly isTarget: ArrayLike<number>;
   /** Factor of the gradient of token i's loss; default 1 each. */
   readonly scales?: ArrayLike<number>;
+  /** Of layers with experts, by their number: experts of each token, [tokens, k]; see Replay. */
+  readonly routes?: ReadonlyMap<number, Replay>;
 }
 
 /**
@@ -100,7 +105,27 @@ export function supervisedBatch(arena: Arena, sequences: readonly SupervisedSequ
         Float32Array.from(each(ahead, (sequence, at) => (sequence.scales ? (sequence.scales[at] ?? 0) : 1), 0))
     : null;
   const lengths = sequences.map(({ ids }) => ids.length);
-  return assemble(arena, shifted(0), lengths, mtpDepth, shifted, [], { supervised, scales });
+  const supervision = { supervised, scales, replays: replaysOf(sequences) };
+  return assemble(arena, shifted(0), lengths, mtpDepth, shifted, [], supervision);
+}
+
+/** Sequences without routes choose for themselves. */
+function replaysOf(sequences: readonly SupervisedSequence[]): Batch["replays"] {
+  const known = sequences.find(({ routes }) => routes !== undefined);
+  if (!known?.routes) return null;
+  return new Map(
+    [...known.routes].map(([layer, first]) => {
+      const k = first.length / known.ids.length;
+      const each = sequences.map(({ ids, routes }) => routes?.get(layer) ?? new Int32Array(ids.length * k).fill(-1));
+      const all = new Int32Array(each.reduce((sum, { length }) => sum + length, 0));
+      let at = 0;
+      for (const routes of each) {
+        all.set(routes, at);
+        at += routes.length;
+      }
+      return [layer, all] as const;
+    }),
+  );
 }
 
 /** What of a batch is supervised where not every token is. */
@@ -108,6 +133,7 @@ interface Supervision {
   /** Token `ahead` places after each row if it is a target, else -1. */
   readonly supervised: (ahead: number) => Int32Array;
   readonly scales: ((ahead: number) => Float32Array) | null;
+  readonly replays: Batch["replays"];
 }
 
 function assemble(
@@ -117,7 +143,7 @@ function assemble(
   mtpDepth: number,
   shifted: ((ahead: number) => Int32Array) | null,
   starts: readonly number[] = [],
-  { supervised, scales }: Supervision = { supervised: shifted ?? (() => ids), scales: null },
+  { supervised, scales, replays }: Supervision = { supervised: shifted ?? (() => ids), scales: null, replays: null },
 ): Batch {
   const positions = new Int32Array(ids.length);
   const offsets = new Int32Array(lengths.length + 1);
@@ -153,6 +179,7 @@ function assemble(
       ? mtpTargets.map((values, k) => ({ ids: own(shifted(k + 1)), targets: own(values), scales: ownScales(k + 2) }))
       : [],
     numTargets: targets ? [counted(targets), ...mtpTargets.map(counted)] : [],
+    replays,
     [Symbol.dispose](): void {
       for (const tensor of owned) tensor.free();
     },

@@ -17,7 +17,7 @@ import { isMoeLayer, type ModelConfig } from "./config.js";
 import { GroupedQueryAttention } from "./gqa.js";
 import { MultiHeadLatentAttention } from "./mla.js";
 import { SwigluMlp } from "./mlp.js";
-import { type Dispatched, type Dropping, MoE } from "./moe.js";
+import { type Dispatched, type DispatchOptions, type Dropping, MoE } from "./moe.js";
 import type { Weights } from "./weights.js";
 
 /** How a block's attention sees other positions: whole sequences, or new rows against a latent cache. */
@@ -106,7 +106,10 @@ export class Block {
           ? await this.#extend(tape, h, context.cache, context.batch, tables, wanted)
           : this.attention(tape, h, context, tables);
       if (!(this.mlp instanceof MoE)) return this.dense(tape, this.mlp, attended, context.kind);
-      const dispatched = await this.dispatch(tape, this.mlp, attended, context.kind, droppingOf(context));
+      const dispatched = await this.dispatch(tape, this.mlp, attended, context.kind, {
+        dropping: droppingOf(context),
+        replay: context.kind === "prefill" ? (context.batch.replays?.get(this.layer) ?? null) : null,
+      });
       onDispatched?.(this.layer, dispatched);
       if (context.kind === "prefill") await context.cache?.pause?.();
       const { y, shared } = this.experts(tape, this.mlp, attended, dispatched, context.kind);
@@ -132,10 +135,10 @@ export class Block {
     moe: MoE,
     attended: Attended,
     kind: RowKind,
-    dropping: Dropping | null,
+    options: DispatchOptions,
   ): Promise<Dispatched> {
     tape.beginSegment();
-    return moe.dispatch(tape, attended.normed.y, kind, dropping);
+    return moe.dispatch(tape, attended.normed.y, kind, options);
   }
 
   /** Phase 3: routed experts, and the shared ones beside them. */

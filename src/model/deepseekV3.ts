@@ -234,11 +234,15 @@ export class DeepseekV3 {
    * What a policy says of a batch's targets, without gradients and without MTP.
    * @param temperature logits are divided by it, as the sampler divides them
    */
-  async tokenLogprobs(batch: Batch, temperature: number): Promise<TokenLogprobs> {
+  async tokenLogprobs(
+    batch: Batch,
+    temperature: number,
+    onDispatched: OnDispatched | null = null,
+  ): Promise<TokenLogprobs> {
     if (!batch.targets) throw new Error("internal: log-probabilities of a batch without targets");
     using tape = new Tape(this.arena, { hasGrad: false });
     const context: AttentionContext = { kind: "prefill", batch, cache: null };
-    const { normed } = await this.hidden(tape, batch.ids, context, batch.maxSequenceLength);
+    const { normed } = await this.hidden(tape, batch.ids, context, batch.maxSequenceLength, onDispatched);
     const options = { temperature, entropies: true };
     const { losses, entropies, correct } = linearCrossEntropy(tape, normed, this.lmHead, batch.targets, 0, options);
     return {

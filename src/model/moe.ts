@@ -11,7 +11,7 @@ import { fp8Of } from "../tensor/ops/fp8Linear.js";
 import { groupedLinear } from "../tensor/ops/linear.js";
 import { combine, type ExpertOrder, permute, sortByExpert } from "../tensor/ops/permute.js";
 import type { RowKind } from "../tensor/ops/products.js";
-import type { Routing } from "../tensor/ops/router.js";
+import type { Replay, Routing } from "../tensor/ops/router.js";
 import { swiglu, swigluFp8 } from "../tensor/ops/swiglu.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Tape } from "../tensor/tape.js";
@@ -28,6 +28,14 @@ import type { Weights } from "./weights.js";
 export interface Dropping {
   readonly batch: Batch;
   readonly capacityFactor: number;
+}
+
+/** What training may ask of a dispatch. */
+export interface DispatchOptions {
+  /** Default: every assignment is computed. */
+  readonly dropping?: Dropping | null;
+  /** Default: the gate chooses. */
+  readonly replay?: Replay | null;
 }
 
 /** Tokens where their experts are: the result of the dispatch phase. */
@@ -70,10 +78,15 @@ export class MoE {
 
   /**
    * Phase 2: route and bring each token to the ranks of its experts.
-   * @param x [T, hiddenSize], normed @param dropping null = every assignment is computed
+   * @param x [T, hiddenSize], normed
    */
-  async dispatch(tape: Tape, x: Tensor, kind: RowKind, dropping: Dropping | null = null): Promise<Dispatched> {
-    const routing = this.gate.forward(tape, x, kind);
+  async dispatch(
+    tape: Tape,
+    x: Tensor,
+    kind: RowKind,
+    { dropping = null, replay = null }: DispatchOptions = {},
+  ): Promise<Dispatched> {
+    const routing = this.gate.forward(tape, x, kind, replay);
     const experts = dropping ? this.#kept(tape, routing, dropping) : routing.experts;
     if (this.#group.size === 1) {
       const order = sortByExpert(tape, experts, this.#localExperts);

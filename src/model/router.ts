@@ -4,7 +4,14 @@
  */
 import { linear } from "../tensor/ops/linear.js";
 import type { RowKind } from "../tensor/ops/products.js";
-import { expertCounts, type RouterShape, type Routing, routerStatistics, routeTokens } from "../tensor/ops/router.js";
+import {
+  expertCounts,
+  type Replay,
+  type RouterShape,
+  type Routing,
+  routerStatistics,
+  routeTokens,
+} from "../tensor/ops/router.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -50,9 +57,9 @@ export class Router {
   }
 
   /** @param x [T, hiddenSize], normed; logits are float32 whatever its type (pitfall G16) */
-  forward(tape: Tape, x: Tensor, kind: RowKind): Routing {
+  forward(tape: Tape, x: Tensor, kind: RowKind, replay: Replay | null = null): Routing {
     const logits = linear(tape, x, this.weight, kind, "float32");
-    return routeTokens(tape, logits, this.eScoreCorrectionBias, this.#shape);
+    return routeTokens(tape, logits, this.eScoreCorrectionBias, this.#shape, replay);
   }
 
   /**

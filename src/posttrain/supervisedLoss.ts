@@ -37,6 +37,8 @@ export interface RecordLogprobs {
   /** Of token i given those before it; 0 for the first. */
   readonly logprobs: Float32Array;
   readonly entropies: Float32Array;
+  /** Experts that each token was sent to, layer by layer; see SupervisedSequence. */
+  readonly routes: ReadonlyMap<number, Int32Array>;
 }
 
 /** Log-probabilities of every supervised token, record by record. @param temperature logits are divided by it */
@@ -49,7 +51,11 @@ export async function recordLogprobs(
   const results: RecordLogprobs[] = [];
   for (const group of inOrder(records, microBatchTokens)) {
     using batch = supervisedBatch(model.arena, group, 0);
-    const { logprobs, entropies } = await model.tokenLogprobs(batch, temperature);
+    const chosen = new Map<number, Int32Array>();
+    const { logprobs, entropies } = await model.tokenLogprobs(batch, temperature, (layer, { routing }) => {
+      chosen.set(layer, routing.experts.ints().slice());
+    });
+    const k = model.config.numExpertsPerTok;
     let row = 0;
     for (const { ids } of group) {
       // Row i predicts token i + 1.
@@ -58,7 +64,9 @@ export async function recordLogprobs(
         own.set(values.subarray(row, row + ids.length - 1), 1);
         return own;
       };
-      results.push({ logprobs: shifted(logprobs), entropies: shifted(entropies) });
+      const [from, to] = [row * k, (row + ids.length) * k];
+      const routes = new Map([...chosen].map(([layer, all]) => [layer, all.slice(from, to)]));
+      results.push({ logprobs: shifted(logprobs), entropies: shifted(entropies), routes });
       row += ids.length;
     }
   }

@@ -2,17 +2,21 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { saveModel } from "../../src/checkpoint/modelFiles.js";
 import { createGrid, type ProcessGrid } from "../../src/distributed/grid.js";
 import { singleCommunicator } from "../../src/distributed/single.js";
+import { modelInThread } from "../../src/generate/loadModel.js";
 import { supervisedBatch } from "../../src/model/batch.js";
+import { isMoeLayer } from "../../src/model/config.js";
+import type { DeepseekV3 } from "../../src/model/deepseekV3.js";
 import { type GrpoInput, grpo } from "../../src/posttrain/grpo/grpo.js";
 import { defaultGrpo, type GrpoOptions, withVariant } from "../../src/posttrain/grpo/options.js";
+import { rollOut } from "../../src/posttrain/grpo/rollout.js";
 import type { Scorer } from "../../src/posttrain/grpo/scoring.js";
-import { answerSequence, type KnownAnswer, updatePolicy } from "../../src/posttrain/grpo/update.js";
+import { answerSequence, type KnownAnswer, sampledRoutes, updatePolicy } from "../../src/posttrain/grpo/update.js";
 import { defaultStageSettings, type StageSettings } from "../../src/posttrain/settings.js";
-import { recordLogprobs } from "../../src/posttrain/supervisedLoss.js";
+import { type RecordLogprobs, recordLogprobs } from "../../src/posttrain/supervisedLoss.js";
 import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
 import type { StepEvent, TrainEvent } from "../../src/train/events.js";
@@ -102,6 +106,7 @@ test("with clip and KL off its gradient is that of the mean advantage-weighted l
     parts: {},
     advantage,
     isFlat: false,
+    experts: null,
   }));
   const sequences = answers.map(answerSequence);
   const old = await recordLogprobs(model, sequences, 0.8, 64);
@@ -207,4 +212,116 @@ test("a reward that is no number is named, and options out of range are refused"
   await expect(train({ options: { ...options, rollout: { ...options.rollout, groupSize: 1 } } })).rejects.toThrow(
     "group size must be a whole number from 2, got 1",
   );
+});
+
+describe("routing replay", () => {
+  const layers = [1, 2].filter((layer) => isMoeLayer(config, layer));
+  const k = config.numExpertsPerTok;
+  const sequence = { ids: [0, 45, 41, 60, 61, 62], isTarget: [0, 0, 0, 1, 1, 1] };
+  const logprobsOf = async (model: DeepseekV3, routes?: ReadonlyMap<number, Int32Array>): Promise<RecordLogprobs> => {
+    const [record] = await recordLogprobs(model, [{ ...sequence, ...(routes ? { routes } : {}) }], 1, 64);
+    if (!record) throw new Error("no record");
+    return record;
+  };
+
+  test("the gate's own choice replayed changes no bit, nor does one that leaves every row free", async () => {
+    const model = smallModel(config);
+    const free = await logprobsOf(model);
+    expect([...free.routes.keys()]).toEqual(layers);
+    expect(await logprobsOf(model, free.routes)).toEqual(free);
+    const open = new Map(layers.map((layer) => [layer, new Int32Array(sequence.ids.length * k).fill(-1)]));
+    expect(await logprobsOf(model, open)).toEqual(free);
+    model.free();
+  });
+
+  test("other experts are chosen as a large bias would choose them, weighed by the scores of now", async () => {
+    const model = smallModel(config);
+    // Of different groups, so that node-limited routing can choose them.
+    const forced = Array.from({ length: k }, (_, j) => j);
+    const routes = new Map(
+      layers.map((layer) => [
+        layer,
+        Int32Array.from({ length: sequence.ids.length * k }, (_, i) => forced[i % k] ?? 0),
+      ]),
+    );
+    const replayed = await logprobsOf(model, routes);
+    for (const { moe } of model.moeLayers) {
+      const bias = moe.gate.eScoreCorrectionBias?.data.floats();
+      for (const expert of forced) if (bias) bias[expert] = 100;
+    }
+    const biased = await logprobsOf(model);
+    for (const layer of layers) expect(new Set(biased.routes.get(layer))).toEqual(new Set(forced));
+    expect(replayed.routes).toEqual(routes);
+    for (const [i, value] of biased.logprobs.entries()) expect(replayed.logprobs[i]).toBeCloseTo(value, 5);
+    expect(Math.abs((await logprobsOf(smallModel(config))).logprobs[4]! - biased.logprobs[4]!)).toBeGreaterThan(1e-4);
+    model.free();
+  });
+
+  test("the sampler's experts are those of the rows that the answers' tokens follow from", async () => {
+    const model = smallModel(config);
+    await using engine = modelInThread(model, tokenizer, { maxBatch: 8, cacheTokens: 2048, speculation: 0 });
+    const asked = prompts.slice(0, 2).map(({ ids }, seed) => ({ ids, seed }));
+    const rollouts = await rollOut(engine, asked, { ...options.rollout, groupSize: 2, maxTokens: 6, traces: true });
+    const answers = rollouts.map((each) => ({
+      ...each,
+      question: 0,
+      reward: 0,
+      parts: {},
+      advantage: 0,
+      isFlat: false,
+    }));
+    const own = await recordLogprobs(model, answers.map(answerSequence), 1, 64);
+    for (const [i, answer] of answers.entries()) {
+      const routes = sampledRoutes(answer, layers, k);
+      for (const layer of layers) {
+        const first = (answer.promptIds.length - 1) * k;
+        const last = first + answer.completionIds.length * k;
+        expect([...routes.get(layer)!.subarray(first, last)]).toEqual([
+          ...own[i]!.routes.get(layer)!.subarray(first, last),
+        ]);
+        expect(
+          routes
+            .get(layer)!
+            .subarray(0, first)
+            .every((expert) => expert === -1),
+        ).toBe(true);
+      }
+    }
+    model.free();
+  });
+
+  test("updates send tokens where they are told to, and runs with either replay go on to the same bits", async () => {
+    const model = smallModel(config);
+    const trainer = new Trainer(model, settings, grid);
+    const routes = new Map(layers.map((layer) => [layer, new Int32Array(4 * k).map((_, i) => i % k)]));
+    const answer = {
+      ...{ prompt: 0, question: 0, promptIds: Int32Array.of(0, 50), completionIds: Int32Array.of(60, 61) },
+      ...{ logprobs: new Float64Array(2), text: "", finishReason: "stop" as const, reward: 1, parts: {}, advantage: 1 },
+      ...{ isFlat: false, experts: null },
+    };
+    const told = { ...answerSequence(answer), routes };
+    const [old] = await recordLogprobs(model, [told], 1, 64);
+    if (!old) throw new Error("no log-probabilities");
+    const learning = {
+      trainer,
+      world: grid.world,
+      microBatchTokens: 64,
+      seed: 1,
+      rates: { learningRate: 0.01, alpha: 0 },
+    };
+    const inner = withVariant({ ...options, innerUpdates: 3 }, "policy-gradient");
+    const { steps } = await updatePolicy([{ ...answer, sequence: told, old, reference: null }], {
+      ...learning,
+      options: inner,
+    });
+    expect(steps).toHaveLength(3);
+    for (const { layers: loads } of steps)
+      for (const { counts } of loads) expect(counts.map((count) => count > 0)).toEqual(counts.map((_, e) => e < k));
+    model.free();
+    for (const routerReplay of ["policy", "rollout"] as const) {
+      const changes = { options: { ...options, routerReplay, innerUpdates: 2 } };
+      const [one, other] = [await train(changes), await train(changes)];
+      expect(stepsOf(one.events).map(facts)).toEqual(stepsOf(other.events).map(facts));
+    }
+  });
 });

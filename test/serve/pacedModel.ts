@@ -69,6 +69,7 @@ export class PacedModel implements Model {
         reason,
         stoppedBy: null,
         stopLogprob: null,
+        stopExperts: null,
         completionTokens: maxTokens,
         error: null,
       };

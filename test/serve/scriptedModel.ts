@@ -214,6 +214,7 @@ class ScriptedChoice {
       reason,
       stoppedBy,
       stopLogprob: null,
+      stopExperts: null,
       completionTokens,
       error,
     };

@@ -17,6 +17,7 @@ import { namingPath } from "../../files/atomic.js";
 import type { LanguageModel } from "../../generate/languageModel.js";
 import { modelInThread } from "../../generate/loadModel.js";
 import { pageSize } from "../../generate/pages.js";
+import type { SupervisedSequence } from "../../model/batch.js";
 import type { DeepseekV3 } from "../../model/deepseekV3.js";
 import { parameterCounts } from "../../model/flops.js";
 import type { EvaluationEvent, StepEvent, TrainEvent, TrainResult } from "../../train/events.js";
@@ -29,7 +30,7 @@ import { PromptLoader, type PromptLoaderState } from "./promptLoader.js";
 import { rollOut } from "./rollout.js";
 import { type ScoredAnswer, type Scorer, scoreGroups } from "./scoring.js";
 import { policyMetrics } from "./tally.js";
-import { answerSequence, type KnownAnswer, updatePolicy } from "./update.js";
+import { answerSequence, type KnownAnswer, sampledRoutes, updatePolicy } from "./update.js";
 
 export interface GrpoInput extends Omit<StageInput, "ownSettings" | "stage"> {
   readonly stage?: string;
@@ -178,17 +179,19 @@ class Policy {
     const answers = await this.#answers(timed);
     const learns = options.zeroVariance === "keep" ? answers : answers.filter(({ isFlat }) => !isFlat);
     const sequences = learns.map(answerSequence);
+    const sampled = options.routerReplay === "rollout" ? learns.map((answer) => this.#withSampledRoutes(answer)) : null;
     const { temperature } = options.rollout;
-    const logprobs = (of: DeepseekV3): ReturnType<typeof recordLogprobs> =>
-      recordLogprobs(of, sequences, temperature, settings.microBatchTokens);
+    const logprobs = (of: DeepseekV3, records: readonly SupervisedSequence[]): ReturnType<typeof recordLogprobs> =>
+      recordLogprobs(of, records, temperature, settings.microBatchTokens);
     const [old, reference] = await timed("logprobs", async () => [
-      await logprobs(model),
-      this.#reference ? await logprobs(this.#reference) : null,
+      await logprobs(model, sampled ?? sequences),
+      this.#reference ? await logprobs(this.#reference, sequences) : null,
     ]);
     const known = learns.map((answer, i): KnownAnswer => {
       const [sequence, own] = [sequences[i], old[i]];
       if (!sequence || !own) throw new Error("internal: an answer without its log-probabilities");
-      return { ...answer, sequence, old: own, reference: reference?.[i] ?? null };
+      const replayed = options.routerReplay === "policy" ? { ...sequence, routes: own.routes } : sampled?.[i];
+      return { ...answer, sequence: replayed ?? sequence, old: own, reference: reference?.[i] ?? null };
     });
     const schedule = stageSchedule(settings, options.steps);
     const learningRate = learningRateAt(schedule.learningRate, this.#step + 1, this.#step);
@@ -251,6 +254,7 @@ class Policy {
     const { groupSize } = options.rollout;
     const { rank, size } = grid.world;
     const wanted = options.promptsPerStep / size;
+    const traces = options.routerReplay === "rollout";
     const kept: ScoredAnswer[] = [];
     for (let round = 0; ; round++) {
       // Every process draws for all and takes its own.
@@ -260,7 +264,7 @@ class Policy {
         seed: hashInts(settings.seed, stream.rollouts, this.#step, round, i * size + rank),
       }));
       const rollouts = await timed("rollout", () =>
-        this.#engine((model) => rollOut(model, asked, options.rollout, signal)),
+        this.#engine((model) => rollOut(model, asked, { ...options.rollout, traces }, signal)),
       );
       const answers = rollouts.map((each) => ({ ...each, question: questions[each.prompt] ?? -1 }));
       const scored = await timed("reward", () => scoreGroups(answers, groupSize, scorer, options.advantage));
@@ -272,6 +276,13 @@ class Policy {
       // Without a group that teaches anything the step shows what there was.
       return kept.length > 0 ? kept.slice(0, wanted * groupSize) : scored;
     }
+  }
+
+  /** The answer as a record that sends its tokens to the experts they were sampled with. */
+  #withSampledRoutes(answer: ScoredAnswer): SupervisedSequence {
+    const { model } = this.#stage;
+    const layers = model.moeLayers.map(({ layer }) => layer).filter((layer) => layer < model.config.numHiddenLayers);
+    return { ...answerSequence(answer), routes: sampledRoutes(answer, layers, model.config.numExpertsPerTok) };
   }
 
   /** An engine on the weights as they are now: pages of the cache that others made are worth nothing. */

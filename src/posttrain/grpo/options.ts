@@ -22,6 +22,11 @@ export interface GrpoOptions {
   readonly maxRefills: number;
   /** Leave answers that were cut at the limit out of the loss. */
   readonly masksTruncated: boolean;
+  /**
+   * Whether updates send tokens to the experts of before, whatever the gate would choose by then: "policy", those of the trainer before the
+   * first update (R2); "rollout", those of the sampler, for answers (R3): prompts and the reference choose for themselves. post-training.md 8.4.
+   */
+  readonly routerReplay: "off" | "policy" | "rollout";
   /** Steps after which the reference becomes the policy; 0: never. */
   readonly referenceEvery: number;
   /** Choices that the engine runs at once. */
@@ -41,6 +46,7 @@ export const defaultGrpo: GrpoOptions = {
   zeroVariance: "drop",
   maxRefills: 3,
   masksTruncated: false,
+  routerReplay: "off",
   referenceEvery: 0,
   batch: 64,
   logEvery: 10,

@@ -4,7 +4,9 @@
  */
 import { setMaxListeners } from "node:events";
 import type { LanguageModel } from "../../generate/languageModel.js";
-import type { FinishReason } from "../../generate/request.js";
+import type { FinishReason, TokenTrace } from "../../generate/request.js";
+
+type Experts = TokenTrace["experts"];
 
 export interface RolloutOptions {
   /** G: answers to each prompt. */
@@ -15,6 +17,8 @@ export interface RolloutOptions {
   readonly topK: number;
   readonly maxTokens: number;
   readonly stop: readonly string[];
+  /** Tell the experts that each row was sent to. Default false. */
+  readonly traces?: boolean;
 }
 
 export interface RolloutPrompt {
@@ -34,6 +38,8 @@ export interface Rollout {
   /** Without the end-of-text token. */
   readonly text: string;
   readonly finishReason: Extract<FinishReason, "stop" | "length">;
+  /** Layer by layer, of the row that each of `completionIds` followed from; null unless asked for. */
+  readonly experts: readonly Experts[] | null;
 }
 
 /**
@@ -63,7 +69,11 @@ async function group(
     throw new RangeError(`roll-out: prompt ${index} has ${ids.length} tokens, the model ${model.info.maxPositions}`);
   }
   const { groupSize, temperature, topP, topK, maxTokens, stop } = options;
-  const answers = Array.from({ length: groupSize }, () => ({ ids: [] as number[], logprobs: [] as number[] }));
+  const answers = Array.from({ length: groupSize }, () => ({
+    ids: [] as number[],
+    logprobs: [] as number[],
+    experts: [] as Experts[],
+  }));
   const done: Rollout[] = [];
   const request = {
     prompt: ids,
@@ -73,6 +83,7 @@ async function group(
     stop,
     logprobs: 0,
     logprobTemperature: temperature,
+    trace: options.traces ?? false,
   };
   const texts = answers.map(() => "");
   for await (const event of model.stream(request, signal)) {
@@ -83,9 +94,10 @@ async function group(
     if (event.type === "token") {
       answer.ids.push(event.id);
       answer.logprobs.push(event.logprobs?.logprob ?? Number.NaN);
+      if (event.trace) answer.experts.push(event.trace.experts);
       continue;
     }
-    const { reason, stoppedBy, stopLogprob } = event;
+    const { reason, stoppedBy, stopLogprob, stopExperts } = event;
     if (reason === "abort") {
       signal?.throwIfAborted();
       throw new Error("roll-out: the model was closed meanwhile");
@@ -94,6 +106,7 @@ async function group(
     if (typeof stoppedBy === "number") {
       answer.ids.push(stoppedBy);
       answer.logprobs.push(stopLogprob ?? Number.NaN);
+      if (stopExperts) answer.experts.push(stopExperts);
     }
     done[event.choice] = {
       prompt: index,
@@ -102,6 +115,7 @@ async function group(
       logprobs: Float64Array.from(answer.logprobs),
       text: texts[event.choice] ?? "",
       finishReason: reason,
+      experts: options.traces ? answer.experts : null,
     };
   }
   if (done.filter(Boolean).length !== groupSize) throw new Error("internal: answers are missing from a group");

@@ -45,6 +45,28 @@ export function answerSequence({ promptIds, completionIds }: ScoredAnswer): Supe
   return { ids, isTarget: Uint8Array.from(ids, (_, i) => (i >= promptIds.length ? 1 : 0)) };
 }
 
+/**
+ * Experts of the sampler for the rows that the answer's tokens followed from; prompt and last row, from which nothing follows, choose for
+ * themselves. @param layers numbers of the layers with experts
+ */
+export function sampledRoutes(
+  { promptIds, completionIds, experts }: ScoredAnswer,
+  layers: readonly number[],
+  expertsPerToken: number,
+): ReadonlyMap<number, Int32Array> {
+  if (experts?.length !== completionIds.length) {
+    throw new Error(`internal: experts of ${experts?.length ?? 0} of ${completionIds.length} tokens`);
+  }
+  const k = expertsPerToken;
+  return new Map(
+    layers.map((layer, index) => {
+      const routes = new Int32Array((promptIds.length + completionIds.length) * k).fill(-1);
+      for (const [t, ofToken] of experts.entries()) routes.set(ofToken[index] ?? [], (promptIds.length - 1 + t) * k);
+      return [layer, routes] as const;
+    }),
+  );
+}
+
 export async function updatePolicy(answers: readonly KnownAnswer[], learning: Learning): Promise<Updates> {
   const { options, world, seed } = learning;
   const losses: PolicyLossMetrics[] = [];

@@ -30,6 +30,12 @@ export interface Routing {
 }
 
 const scoringCode: Readonly<Record<ScoringFunc, number>> = { sigmoid: 0, softmax: 1 };
+/**
+ * Experts to send rows to, whatever the logits say: [rows, k], -1 in a row that chooses for itself. The weights are the scores that the logits
+ * of now give these experts, so that gradients reach the gate as ever (routing replay: post-training.md 8.4).
+ */
+export type Replay = Int32Array;
+
 const methodCode: Readonly<Record<TopkMethod, number>> = { greedy: 0, group_limited_greedy: 1, noaux_tc: 2 };
 
 /**
@@ -38,7 +44,13 @@ const methodCode: Readonly<Record<TopkMethod, number>> = { greedy: 0, group_limi
  * @param logits [rows, e] float32, before the sigmoid
  * @param bias [e] float32, moved by the balancer between steps, never by a gradient; null for gates without one
  */
-export function routeTokens(tape: Tape, logits: Tensor, bias: Parameter | null, shape: RouterShape): Routing {
+export function routeTokens(
+  tape: Tape,
+  logits: Tensor,
+  bias: Parameter | null,
+  shape: RouterShape,
+  replay: Replay | null = null,
+): Routing {
   const { nRoutedExperts: e, numExpertsPerTok: k } = shape;
   const { rows } = logits;
   if (logits.columns !== e || (bias && bias.data.size !== e)) {
@@ -69,6 +81,7 @@ export function routeTokens(tape: Tape, logits: Tensor, bias: Parameter | null, 
     norm,
     scale,
   );
+  if (replay) replayRoutes({ experts, weights, scores }, replay, norm === 1, scale);
   tape.record(() => {
     if (!weights.grad && !scores.grad) return;
     const d = tape.empty(logits.shape, "float32");
@@ -89,6 +102,34 @@ export function routeTokens(tape: Tape, logits: Tensor, bias: Parameter | null, 
     tape.contribute(logits, d);
   });
   return { experts, weights, scores };
+}
+
+/** Puts other experts in the place of those chosen; in the kernel's order of arithmetic, so that equal experts get equal bits. */
+function replayRoutes({ experts, weights, scores }: Routing, replay: Replay, norm: boolean, scale: number): void {
+  const { rows, columns: k } = experts;
+  const e = scores.columns;
+  if (replay.length !== rows * k) {
+    throw new Error(`internal: ${replay.length} experts to replay, the gate sends ${rows} rows to ${k} each`);
+  }
+  const [ids, shares, all] = [experts.ints(), weights.floats(), scores.floats()];
+  const { fround } = Math;
+  for (let row = 0; row < rows; row++) {
+    if ((replay[row * k] ?? -1) < 0) continue;
+    let total = 0;
+    for (let j = row * k; j < (row + 1) * k; j++) {
+      const expert = replay[j] ?? -1;
+      if (expert < 0 || expert >= e) throw new Error(`internal: expert ${expert} to replay, of ${e}`);
+      ids[j] = expert;
+      const score = all[row * e + expert] ?? 0;
+      shares[j] = score;
+      total = fround(total + score);
+    }
+    const divisor = fround(total + fround(1e-20));
+    for (let j = row * k; j < (row + 1) * k; j++) {
+      const share = norm ? fround((shares[j] ?? 0) / divisor) : (shares[j] ?? 0);
+      shares[j] = fround(share * fround(scale));
+    }
+  }
 }
 
 export interface RouterStatistics {
