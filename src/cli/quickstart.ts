@@ -3,6 +3,7 @@
  * byte beside compressors, completions beside the truth; then the same model taught to do sums, by examples and by reinforcement; and a report,
  * within a given number of minutes.
  */
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
@@ -23,7 +24,7 @@ import {
   threadsOption,
 } from "./output.js";
 import { duration } from "./progress.js";
-import type { Alignment } from "./quickstartAlignment.js";
+import { type Alignment, stageRuns } from "./quickstartAlignment.js";
 
 interface Flags {
   readonly minutes?: number;
@@ -117,7 +118,7 @@ async function askAboutOldRun(run: string, flags: Flags): Promise<"start" | "res
   );
   const isFinished = last !== undefined && last.tokens >= last.totalTokens;
   const restart = (): "start" => {
-    rmSync(run, { recursive: true, force: true });
+    for (const folder of [run, ...Object.values(stageRuns(run))]) rmSync(folder, { recursive: true, force: true });
     return "start";
   };
   if (flags.fresh) return restart();
@@ -194,7 +195,7 @@ async function finish(run: string, result: TrainResult, aligned: Alignment | nul
   const { readEvents } = await import("../train/runFiles.js");
   using data = new PreparedData(join(run, "data"));
   const compressors = compressorBitsPerByte(data.validationDocuments().map(({ content }) => content));
-  const report = writeRunReport(run, compressors);
+  const report = writeRunReport(run, compressors, null, Object.values(stageRuns(run)).filter(existsSync));
   const events = readEvents(run);
   const lastStep = events.filter((event) => event.kind === "step").at(-1);
   const layers = lastStep?.layers ?? [];
@@ -236,11 +237,13 @@ function alignmentRows({ exactMatch, steps }: Alignment): string[][] {
  * @param run the run's directory, as it was given
  */
 function howToTalk(run: string): string {
-  const path = /^[\w./~-]+$/.test(run) ? run : `'${run.replaceAll("'", "'\\''")}'`;
+  const [path, aligned] = [run, stageRuns(run).grpo].map((name) =>
+    /^[\w./~-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`,
+  );
   return table([
     ["Talk to it:", ""],
     ["  complete a text", `npx fathom generate --model ${path} --prompt "export function "`],
-    ["  ask a sum", `npx fathom chat ${path}/grpo, then: What is 473 + 328?`],
+    ["  ask a sum", `npx fathom chat ${aligned}, then: What is 473 + 328?`],
     ["  in the browser", `npx fathom serve ${path}, then http://127.0.0.1:8000`],
     ["  over OpenAI's API", "the same, at http://127.0.0.1:8000/v1"],
     ["  in your program", `node examples/library.mjs ${path}, five lines to copy`],

@@ -6,18 +6,19 @@ export function reportCommand(): Command {
   const command = new Command("report")
     .description("Write a run's report.html again: curves, load of the experts, samples.")
     .argument("<run>", "the run directory")
+    .argument("[later...]", "runs that went on from it, to show behind it")
     .option("--out <file>", "where to write the page (default: report.html in the run)")
     .addHelpText(
       "after",
-      "\nExamples:\n  fathom report runs/quickstart\n  fathom report runs/mine --out /tmp/mine.html --json",
+      "\nExamples:\n  fathom report runs/quickstart\n  fathom report runs/quickstart runs/quickstart-sft runs/quickstart-grpo\n  fathom report runs/mine --out /tmp/mine.html --json",
     );
-  return act<{ out?: string }>(command, ([run = ""], { out }) => report(run, out ?? null));
+  return act<{ out?: string }>(command, ([run = "", ...later], { out }) => report(run, later, out ?? null));
 }
 
-async function report(run: string, out: string | null): Promise<Outcome> {
+async function report(run: string, later: readonly string[], out: string | null): Promise<Outcome> {
   const { heldOutCompressors, writeRunReport } = await import("./reportFile.js");
   const { compressors, missing } = heldOutCompressors(run);
   if (missing !== null) say(`without the compressors' figures: ${missing}`);
-  const path = writeRunReport(run, compressors, out);
+  const path = writeRunReport(run, compressors, out, later);
   return { result: { report: path }, text: path };
 }

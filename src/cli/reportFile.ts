@@ -1,5 +1,5 @@
 /** Writes a run's report from what the run left: run.json, metrics.jsonl and the held-out documents. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { manifestName, PreparedData } from "../data/preparedData.js";
 import { type CompressorResult, compressorBitsPerByte } from "../eval/compressors.js";
@@ -13,6 +13,7 @@ import { grouped } from "./output.js";
 /**
  * @param compressors bits per byte of the same held-out documents; may be empty
  * @param out where to write; null = report.html in the run
+ * @param later runs that went on from this one, to show behind it
  * @returns the report's path
  * @throws RangeError if there is no run, or `out` is a folder
  */
@@ -20,31 +21,19 @@ export function writeRunReport(
   run: string,
   compressors: readonly CompressorResult[],
   out: string | null = null,
+  later: readonly string[] = [],
 ): string {
   const path = out ?? join(run, "report.html");
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     throw new RangeError(`${path}: expected a file to write the report to, found a folder`);
   }
-  const later = runsWithin(run).map((folder): LaterStage => {
+  const stages = later.map((folder): LaterStage => {
     const { record, ...stage } = describe(folder);
     return { ...stage, heading: record.stage };
   });
   const { facts, events } = describe(run);
-  writeFileAtomic(path, renderReport({ title: `Fathom: ${run}`, facts, events, compressors, later }));
+  writeFileAtomic(path, renderReport({ title: `Fathom: ${run}`, facts, events, compressors, later: stages }));
   return path;
-}
-
-/** Runs in folders of a run, as the quickstart's later stages are, in the order in which they began. */
-function runsWithin(run: string): string[] {
-  return readdirSync(run, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => join(run, name))
-    .flatMap((folder) => {
-      const record = readRunRecord(folder);
-      return record ? [{ folder, startedAt: record.startedAt }] : [];
-    })
-    .sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1))
-    .map(({ folder }) => folder);
 }
 
 function describe(run: string): {

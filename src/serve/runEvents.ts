@@ -3,7 +3,14 @@
  * become one of each, so that a run of a million steps and one of fifty take the same room. Everything else passes as it was written. Pure, and
  * used on both sides: the server thins what is on disk, the page thins what it has gathered.
  */
-import type { CheckpointEvent, SampleEvent, StartEvent, StepEvent, ValidationEvent } from "../train/events.js";
+import type {
+  CheckpointEvent,
+  EvaluationEvent,
+  SampleEvent,
+  StartEvent,
+  StepEvent,
+  ValidationEvent,
+} from "../train/events.js";
 
 /** One or more steps of training: means, and for what only grows the value after the last. Null where no value was finite. */
 export interface CurvePoint {
@@ -23,6 +30,21 @@ export interface CurvePoint {
   readonly tokensPerSecond: number | null;
   /** Of the worst layer. */
   readonly maxVio: number | null;
+  /** Of reinforcement learning; null for other stages. */
+  readonly policy: PolicyPoint | null;
+}
+
+/** What the answers of one or more steps were like: means. */
+export interface PolicyPoint {
+  readonly reward: number | null;
+  readonly rewardStd: number | null;
+  readonly entropy: number | null;
+  /** Null without a reference too. */
+  readonly kl: number | null;
+  /** Mean tokens of an answer. */
+  readonly length: number | null;
+  /** Share of groups whose rewards were all alike. */
+  readonly flatShare: number | null;
 }
 
 /** Tokens that each expert got over one or more steps. */
@@ -34,7 +56,14 @@ export interface LoadColumn {
   readonly layers: readonly { readonly layer: number; readonly counts: readonly number[] }[];
 }
 
-export type RunEvent = CurvePoint | LoadColumn | StartEvent | ValidationEvent | SampleEvent | CheckpointEvent;
+export type RunEvent =
+  | CurvePoint
+  | LoadColumn
+  | StartEvent
+  | ValidationEvent
+  | EvaluationEvent
+  | SampleEvent
+  | CheckpointEvent;
 
 /** A line of metrics.jsonl: a file that anyone may have written. */
 export type RawEvent = Readonly<Record<string, unknown>> & { readonly kind: string };
@@ -71,6 +100,19 @@ export function pointOf(event: RawEvent & StepEvent): CurvePoint {
     gradNorm: finite(event.gradNorm),
     tokensPerSecond: finite(event.tokensPerSecond),
     maxVio: worst.length === 0 ? null : Math.max(...worst),
+    policy: policyOf(event),
+  };
+}
+
+function policyOf({ policy }: RawEvent & StepEvent): PolicyPoint | null {
+  if (typeof policy !== "object" || policy === null) return null;
+  return {
+    reward: finite(policy.reward),
+    rewardStd: finite(policy.rewardStd),
+    entropy: finite(policy.entropy),
+    kl: finite(policy.kl),
+    length: finite(policy.length?.mean),
+    flatShare: finite(policy.zeroStdShare),
   };
 }
 
@@ -103,6 +145,14 @@ export function mergePoints(points: readonly CurvePoint[]): CurvePoint {
     gradNorm: mean(({ gradNorm }) => gradNorm),
     tokensPerSecond: mean(({ tokensPerSecond }) => tokensPerSecond),
     maxVio: mean(({ maxVio }) => maxVio),
+    policy: last.policy && {
+      reward: mean(({ policy }) => policy?.reward),
+      rewardStd: mean(({ policy }) => policy?.rewardStd),
+      entropy: mean(({ policy }) => policy?.entropy),
+      kl: mean(({ policy }) => policy?.kl),
+      length: mean(({ policy }) => policy?.length),
+      flatShare: mean(({ policy }) => policy?.flatShare),
+    },
   };
 }
 

@@ -35,6 +35,20 @@ export function Curves({ runs }: { readonly runs: readonly PickedRun[] }): JSX.E
     hasPoints: true,
     points: (state?.data.validations ?? []).map(({ tokens, valBitsPerByte }) => [tokens, valBitsPerByte]),
   }));
+  const figures = [
+    ...new Set(
+      runs.flatMap(({ state }) => state?.data.evaluations.flatMap(({ figures }) => Object.keys(figures)) ?? []),
+    ),
+  ];
+  const measured = (figure: string): Curve[] =>
+    runs.map(({ name, state }, i) => ({
+      label: isOne ? figure : name,
+      color: `--c${(i % 5) + 1}`,
+      hasPoints: true,
+      points: (state?.data.evaluations ?? []).map(({ tokens, figures }) => [tokens, figures[figure] ?? null]),
+    }));
+  const hasPolicy = runs.some(({ state }) => state?.data.points.some(({ policy }) => policy !== null));
+  const hasText = validations.some(({ points }) => points.length > 0) || !hasPolicy;
   const loss = of("next token", (point) => point.loss);
   const hasExperts = runs.some(({ state }) => state?.data.points.some(({ maxVio }) => maxVio !== null));
   return (
@@ -61,7 +75,56 @@ export function Curves({ runs }: { readonly runs: readonly PickedRun[] }): JSX.E
       ))}
       {isOne && runs[0]?.state && <KeyNumbers state={runs[0].state} />}
       <div class="charts">
-        <Chart title="Bits per byte" unit="held-out files, lower is better" curves={validations} format={fixed(3)} />
+        {hasPolicy && (
+          <Chart
+            title="Reward"
+            unit="mean of the answers"
+            curves={of("reward", ({ policy }) => policy?.reward)}
+            format={fixed(3)}
+          />
+        )}
+        {figures.map((figure) => (
+          <Chart
+            key={figure}
+            title={`Held-out ${figure}`}
+            unit="of problems not trained on"
+            curves={measured(figure)}
+            format={fixed(3)}
+          />
+        ))}
+        {hasPolicy && (
+          <>
+            <Chart
+              title="Entropy"
+              unit="nats per token"
+              curves={of("entropy", ({ policy }) => policy?.entropy)}
+              format={fixed(3)}
+              isFromZero
+            />
+            <Chart
+              title="KL to the reference"
+              unit="nats per token"
+              curves={of("k3", ({ policy }) => policy?.kl)}
+              format={fixed(4)}
+            />
+            <Chart
+              title="Length of answers"
+              unit="tokens"
+              curves={of("mean", ({ policy }) => policy?.length)}
+              format={fixed(1)}
+            />
+            <Chart
+              title="Groups all alike"
+              unit="share that teaches nothing"
+              curves={of("share", ({ policy }) => policy?.flatShare)}
+              format={fixed(2)}
+              isFromZero
+            />
+          </>
+        )}
+        {hasText && (
+          <Chart title="Bits per byte" unit="held-out files, lower is better" curves={validations} format={fixed(3)} />
+        )}
         <Chart
           title="Training loss"
           unit={isOne ? "nats per token" : "next token, nats"}

@@ -13,7 +13,13 @@ import {
   type RawEvent,
   type RunEvent,
 } from "../../../src/serve/runEvents.js";
-import type { CheckpointEvent, SampleEvent, StartEvent, ValidationEvent } from "../../../src/train/events.js";
+import type {
+  CheckpointEvent,
+  EvaluationEvent,
+  SampleEvent,
+  StartEvent,
+  ValidationEvent,
+} from "../../../src/train/events.js";
 
 export interface RunLimits {
   readonly points: number;
@@ -35,6 +41,7 @@ export interface LogLine {
 export class RunData {
   start: StartEvent | null = null;
   readonly validations: ValidationEvent[] = [];
+  readonly evaluations: EvaluationEvent[] = [];
   readonly samples: SampleEvent[] = [];
   readonly checkpoints: CheckpointEvent[] = [];
   readonly log: LogLine[] = [];
@@ -79,6 +86,9 @@ export class RunData {
       case "validation":
         this.validations.push(event as ValidationEvent);
         break;
+      case "evaluation":
+        this.evaluations.push(event as EvaluationEvent);
+        break;
       case "sample":
         this.samples.push(event as SampleEvent);
         if (this.samples.length > this.#limits.samples) this.samples.shift();
@@ -99,7 +109,7 @@ export class RunData {
   #takeBack(step: number): void {
     this.#points.dropFrom(step);
     this.#loads.dropFrom(step);
-    for (const list of [this.validations, this.samples, this.checkpoints]) {
+    for (const list of [this.validations, this.evaluations, this.samples, this.checkpoints]) {
       while ((list.at(-1)?.step ?? -1) >= step) list.pop();
     }
   }
@@ -158,8 +168,15 @@ function describe(event: RawEvent): string {
     return typeof value === "number" ? value.toFixed(digits) : "not finite";
   };
   switch (event.kind) {
-    case "point":
+    case "point": {
+      const { policy } = event as unknown as CurvePoint;
+      if (policy) return `reward ${policy.reward?.toFixed(3)}, entropy ${policy.entropy?.toFixed(3)}`;
       return `loss ${number("loss", 3)}, gradient norm ${number("gradNorm", 2)}, ${number("tokensPerSecond", 0)} tokens/s`;
+    }
+    case "evaluation":
+      return Object.entries((event as unknown as EvaluationEvent).figures ?? {})
+        .map(([name, value]) => `held-out ${name} ${value.toFixed(3)}`)
+        .join(", ");
     case "start":
       return `${String(event.stage ?? "")} begins, ${Number(event.totalTokens ?? 0).toLocaleString("en")} tokens to go through`;
     case "validation":
