@@ -21,9 +21,12 @@ export type { Communicator } from "./distributed/communicator.js";
 export { createGrid, type ProcessGrid } from "./distributed/grid.js";
 export { type OpenWorldOptions, openWorld } from "./distributed/open.js";
 export { singleCommunicator } from "./distributed/single.js";
+export { type Verdict as AnswerVerdict, type VerifyOptions, verify as verifyAnswer } from "./eval/answers/verify.js";
 // Generation and evaluation.
 export { bitsByPosition, type PositionBucket, type PositionOptions, positionWindows } from "./eval/bitsByPosition.js";
 export { type BitsPerByte, bitsPerByte, type ScoreOptions, scoreTokens, type TokenScores } from "./eval/bitsPerByte.js";
+export { check as checkProblem, familyInfo, problemAt } from "./eval/problems/families.js";
+export { type FamilyName, familyNames, type Problem } from "./eval/problems/problem.js";
 // A model that answers.
 export type { ChatAnswer, ChatOptions } from "./generate/answerChat.js";
 export type { CompletedText, CompleteOptions } from "./generate/completeText.js";
@@ -60,6 +63,32 @@ export {
 export { initialize } from "./model/init.js";
 export { loadPreset, presetNames } from "./model/presets.js";
 export type { RopeScaling } from "./model/ropeScaling.js";
+// After pre-training.
+export {
+  type AnswerPair,
+  type ChatDataOptions,
+  type ChatDataReport,
+  loadPairs,
+  loadPrompts,
+  loadSequences,
+  type PromptItem,
+} from "./posttrain/data/chatData.js";
+export { ChatLoader, type ChatLoaderOptions } from "./posttrain/data/chatLoader.js";
+export { type GrpoInput, grpo } from "./posttrain/grpo/grpo.js";
+export { defaultGrpo, type GrpoOptions, type GrpoVariant, withVariant } from "./posttrain/grpo/options.js";
+export { type AskedProblem, askedProblems, problemAccuracy, problemScorer } from "./posttrain/grpo/problems.js";
+export { rewardScorer } from "./posttrain/grpo/rewardScorer.js";
+export type { Scorer } from "./posttrain/grpo/scoring.js";
+export { type DpoInput, dpo } from "./posttrain/preference/dpo.js";
+export { Judge, type JudgeOptions } from "./posttrain/preference/judge.js";
+export { type RewardInput, reward } from "./posttrain/preference/reward.js";
+export { openRewardModel, type RewardModel } from "./posttrain/preference/rewardModel.js";
+export { builtinRewards, openRewards, type RewardContext } from "./posttrain/reward/openRewards.js";
+export type { Reward, RewardFunction, RewardSample, Score } from "./posttrain/reward/reward.js";
+export { scoreSamples } from "./posttrain/reward/scoreSamples.js";
+export { defaultStageSettings, type StageSettings } from "./posttrain/settings.js";
+export { type SftInput, sft } from "./posttrain/sft.js";
+export { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox/sandbox.js";
 export type { ComputeDtype } from "./tensor/dtype.js";
 // Text to ids and back.
 export {
@@ -75,6 +104,7 @@ export { type DecodeOptions, type EncodeOptions, type FimIds, Tokenizer } from "
 // Training.
 export type {
   CheckpointEvent,
+  EvaluationEvent,
   SampleEvent,
   StartEvent,
   StepEvent,
