@@ -36,21 +36,21 @@ test("the file of the page gives the scores of the page", async () => {
   const rows = table("answer");
   expect(rows).toHaveLength(3);
   const samples = rows.map(([text = "", ended]) =>
-    sampleOf(text, { finishReason: ended === "length" ? "length" : "stop", row: { city: "Lima" } }),
+    sampleOf(text, { finishReason: ended === "length" ? "length" : "stop", row: { answer: "79" } }),
   );
   const { rewards, close } = await openRewards([path], { column: null, maxLength: 100, sandbox: null });
   try {
     expect(rewards.map(({ name, weight, timeoutMs }) => ({ name, weight, timeoutMs }))).toEqual([
       { name: "brief", weight: 0.5, timeoutMs: 2000 },
-      { name: "namesCity", weight: 1, timeoutMs: 60_000 },
+      { name: "lastNumber", weight: 1, timeoutMs: 60_000 },
     ]);
     const { parts, total, metrics } = await scoreSamples(rewards, samples);
-    expect(parts.namesCity).toEqual(rows.map(([, , score]) => (score === "null" ? null : Number(score))));
+    expect(parts.lastNumber).toEqual(rows.map(([, , score]) => (score === "null" ? null : Number(score))));
     expect(parts.brief).toEqual(rows.map(([, , , score]) => Number(score)));
     rows.forEach(([, , , , sum], i) => {
       expect(total[i]).toBeCloseTo(Number(sum), 12);
     });
-    expect(metrics["brief/words"]).toEqual([3, 3, 4]);
+    expect(metrics["brief/words"]).toEqual([3, 3, 5]);
   } finally {
     await close();
   }
