@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { lineChart } from "../../dist/report/chart.js";
+import { palette, picture } from "../picture.mjs";
 
 const [results, docs] = process.argv.slice(2);
 const runs = new Map(
@@ -60,7 +60,6 @@ const rows = pairs.map(({ name, baseline, what }) => {
 });
 const [base] = seeds.map((seed) => runs.get(`bf16-${seed}`));
 const [small] = seeds.map((seed) => runs.get(`fp8-${seed}`));
-const palette = ["#2f6feb", "#d1495b", "#2a9d5c", "#8a5cd1", "#c77d0a", "#5b6770"];
 
 const curves = names
   .filter((name) => !name.includes("perturbed"))
@@ -74,22 +73,8 @@ const gaps = rows.map(({ what, values }, i) => ({
   color: palette[i % palette.length],
   points: values.map((value, step) => [step + 1, 100 * value]),
 }));
-const picture = (title, yLabel, series, legendX) =>
-  svg(lineChart(series, { title, xLabel: "step", yLabel })).replace(
-    "</svg>",
-    `${series.map(({ name, color }, i) => `<text x="${legendX}" y="${22 + 14 * i}" style="fill:${color}">${name}</text>`).join("")}</svg>`,
-  );
-
-/** The drawing alone, with the page's colours written out. */
-function svg(html) {
-  const drawing = /<svg[\s\S]*<\/svg>/.exec(html)[0].replace(/<svg /, '<svg xmlns="http://www.w3.org/2000/svg" ');
-  const style =
-    "<style>svg{background:#fff;color:#333;font:11px system-ui,sans-serif}text{fill:#555}" +
-    ".grid{stroke:#ddd}.axis{stroke:#999}path,polyline{fill:none}</style>";
-  return drawing.replace(/(<svg[^>]*>)/, `$1${style}`).replaceAll(/var\(--[a-z-]+\)/g, "#777");
-}
-writeFileSync(join(docs, "fp8-loss.svg"), picture("Training loss", "nats, EMA 0.9", curves, 430));
-writeFileSync(join(docs, "fp8-gap.svg"), picture("Relative loss gap to bf16", "percent, EMA 0.9", gaps, 66));
+writeFileSync(join(docs, "fp8-loss.svg"), picture("Training loss", "nats, EMA 0.9", curves, { legendX: 430 }));
+writeFileSync(join(docs, "fp8-gap.svg"), picture("Relative loss gap to bf16", "percent, EMA 0.9", gaps));
 
 const table = rows
   .map(
