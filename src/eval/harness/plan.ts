@@ -34,7 +34,8 @@ export interface PlannedTask {
 
 /** @throws RangeError for data that is missing or does not fit a task, shots that are not there, a selection of documents that do not exist */
 export async function planTask(file: TaskFile, options: PlanOptions): Promise<PlannedTask> {
-  const { prompts, seed, numFewshot, generationKwargs } = options;
+  const { seed, numFewshot, generationKwargs } = options;
+  const prompts = promptsOf(file, options.prompts);
   const task = compileTask(file, {
     ...(numFewshot === undefined ? {} : { numFewshot }),
     ...(generationKwargs === undefined ? {} : { generationKwargs }),
@@ -51,6 +52,12 @@ export async function planTask(file: TaskFile, options: PlanOptions): Promise<Pl
   const hash = createHash("sha256");
   for (const each of docs) hash.update(docHash(each)).update(promptHash(each)).update(targetHash(each));
   return { task, docs, total: rows.length, files: [...files, ...(pool?.files ?? [])], hash: hash.digest("hex") };
+}
+
+/** The run's settings, but for a task that has one form alone. */
+function promptsOf({ promptKind }: TaskFile, given: PromptSettings): PromptSettings {
+  if (promptKind === undefined) return given;
+  return { ...given, chat: promptKind === "text" ? null : (given.chat ?? { shotsAsTurns: false }) };
 }
 
 export function docHash({ doc }: DocRequests): string {
