@@ -128,7 +128,7 @@ export type MetricValue = number | readonly number[];
 
 export type AggregationName = "mean" | "median" | "perplexity" | "weighted_perplexity" | "bits_per_byte" | "f1" | "mcc";
 
-/** A function may stand for one that no name has; its standard error is bootstrapped. */
+/** A function may stand for one that no name has; its standard error is bootstrapped unless the metric has none. */
 export type Aggregation = AggregationName | ((values: readonly MetricValue[]) => number);
 
 export interface Metric {
@@ -140,6 +140,8 @@ export interface Metric {
   readonly aggregation?: Aggregation;
   /** Default: the metric's own; true for one of a scorer. */
   readonly higherIsBetter?: boolean;
+  /** False: documents are no independent draws of what is measured, so that no error can be told from them. Default true. */
+  readonly hasError?: boolean;
   /** Of exact_match; evaluation.md 7.3. */
   readonly ignoreCase?: boolean;
   readonly ignorePunctuation?: boolean;

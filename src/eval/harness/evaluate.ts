@@ -217,12 +217,12 @@ function withoutThought<R extends EvalResponse>(response: R, end: string): R {
 function figuresOf({ task }: PlannedTask, docs: readonly EvaluatedDoc[], options: EvaluateOptions): Figure[] {
   if (options.predictOnly) return [];
   return task.pipelines.flatMap(({ name: filter }) =>
-    task.metrics.map(({ name, aggregation, higherIsBetter }): Figure => {
+    task.metrics.map(({ name, aggregation, higherIsBetter, hasError }): Figure => {
       const values = docs.flatMap(({ scored }) => {
         const value = scored.find((each) => each.filter === filter)?.metrics[name];
         return value === undefined ? [] : [value];
       });
-      const error = standardError(aggregation, values, options.draws);
+      const error = hasError ? standardError(aggregation, values, options.draws) : null;
       return { metric: name, filter, value: aggregate(aggregation, values), error, higherIsBetter };
     }),
   );

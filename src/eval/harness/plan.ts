@@ -89,7 +89,11 @@ interface Rows {
 async function evaluatedRows({ file }: Task, { datasets, source }: PlanOptions): Promise<Rows> {
   if (file.dataset === null) {
     if (!file.docs) throw new RangeError(`task ${file.task}: it has neither a data set nor documents of its own`);
-    return { rows: await file.docs(source), files: [] };
+    try {
+      return { rows: await file.docs(source), files: [] };
+    } catch (error) {
+      throw ofTask(file.task, error);
+    }
   }
   return splitRows(file, file.dataset, evaluatedSplit(file), datasets, file.processDocs);
 }
@@ -139,9 +143,14 @@ function explained<T>(name: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (!(error instanceof RangeError) || error.message.startsWith("task ")) throw error;
-    throw new RangeError(`task ${name}: ${error.message}`);
+    throw ofTask(name, error);
   }
+}
+
+/** A mistake with the task's name before it; anything else as it is. */
+function ofTask(name: string, error: unknown): unknown {
+  if (!(error instanceof RangeError) || error.message.startsWith("task ")) return error;
+  return new RangeError(`task ${name}: ${error.message}`);
 }
 
 function sha256(text: string): string {
