@@ -37,11 +37,14 @@ export function evalCommand(): Command {
     .option("--data-dir <dir>", "data sets as owner/name/... (default: the hub's cache)")
     .option("--include-path <dir>", "folder of task files; may be repeated", repeated)
     .option("--held-out <path>", "documents for bits_per_byte and fim (default: what the run held out)")
-    .option("--metadata <json>", "values for tasks that make their own documents")
+    .option("--metadata <json>", 'values for tasks that make their own documents, as {"problems":50,"depths":5}')
     .addOption(
       integerOption("--bootstrap-iters <n>", "draws for errors of figures that are no means (default 100000)", 0, 1e7),
     )
-    .option("--confirm-run-unsafe-code", "run generated programs as this user, without a sandbox")
+    .option(
+      "--confirm-run-unsafe-code",
+      "run generated programs: Python and JavaScript in the sandbox, other languages as this user without one",
+    )
     .option("--endpoint-model <name>", "which model of an endpoint (default: its only one)")
     .addOption(integerOption("--concurrency <n>", "requests under way at an endpoint (default 8)", 1, 1024))
     .option("--judge <url>", "endpoint of the model that judges answers")
@@ -51,7 +54,7 @@ export function evalCommand(): Command {
       "after",
       "\nKeys of endpoints are read from OPENAI_API_KEY, the judge's from JUDGE_API_KEY if that is set.\n\nExamples:\n" +
         "  fathom eval --list\n" +
-        "  fathom eval --model runs/quickstart --tasks bits_per_byte,fim --limit 50\n" +
+        "  fathom eval --model runs/quickstart --tasks fathom --limit 20\n" +
         "  fathom eval --model my-model --tasks mmlu,arc_easy --data-dir data --output-path out --log-samples\n" +
         "  fathom eval --compare out/a/results_1.json out/b/results_2.json",
     );

@@ -2,22 +2,24 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { grader, verify } from "../eval/answers/verify.js";
 import { type DataPlaces, Datasets, hubCacheOf } from "../eval/harness/datasets.js";
 import { openEndpoint } from "../eval/harness/endpointModel.js";
 import { EngineModel } from "../eval/harness/engineModel.js";
 import type { EvalModel } from "../eval/harness/evalModel.js";
 import { evaluateTasks, groupFigures } from "../eval/harness/evaluate.js";
+import { GeneratedPrograms, missingFor } from "../eval/harness/generatedPrograms.js";
 import { heldOutOf, readHeldOut } from "../eval/harness/heldOut.js";
 import { judgeReply } from "../eval/harness/judge.js";
 import { modelId } from "../eval/harness/modelId.js";
 import { evaluatedSplit, type PlannedTask, planTask } from "../eval/harness/plan.js";
-import { Registry, type Selection } from "../eval/harness/registry.js";
+import { Registry, type SelectedGroup, type Selection } from "../eval/harness/registry.js";
 import { RequestCache } from "../eval/harness/requestCache.js";
 import { fileName, type RunFacts, resultsOf, writeResults } from "../eval/harness/results.js";
 import { resultTable } from "../eval/harness/resultTable.js";
-import { runnableLanguages, runTrusted } from "../eval/harness/trustedPrograms.js";
 import type { DocSource, GenerationKwargs, ScoringTools, TaskFile } from "../eval/taskFile.js";
 import { builtInGroups, builtInTasks } from "../eval/tasks/index.js";
+import { chatTemplateOf } from "../tokenizer/chatTemplate.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { openEngine } from "./engine.js";
 import { cacheOf, type EvalFlags, genKwargsOf, jsonObject, promptsOf, samplesOf } from "./evalOptions.js";
@@ -53,6 +55,7 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
   }
   const opened = await openModel(flags, selection.tasks);
   const judge = await openJudge(flags);
+  const programs = new GeneratedPrograms();
   try {
     const { model } = opened;
     const planned: PlannedTask[] = [];
@@ -65,7 +68,7 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
           seed: flags.seed ?? usualSeed,
           ...(flags.numFewshot === undefined ? {} : { numFewshot: flags.numFewshot }),
           ...(generationKwargs === null ? {} : { generationKwargs }),
-          ...(flags.limit === undefined ? {} : { limit: flags.limit }),
+          ...limitOf(file, selection.groups, flags),
           ...(samples === null ? {} : { samples: new Map(Object.entries(samples)) }),
         }),
       );
@@ -77,7 +80,7 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
     const tasks = await evaluateTasks(planned, {
       model,
       cache,
-      tools: toolsOf(flags, judge, cache, signal),
+      tools: toolsOf(flags, judge, programs, cache, signal),
       predictOnly: flags.predictOnly ?? false,
       thinkEnd: flags.thinkEnd ?? null,
       draws: flags.bootstrapIters ?? usualDraws,
@@ -87,7 +90,7 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
     const groups = groupFigures(selection.groups, tasks);
     const seconds = (performance.now() - begun) / 1000;
     const facts = {
-      ...factsOf(flags, opened, samples, generationKwargs, seconds),
+      ...factsOf(flags, opened, selection.tasks, samples, generationKwargs, seconds),
       leftOut,
       judge: judge?.name ?? null,
     };
@@ -104,6 +107,7 @@ export async function run(flags: EvalFlags): Promise<Outcome> {
     ].join("\n");
     return { result: { ...results, files }, text };
   } finally {
+    await programs.close();
     await opened.model.close();
   }
 }
@@ -118,52 +122,67 @@ function selectTasks(flags: EvalFlags): Selection {
   }
   const registry = new Registry(builtInTasks, builtInGroups);
   for (const path of flags.includePath ?? []) registry.include(path);
-  return registry.select(flags.tasks.split(",").map((name) => name.trim()));
+  return registry.select(namesOf(flags));
+}
+
+/** How many documents are taken: as the command line says, else as the groups do that brought the task. */
+function limitOf({ task }: TaskFile, groups: readonly SelectedGroup[], flags: EvalFlags): { readonly limit?: number } {
+  if (flags.limit !== undefined) return { limit: flags.limit };
+  if (namesOf(flags).includes(task)) return {};
+  const limits = groups.flatMap(({ group: { limit }, tasks }) =>
+    limit !== undefined && tasks.includes(task) ? [limit] : [],
+  );
+  return limits.length === 0 ? {} : { limit: Math.min(...limits) };
+}
+
+function namesOf({ tasks = "" }: EvalFlags): string[] {
+  return tasks.split(",").map((name) => name.trim());
 }
 
 /**
- * Leaves out tasks that a group brought and whose programs cannot be run here.
- * @throws RangeError for one that was asked for by its own name, or if none is left
+ * Leaves out tasks that a group brought and whose programs are not to be run, or cannot be run here.
+ * @throws RangeError for one that was asked for by its own name, or if nothing is left of a name or of all
  */
 function withoutMissingTools(
   { tasks, groups }: Selection,
   flags: EvalFlags,
 ): Selection & { readonly leftOut: Readonly<Record<string, string>> } {
-  const languages = runnableLanguages(process.env.PATH);
-  const isMissing = ({ language }: TaskFile): boolean =>
-    !flags.predictOnly && language !== undefined && !languages.includes(language);
-  const missing = tasks.filter(isMissing);
-  const named = flags.tasks?.split(",").map((name) => name.trim());
-  const wanted =
-    missing.find(({ task }) => named?.includes(task)) ?? (missing.length === tasks.length ? missing[0] : null);
-  if (wanted) throw new RangeError(`task ${wanted.task}: programs in ${wanted.language} cannot be run on this machine`);
-  return {
-    tasks: tasks.filter((task) => !isMissing(task)),
-    groups,
-    leftOut: Object.fromEntries(missing.map(({ task, language }) => [task, `no tools of ${language} on this machine`])),
-  };
+  const reasons = new Map(
+    tasks.flatMap((task) => {
+      const reason = flags.predictOnly ? null : whyNotRun(task, flags);
+      return reason === null ? [] : [[task.task, reason] as const];
+    }),
+  );
+  const names = namesOf(flags);
+  const lost = [
+    ...names.filter((name) => reasons.has(name)),
+    ...groups.flatMap(({ group, tasks: own }) =>
+      names.includes(group.group) && own.every((task) => reasons.has(task)) ? own : [],
+    ),
+    ...(reasons.size === tasks.length ? reasons.keys() : []),
+  ];
+  const [first] = lost;
+  if (first !== undefined) {
+    throw new RangeError(`eval: ${first}: ${reasons.get(first)}; or keep the answers with --predict-only`);
+  }
+  return { tasks: tasks.filter(({ task }) => !reasons.has(task)), groups, leftOut: Object.fromEntries(reasons) };
+}
+
+/** Null: nothing stands against it. */
+function whyNotRun({ needs, language }: TaskFile, flags: EvalFlags): string | null {
+  if (needs?.includes("sandbox") && !flags.confirmRunUnsafeCode) {
+    return "generated programs are run to score it; allow that with --confirm-run-unsafe-code";
+  }
+  return language === undefined ? null : missingFor(language, process.env.PATH);
 }
 
 /** @throws RangeError naming the tasks that need what was not given */
 function checkNeeds(tasks: readonly TaskFile[], flags: EvalFlags): void {
-  if (flags.predictOnly) return;
-  const needing = (need: string): string =>
-    tasks
-      .filter(({ needs }) => needs?.some((each) => each === need))
-      .map(({ task }) => task)
-      .join(", ");
-  const [judged, run] = [needing("judge"), needing("sandbox")];
-  if (judged !== "" && flags.judge === undefined) {
-    throw new RangeError(
-      `eval: ${judged}: answers are judged by a model; give --judge, or --predict-only to keep them`,
-    );
-  }
-  if (run !== "" && !flags.confirmRunUnsafeCode) {
-    throw new RangeError(
-      `eval: ${run}: generated programs are run to score them, as this user and without a sandbox; allow it with ` +
-        "--confirm-run-unsafe-code, or keep the answers with --predict-only",
-    );
-  }
+  const judged = tasks.filter(({ needs }) => needs?.includes("judge")).map(({ task }) => task);
+  if (flags.predictOnly || judged.length === 0 || flags.judge !== undefined) return;
+  throw new RangeError(
+    `eval: ${judged.join(", ")}: answers are judged by a model; give --judge, or --predict-only to keep them`,
+  );
 }
 
 async function openModel(flags: EvalFlags, tasks: readonly TaskFile[]): Promise<Opened> {
@@ -216,29 +235,35 @@ async function openJudge(flags: EvalFlags): Promise<EvalModel | null> {
 function toolsOf(
   flags: EvalFlags,
   judge: EvalModel | null,
+  programs: GeneratedPrograms,
   cache: RequestCache | null,
   signal: AbortSignal,
 ): ScoringTools {
+  const allowed = (): GeneratedPrograms => {
+    if (flags.confirmRunUnsafeCode) return programs;
+    throw new RangeError("this answer is a program to run: allow that with --confirm-run-unsafe-code");
+  };
   return {
     judge: async (prompt) => {
       if (judge) return judgeReply(judge, cache, prompt, signal);
       throw new RangeError("this answer is judged by a model: give --judge");
     },
-    runProgram: async (program) => {
-      if (flags.confirmRunUnsafeCode) return runTrusted(program);
-      throw new RangeError("this answer is a program to run: allow that with --confirm-run-unsafe-code");
-    },
+    runProgram: async (program) => allowed().run(program),
+    runTests: async (run) => allowed().test(run),
+    sameMath: (gold, answer) => verify(gold, answer).equal,
   };
 }
 
 function factsOf(
   flags: EvalFlags,
   { tokenizer, model }: Opened,
+  tasks: readonly TaskFile[],
   samples: RunFacts["samples"],
   generationKwargs: GenerationKwargs | null,
   seconds: number,
 ): Omit<RunFacts, "judge" | "leftOut"> {
-  const template = flags.applyChatTemplate ? (tokenizer?.chatTemplate ?? "the server's") : null;
+  const hasChats = flags.applyChatTemplate || tasks.some(({ promptKind }) => promptKind === "chat");
+  const template = hasChats ? (tokenizer ? chatTemplateOf(tokenizer) : "the server's") : null;
   const { dtype, weights, cache } = flags;
   const version = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
@@ -255,6 +280,7 @@ function factsOf(
     chatTemplateSha: template === null ? null : createHash("sha256").update(template).digest("hex"),
     fewshotAsMultiturn: flags.fewshotAsMultiturn ?? false,
     systemInstruction: flags.systemInstruction ?? null,
+    grader: `${grader.name} ${grader.version}`,
     programVersion: version.version,
     date: new Date(),
     seconds,

@@ -5,6 +5,7 @@
  * and what a task needs, where its data is published and what DeepSeek-V3 scored on it are said beside it.
  */
 
+import type { ProgramRun, RunResult } from "../sandbox/program.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 
 /** A row of a data set. */
@@ -65,6 +66,12 @@ export interface FewshotConfig {
   readonly processDocs?: (docs: readonly Doc[]) => readonly Doc[];
 }
 
+/**
+ * What a prompt loses that is too long for the model: its beginning, as lm-eval does it; its middle, so that as many tokens stay at either
+ * end; or nothing, so that the answer gets the room that is left, and the model refuses a prompt that leaves none.
+ */
+export type PromptCut = "start" | "middle" | "none";
+
 export interface GenerationKwargs {
   /** Texts that end an answer and are cut off. Default: the few-shot delimiter. */
   readonly until?: readonly string[];
@@ -121,7 +128,7 @@ export type MetricValue = number | readonly number[];
 
 export type AggregationName = "mean" | "median" | "perplexity" | "weighted_perplexity" | "bits_per_byte" | "f1" | "mcc";
 
-/** A function may stand for one that no name has; its standard error is bootstrapped. */
+/** A function may stand for one that no name has; its standard error is bootstrapped unless the metric has none. */
 export type Aggregation = AggregationName | ((values: readonly MetricValue[]) => number);
 
 export interface Metric {
@@ -133,6 +140,8 @@ export interface Metric {
   readonly aggregation?: Aggregation;
   /** Default: the metric's own; true for one of a scorer. */
   readonly higherIsBetter?: boolean;
+  /** False: documents are no independent draws of what is measured, so that no error can be told from them. Default true. */
+  readonly hasError?: boolean;
   /** Of exact_match; evaluation.md 7.3. */
   readonly ignoreCase?: boolean;
   readonly ignorePunctuation?: boolean;
@@ -168,6 +177,8 @@ export interface ScoringTools {
   judge(prompt: string): Promise<string>;
   /** Runs a program. @throws RangeError unless running generated code was allowed and there is a way to run the language */
   runProgram(program: Program): Promise<ProgramResult>;
+  /** Runs a program with tests that the sandbox judges from outside of it; absent where there is none. @throws as `runProgram` */
+  runTests?(run: ProgramRun): Promise<RunResult>;
   /**
    * The evaluated model's answer to one more user message, after the prompt and the answer that is being scored. Tasks of two tries need it;
    * absent where the run cannot ask again.
@@ -268,7 +279,11 @@ export interface TaskFile {
   readonly numFewshot?: number;
   readonly fewshotConfig?: FewshotConfig;
   readonly outputType: OutputType;
+  /** Asked in this form whatever --apply-chat-template says: a gap has no chat, a question to a chat model has no other form. */
+  readonly promptKind?: "text" | "chat";
   readonly generationKwargs?: GenerationKwargs;
+  /** Of `generate_until`. Default "start". An endpoint cuts as its server does. */
+  readonly cutPrompt?: PromptCut;
   /** Answers to draw for each document. Default 1. */
   readonly repeats?: number;
   readonly filterList?: readonly FilterPipeline[];
@@ -295,6 +310,8 @@ export interface TaskGroup {
   readonly tag?: readonly string[];
   /** Names of tasks, groups and tags. */
   readonly task: readonly string[];
+  /** Documents of each of its tasks where --limit does not say and the task is not asked for by its own name. Default: all. */
+  readonly limit?: number;
   /** None: the group has no figures, its tasks alone do. */
   readonly aggregateMetricList?: readonly GroupMetric[];
   readonly metadata?: { readonly version: number | string };

@@ -1,6 +1,6 @@
 /**
  * Whether what a program printed is what was expected. Spec: post-training.md section 5.6: white space at the end of a line does not
- * count, then exact; then numbers with a tolerance, where both sides consist of nothing but numbers.
+ * count, then exact; then numbers with a tolerance, where both sides consist of nothing but numbers. Both are asked of each line alone.
  */
 
 /** Largest difference of two printed numbers, relative to the larger of 1 and the expected one (our choice; the spec names none). */
@@ -9,9 +9,11 @@ const tolerance = 1e-6;
 export function samePrint(got: string, expected: string): boolean {
   const ours = lines(got);
   const theirs = lines(expected);
-  if (ours.join("\n") === theirs.join("\n")) return true;
   if (ours.length !== theirs.length) return false;
-  return ours.every((line, i) => sameNumbers(line.split(/\s+/), (theirs[i] ?? "").split(/\s+/)));
+  return ours.every((line, i) => {
+    const wanted = theirs[i] ?? "";
+    return line === wanted || sameNumbers(line.split(/\s+/), wanted.split(/\s+/));
+  });
 }
 
 /** Lines without white space at their ends, and without empty lines at the end of the text. */

@@ -205,7 +205,7 @@ test.each<[string, readonly string[], number]>([
   ["give one of --model, --list and --compare", ["eval"], 1],
   ['no task, group or tag "arc"; there are', ["--tasks", "arc"], 1],
   ["hf download Rowan/hellaswag --repo-type dataset", ["--tasks", "hellaswag"], 1],
-  ["generated programs are run to score them", ["--tasks", "humaneval"], 1],
+  ["generated programs are run to score it", ["--tasks", "humaneval"], 1],
   ["answers are judged by a model; give --judge", ["--tasks", "simpleqa"], 1],
   ["--gen-kwargs: temperature: ", ["--tasks", "gsm8k", "--gen-kwargs", "temperature=hot"], 1],
   ["--samples: not valid JSON", ["--tasks", "gsm8k", "--samples", "{"], 1],
@@ -215,4 +215,26 @@ test.each<[string, readonly string[], number]>([
   const { code, stderr } = await fathom(args[0] === "eval" ? args : usual(...args));
   expect(stderr.split("\n").at(-2)).toContain(message);
   expect(code).toBe(expected);
+});
+
+test("the fathom group needs no data set, and takes 100 documents of each task unless a task is named", async () => {
+  const documents = join(folder, "documents.jsonl");
+  const lines = Array.from(
+    { length: 130 },
+    (_, i) => `${JSON.stringify({ text: `${i}\n${"Some hay here.\n".repeat(20)}` })}\n`,
+  );
+  writeFileSync(documents, lines.join(""));
+  const quick = ["--held-out", documents, "--metadata", '{"problems":2,"depths":2}', "--gen-kwargs", "max_gen_toks=2"];
+  const { "n-samples": sizes, left_out: leftOut } = (await fathomJson(
+    usual("--tasks", "fathom,fim_line", ...quick),
+  )) as Readonly<Record<"n-samples" | "left_out", Readonly<Record<string, object>>>>;
+  expect(sizes).toMatchObject({
+    bits_per_byte: { original: 130, effective: 100 },
+    problems_dates: { original: 2, effective: 2 },
+    fim_line: { original: 130, effective: 130 },
+    fim_span: { original: 130, effective: 100 },
+    // Six of eight lengths have room for a needle of 109 bytes.
+    needle: { original: 12, effective: 12 },
+  });
+  expect(Object.keys(leftOut ?? {})).toEqual(["problems_code_python", "problems_code_javascript"]);
 });

@@ -11,6 +11,10 @@ test.for([
   ["$\\boxed 5$", "5"],
   ["\\fbox{3}", "3"],
   ["\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"],
+  ["\\boxed{\\left\\{x\\right.}", "\\left\\{x\\right."],
+  ["\\boxed{\\frac{1}{2}} and more", "\\frac{1}{2}"],
+  ["so \\boxed{ 5 }.", "5"],
+  ["\\boxed", null],
   ["no box", null],
 ] as const)("the last box of %s is %s", ([text, box]) => {
   expect(lastBox(text)).toBe(box);

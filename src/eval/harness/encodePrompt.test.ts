@@ -79,6 +79,20 @@ describe("chats", () => {
   });
 });
 
+test("what is too long loses its beginning, its middle, or nothing", () => {
+  const cutTo = (most: number, part?: "start" | "middle" | "none"): [string, number] => {
+    const { ids, cut } = encodePrompt(merging, text("klmnop"), most, part);
+    return [[...ids].map((id) => merging.decode([id])).join("|"), cut];
+  };
+  expect(cutTo(4)).toEqual(["m|n|o|p", 3]);
+  expect(cutTo(4, "middle")).toEqual([`${bos}|k|o|p`, 3]);
+  // Of an odd room the one token more is at the beginning.
+  expect(cutTo(5, "middle")).toEqual([`${bos}|k|l|o|p`, 2]);
+  expect(cutTo(7, "middle")).toEqual([`${bos}|k|l|m|n|o|p`, 0]);
+  expect(cutTo(7, "none")[1]).toBe(0);
+  expect(() => cutTo(6, "none")).toThrow("the prompt has 7 tokens, of which none may be cut; there is room for 6");
+});
+
 test("a gap is asked for with the text on both sides", () => {
   const { ids } = encodePrompt(merging, { kind: "text", text: "u", suffix: "v" }, 100);
   const { begin = -1, hole = -1, end = -1 } = merging.fim ?? {};

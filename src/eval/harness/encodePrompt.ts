@@ -6,6 +6,7 @@
 import { chatPrompt } from "../../tokenizer/chatTemplate.js";
 import { joinIds, promptIds, startIds } from "../../tokenizer/promptIds.js";
 import type { Tokenizer } from "../../tokenizer/tokenizer.js";
+import type { PromptCut } from "../taskFile.js";
 import type { Prompt } from "./prompt.js";
 
 /** Ids of which those from `from` on are scored. */
@@ -35,11 +36,17 @@ export function encodePair(tokenizer: Tokenizer, prompt: Prompt, continuation: s
   return { ids: whole.subarray(cut), from: from - cut, cut };
 }
 
-/** The ids that an answer follows. @param most ids that may be given */
+/**
+ * The ids that an answer follows.
+ * @param most ids that may be given
+ * @param part what a longer prompt loses
+ * @throws RangeError for a longer prompt that may lose nothing
+ */
 export function encodePrompt(
   tokenizer: Tokenizer,
   prompt: Prompt,
   most: number,
+  part: PromptCut = "start",
 ): { readonly ids: Int32Array; readonly cut: number } {
   const ids =
     prompt.kind === "chat"
@@ -52,7 +59,12 @@ export function encodePrompt(
   if (cut > 0 && prompt.kind === "text" && prompt.suffix !== null) {
     throw new RangeError(`text around a gap has ${ids.length} tokens; there is room for ${most}`);
   }
-  return { ids: ids.subarray(cut), cut };
+  if (cut > 0 && part === "none") {
+    throw new RangeError(`the prompt has ${ids.length} tokens, of which none may be cut; there is room for ${most}`);
+  }
+  // The odd one stays at the beginning.
+  const head = part === "middle" && cut > 0 ? Math.ceil(most / 2) : 0;
+  return { ids: joinIds([ids.subarray(0, head), ids.subarray(head + cut)]), cut };
 }
 
 /**

@@ -190,6 +190,16 @@ describe("generation", () => {
     expect(texts[0]).not.toBe(texts[1]);
   });
 
+  test("where nothing of the prompt may be cut has the room that is left, and one token at least", async () => {
+    const asked = (length: number): EvalRequest =>
+      generation(text(letters(length, 3)), { maxGenToks: 1000, cutPrompt: "none" });
+    // Before the letters, a byte a token, stands the begin token.
+    const { responses } = await ask([asked(309), asked(318)]);
+    expect(responses[0]).toMatchObject({ promptTokens: 310, completionTokens: 10, isTruncated: true, cutTokens: 0 });
+    expect(responses[1]).toMatchObject({ promptTokens: 319, completionTokens: 1, cutTokens: 0 });
+    await expect(ask([asked(319)])).rejects.toThrow("the prompt has 320 tokens, of which none may be cut");
+  });
+
   test("without room for a prompt is refused", async () => {
     await expect(ask([generation(text("ab"), { maxGenToks: 320 })])).rejects.toThrow(
       "max_gen_toks 320 leaves no room for a prompt in the model's 320 positions",

@@ -113,14 +113,16 @@ export class EngineModel implements EvalModel {
 
   #encode({ prompt, settings }: GenerateRequest): { readonly ids: Int32Array; readonly cut: number } {
     const { maxPositions } = this.#model.info;
-    const room = maxPositions - settings.maxGenToks;
+    const { cutPrompt } = settings;
+    // Where nothing may be cut, a single token of the answer is all the room that is kept for it.
+    const room = maxPositions - (cutPrompt === "none" ? 1 : settings.maxGenToks);
     if (room < 1) {
       throw new RangeError(
         `max_gen_toks ${settings.maxGenToks} leaves no room for a prompt in the model's ${maxPositions} positions ` +
           "(--gen-kwargs max_gen_toks=...)",
       );
     }
-    return encodePrompt(this.#tokenizer, prompt, room);
+    return encodePrompt(this.#tokenizer, prompt, room, cutPrompt);
   }
 
   #scoredWorks(
@@ -192,7 +194,8 @@ export class EngineModel implements EvalModel {
     signal: AbortSignal,
   ): Promise<GenerateResponse> {
     const { until, maxGenToks, temperature, topP, topK } = settings;
-    const request = { prompt, maxTokens: maxGenToks, stop: until, sampling: { temperature, topP, topK, seed } };
+    const maxTokens = Math.min(maxGenToks, this.#model.info.maxPositions - prompt.length);
+    const request = { prompt, maxTokens, stop: until, sampling: { temperature, topP, topK, seed } };
     let text = "";
     let cost: GenerateResponse["cost"] = null;
     let completionTokens = 0;

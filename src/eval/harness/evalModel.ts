@@ -2,6 +2,7 @@
  * What the harness asks of a model (evaluation.md 8.1) and what it takes for one: our own engine (engineModel.ts) or any endpoint that speaks
  * OpenAI's protocol (endpointModel.ts).
  */
+import type { PromptCut } from "../taskFile.js";
 import type { Prompt } from "./prompt.js";
 
 /** How likely is a continuation? */
@@ -37,6 +38,8 @@ export interface GenerationSettings {
   readonly topP: number;
   /** 0: all. */
   readonly topK: number;
+  /** Default "start". */
+  readonly cutPrompt?: PromptCut;
 }
 
 export interface LoglikelihoodResponse {

@@ -205,3 +205,34 @@ test("groups add up their tasks by size or alike", async () => {
   ]);
   expect(group(false)).toMatchObject([{ value: 0.625, error: expect.closeTo(Math.hypot(0.25, 0.5) / 2, 12) }]);
 });
+
+test("a figure that documents are no draws of has no error", async () => {
+  const [outcome] = await evaluate([{ ...choice, metricList: [{ metric: "acc", hasError: false }] }], {});
+  expect(outcome?.figures).toMatchObject([{ metric: "acc", value: 0.75, error: null }]);
+});
+
+test("a second turn follows the answer without its thought, is kept, and loses its own thought", async () => {
+  const turns: string[][] = [];
+  const model = new AnsweringModel((request) => {
+    if (request.kind !== "generate" || request.prompt.kind !== "chat") throw new Error("no chat");
+    const contents = request.prompt.messages.map(({ content }) => content ?? "");
+    turns.push(contents);
+    return writing(contents.length === 1 ? "hm</think>first" : "well</think>second");
+  });
+  const twice: TaskFile = {
+    ...written,
+    promptKind: "chat",
+    filterList: [{ name: "none", filter: [] }],
+    scorer: async (_, { followUp }) => ({
+      metrics: { exact_match: (await followUp?.("Sure?")) === "second" ? 1 : 0 },
+    }),
+  };
+  using cache = new RequestCache(join(folder, "turns.jsonl"));
+  const [outcome] = await evaluate([twice], { model, cache, thinkEnd: "</think>" });
+  expect(outcome?.figures[0]?.value).toBe(1);
+  const [, answer, message] = turns.find(({ length }) => length === 3) ?? [];
+  expect([answer, message]).toEqual(["first", "Sure?"]);
+  const again = new AnsweringModel(() => writing("nothing is asked"));
+  const [kept] = await evaluate([twice], { model: again, cache, thinkEnd: "</think>" });
+  expect([kept?.figures[0]?.value, again.asked]).toEqual([1, 0]);
+});

@@ -4,7 +4,9 @@
  */
 import type { ReportedDoc, ScoringTools, TaskReport } from "../taskFile.js";
 import { aggregate, standardError } from "./aggregate.js";
+import { askOnce } from "./askOnce.js";
 import { type EvalModel, type EvalRequest, type EvalResponse, RefusedRequest } from "./evalModel.js";
+import { followUpRequest } from "./followUp.js";
 import type { PlannedTask } from "./plan.js";
 import type { SelectedGroup } from "./registry.js";
 import { type RequestCache, requestKey } from "./requestCache.js";
@@ -95,7 +97,7 @@ export async function evaluateTasks(planned: readonly PlannedTask[], options: Ev
     const scored = await inOrder(docs, 8, async ({ doc, responses: own }): Promise<EvaluatedDoc> => {
       options.signal.throwIfAborted();
       const judged = options.thinkEnd === null ? own : own.map((each) => withoutThought(each, options.thinkEnd ?? ""));
-      const scores = options.predictOnly ? [] : await scoreDoc(plan.task, doc, judged, options.tools);
+      const scores = options.predictOnly ? [] : await scoreDoc(plan.task, doc, judged, toolsFor(doc, judged, options));
       options.onProgress({ stage: "scoring", done: ++done, total, cached: 0 });
       return { ...doc, responses: own, scored: scores };
     });
@@ -190,7 +192,23 @@ function reported({ doc, scored, responses }: EvaluatedDoc): ReportedDoc {
   };
 }
 
-function withoutThought(response: EvalResponse, end: string): EvalResponse {
+/** With the way to put a further question to the model, where it has written an answer. */
+function toolsFor(
+  { requests }: DocRequests,
+  responses: readonly EvalResponse[],
+  options: EvaluateOptions,
+): ScoringTools {
+  const { model, cache, tools, thinkEnd, signal } = options;
+  const [[request], [response]] = [requests, responses];
+  if (request?.kind !== "generate" || response?.kind !== "generate") return tools;
+  const followUp = async (message: string): Promise<string> => {
+    const answer = await askOnce(model, cache, followUpRequest(request, response.text, message), signal);
+    return (thinkEnd === null ? answer : withoutThought(answer, thinkEnd)).text;
+  };
+  return { ...tools, followUp };
+}
+
+function withoutThought<R extends EvalResponse>(response: R, end: string): R {
   if (response.kind !== "generate") return response;
   const at = response.text.lastIndexOf(end);
   return at < 0 ? response : { ...response, text: response.text.slice(at + end.length).trimStart() };
@@ -199,12 +217,12 @@ function withoutThought(response: EvalResponse, end: string): EvalResponse {
 function figuresOf({ task }: PlannedTask, docs: readonly EvaluatedDoc[], options: EvaluateOptions): Figure[] {
   if (options.predictOnly) return [];
   return task.pipelines.flatMap(({ name: filter }) =>
-    task.metrics.map(({ name, aggregation, higherIsBetter }): Figure => {
+    task.metrics.map(({ name, aggregation, higherIsBetter, hasError }): Figure => {
       const values = docs.flatMap(({ scored }) => {
         const value = scored.find((each) => each.filter === filter)?.metrics[name];
         return value === undefined ? [] : [value];
       });
-      const error = standardError(aggregation, values, options.draws);
+      const error = hasError ? standardError(aggregation, values, options.draws) : null;
       return { metric: name, filter, value: aggregate(aggregation, values), error, higherIsBetter };
     }),
   );

@@ -47,6 +47,7 @@ export interface CompiledMetric {
   readonly name: string;
   readonly aggregation: Aggregation;
   readonly higherIsBetter: boolean;
+  readonly hasError: boolean;
   /** The k of pass@k; null for any other metric. */
   readonly k: number | null;
   readonly match: ExactMatchOptions;
@@ -76,6 +77,7 @@ export function compileMetric(metric: Metric, outputType: OutputType, hasScorer:
     name,
     aggregation: metric.aggregation ?? (isTokenF1 ? "mean" : (kind?.aggregation ?? "mean")),
     higherIsBetter: metric.higherIsBetter ?? kind?.higherIsBetter ?? true,
+    hasError: metric.hasError ?? true,
     k: k === undefined ? null : Number(k),
     match: {
       ignoreCase: metric.ignoreCase ?? false,

@@ -129,3 +129,15 @@ test("a document that does not fit is named", async () => {
   const { testSplit: _, ...nothing } = file;
   await expect(planTask(nothing, options())).rejects.toThrow("neither test_split nor validation_split");
 });
+
+test("a task with one form alone is asked in it, whatever the run asks for", async () => {
+  const kindOf = async (promptKind: "text" | "chat" | undefined, chat: boolean): Promise<string | undefined> => {
+    const given = { ...plainText, chat: chat ? { shotsAsTurns: true } : null };
+    const { docs } = await planTask({ ...file, ...(promptKind && { promptKind }) }, options({ prompts: given }));
+    const [request] = docs[0]?.requests ?? [];
+    return request?.kind === "loglikelihood" ? request.prompt.kind : undefined;
+  };
+  expect([await kindOf("text", false), await kindOf("text", true)]).toEqual(["text", "text"]);
+  expect([await kindOf("chat", false), await kindOf("chat", true)]).toEqual(["chat", "chat"]);
+  expect([await kindOf(undefined, false), await kindOf(undefined, true)]).toEqual(["text", "chat"]);
+});

@@ -34,7 +34,8 @@ export interface PlannedTask {
 
 /** @throws RangeError for data that is missing or does not fit a task, shots that are not there, a selection of documents that do not exist */
 export async function planTask(file: TaskFile, options: PlanOptions): Promise<PlannedTask> {
-  const { prompts, seed, numFewshot, generationKwargs } = options;
+  const { seed, numFewshot, generationKwargs } = options;
+  const prompts = promptsOf(file, options.prompts);
   const task = compileTask(file, {
     ...(numFewshot === undefined ? {} : { numFewshot }),
     ...(generationKwargs === undefined ? {} : { generationKwargs }),
@@ -51,6 +52,12 @@ export async function planTask(file: TaskFile, options: PlanOptions): Promise<Pl
   const hash = createHash("sha256");
   for (const each of docs) hash.update(docHash(each)).update(promptHash(each)).update(targetHash(each));
   return { task, docs, total: rows.length, files: [...files, ...(pool?.files ?? [])], hash: hash.digest("hex") };
+}
+
+/** The run's settings, but for a task that has one form alone. */
+function promptsOf({ promptKind }: TaskFile, given: PromptSettings): PromptSettings {
+  if (promptKind === undefined) return given;
+  return { ...given, chat: promptKind === "text" ? null : (given.chat ?? { shotsAsTurns: false }) };
 }
 
 export function docHash({ doc }: DocRequests): string {
@@ -82,7 +89,11 @@ interface Rows {
 async function evaluatedRows({ file }: Task, { datasets, source }: PlanOptions): Promise<Rows> {
   if (file.dataset === null) {
     if (!file.docs) throw new RangeError(`task ${file.task}: it has neither a data set nor documents of its own`);
-    return { rows: await file.docs(source), files: [] };
+    try {
+      return { rows: await file.docs(source), files: [] };
+    } catch (error) {
+      throw ofTask(file.task, error);
+    }
   }
   return splitRows(file, file.dataset, evaluatedSplit(file), datasets, file.processDocs);
 }
@@ -132,9 +143,14 @@ function explained<T>(name: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (!(error instanceof RangeError) || error.message.startsWith("task ")) throw error;
-    throw new RangeError(`task ${name}: ${error.message}`);
+    throw ofTask(name, error);
   }
+}
+
+/** A mistake with the task's name before it; anything else as it is. */
+function ofTask(name: string, error: unknown): unknown {
+  if (!(error instanceof RangeError) || error.message.startsWith("task ")) return error;
+  return new RangeError(`task ${name}: ${error.message}`);
 }
 
 function sha256(text: string): string {

@@ -48,6 +48,7 @@ const facts: RunFacts = {
   fewshotAsMultiturn: false,
   systemInstruction: null,
   judge: null,
+  grader: "fathom-verify 1",
   leftOut: {},
   programVersion: "0",
   date: new Date("2026-01-02T03:04:05.678Z"),

@@ -30,6 +30,8 @@ export interface RunFacts {
   readonly systemInstruction: string | null;
   /** Model that judged answers; null: none. */
   readonly judge: string | null;
+  /** What compares mathematical answers, which moves figures. */
+  readonly grader: string;
   /** Why a task was left out, by its name. */
   readonly leftOut: Readonly<Record<string, string>>;
   readonly programVersion: string;
@@ -103,6 +105,7 @@ export function resultsOf(
       gen_kwargs: facts.genKwargs,
       fewshot_seed: facts.seed,
       judge: facts.judge,
+      grader: facts.grader,
     },
     left_out: facts.leftOut,
     task_hashes: byTask(({ hash }) => hash),

@@ -51,7 +51,13 @@ function compile(file: TaskFile, overrides: TaskOverrides): Task {
   const most = Math.max(0, ...metrics.map(({ k }) => k ?? 0));
   if (most > repeats) throw new RangeError(`pass@${most} needs as many repeats, got ${repeats}`);
   const kwargs = { ...file.generationKwargs, ...overrides.generationKwargs };
-  const generation = generationSettings(kwargs, prompt.fewshotDelimiter);
+  if (file.cutPrompt !== undefined && outputType !== "generate_until") {
+    throw new RangeError(`cut_prompt is for generate_until, and output_type is ${outputType}`);
+  }
+  const generation = {
+    ...generationSettings(kwargs, prompt.fewshotDelimiter),
+    ...(file.cutPrompt === undefined ? {} : { cutPrompt: file.cutPrompt }),
+  };
   if (repeats > 1 && generation.temperature === 0) {
     throw new RangeError(`${repeats} repeats of the likeliest answer are all the same; set do_sample and temperature`);
   }

@@ -99,6 +99,8 @@ export const taskSchema = z.strictObject({
     .nullish(),
   output_type: z.enum(["loglikelihood", "loglikelihood_rolling", "generate_until", "multiple_choice"]),
   generation_kwargs: generationSchema.nullish(),
+  // Ours: lm-eval always cuts the beginning.
+  cut_prompt: z.enum(["start", "middle", "none"]).optional(),
   repeats: z.number().int().positive().optional(),
   filter_list: z.array(z.strictObject({ name: z.string().min(1), filter: z.array(filter).min(1) })).nullish(),
   metric_list: z.array(metric).min(1).optional(),
@@ -160,6 +162,7 @@ export function taskOfKeys(keys: TaskKeys, dataset: DatasetRef): TaskFile {
       : undefined,
     outputType: keys.output_type,
     generationKwargs: keys.generation_kwargs ? generationOfKeys(keys.generation_kwargs) : undefined,
+    cutPrompt: keys.cut_prompt,
     repeats: keys.repeats,
     filterList: filters?.map(({ name, filter }): FilterPipeline => ({ name, filter: filter.map(filterOfKeys) })),
     metricList: keys.metric_list?.map(metricOfKeys),

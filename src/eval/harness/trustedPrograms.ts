@@ -1,13 +1,17 @@
 /**
  * Runs generated programs as this user's own processes, in a folder that is removed afterwards, with limits on time, output and processor
- * use. That is no sandbox: a program can read files and reach the network. It is for people who have said that they trust the model
- * (--confirm-run-unsafe-code), or who run the whole evaluation in a container.
+ * use. That is no sandbox: a program can read files and reach the network. It is for languages that the sandbox does not have, and for
+ * people who have said that they trust the model (--confirm-run-unsafe-code), or who run the whole evaluation in a container.
  */
 import { spawn } from "node:child_process";
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import type { Language } from "../../sandbox/program.js";
 import type { Program, ProgramLanguage, ProgramResult } from "../taskFile.js";
+
+/** Languages that run here; the sandbox has the others. */
+export type TrustedLanguage = Exclude<ProgramLanguage, Language>;
 
 interface Toolchain {
   readonly file: string;
@@ -16,9 +20,7 @@ interface Toolchain {
   readonly run: readonly string[];
 }
 
-const toolchains: Readonly<Record<ProgramLanguage, Toolchain>> = {
-  python: { file: "main.py", compile: null, run: ["python3", "-I", "main.py"] },
-  javascript: { file: "main.cjs", compile: null, run: ["node", "main.cjs"] },
+const toolchains: Readonly<Record<TrustedLanguage, Toolchain>> = {
   typescript: { file: "main.ts", compile: ["tsc", "--target", "es2022", "main.ts"], run: ["node", "main.js"] },
   bash: { file: "main.sh", compile: null, run: ["bash", "main.sh"] },
   php: { file: "main.php", compile: null, run: ["php", "main.php"] },
@@ -30,13 +32,15 @@ const toolchains: Readonly<Record<ProgramLanguage, Toolchain>> = {
 const mostOutput = 64 * 1024;
 const compileSeconds = 60;
 
-/** Languages whose tools are on this machine. */
-export function runnableLanguages(path: string | undefined): ProgramLanguage[] {
-  return (Object.keys(toolchains) as ProgramLanguage[]).filter((language) => missingTool(language, path) === null);
+export function isTrustedLanguage(language: ProgramLanguage): language is TrustedLanguage {
+  return language in toolchains;
 }
 
 /** @throws RangeError if a tool of the language is not on this machine */
-export async function runTrusted(program: Program, path = process.env.PATH): Promise<ProgramResult> {
+export async function runTrusted(
+  program: Program & { readonly language: TrustedLanguage },
+  path = process.env.PATH,
+): Promise<ProgramResult> {
   const { language, source, stdin = "", timeoutSeconds } = program;
   const missing = missingTool(language, path);
   if (missing !== null) throw new RangeError(`programs in ${language} need ${missing}, which is not on this machine`);
@@ -54,7 +58,8 @@ export async function runTrusted(program: Program, path = process.env.PATH): Pro
   }
 }
 
-function missingTool(language: ProgramLanguage, path: string | undefined): string | null {
+/** The first tool of the language that is not on this machine; null: all are. */
+export function missingTool(language: TrustedLanguage, path: string | undefined): string | null {
   const { compile, run } = toolchains[language];
   const tools = [compile?.[0], run[0]].filter((tool) => tool !== undefined && !tool.startsWith("./"));
   return tools.find((tool) => !isOnPath(tool ?? "", path)) ?? null;

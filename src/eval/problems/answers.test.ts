@@ -22,7 +22,7 @@ test.each([
   ["\\boxed{5", null],
   ["\\boxed{1} but \\boxed{2", null],
   ["the answer is 5", null],
-  ["\\boxed 5", null],
+  ["\\boxed 5", "5"],
   ["<think>\\boxed{1}</think>\\boxed{2}", "2"],
   ["<think>\\boxed{1}</think>no box", null],
   ["<think>it is \\boxed{1}", null],

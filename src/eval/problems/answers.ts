@@ -3,12 +3,11 @@
  * ends is none, nor is one whose braces do not close. post-training.md 5.3 and 5.4; deviation: nothing but a box is an answer here.
  */
 import { thinkBegin, thinkEnd } from "../../tokenizer/specialTokens.js";
-
-const box = "\\boxed{";
+import { lastBox as lastBoxOf } from "../answers/box.js";
 
 /** `\boxed{answer}`, as a response ends. */
 export function boxed(answer: string): string {
-  return `${box}${answer}}`;
+  return `\\boxed{${answer}}`;
 }
 
 /** What follows the thoughts of a response; null if they do not end. */
@@ -18,17 +17,11 @@ export function afterThought(response: string): string | null {
   return rest.includes(thinkBegin) ? null : rest;
 }
 
-/** What stands in the last box; null without one, or if it does not close. */
+/** What stands in the last box outside thoughts; null without one, or if it does not close. */
 export function lastBox(response: string): string | null {
   const text = afterThought(response);
-  const begin = text?.lastIndexOf(box) ?? -1;
-  if (text === null || begin < 0) return null;
-  let depth = 1;
-  for (let at = begin + box.length; at < text.length; at++) {
-    if (text[at] === "{") depth++;
-    else if (text[at] === "}" && --depth === 0) return unwrapped(text.slice(begin + box.length, at));
-  }
-  return null;
+  const inside = text === null ? null : lastBoxOf(text);
+  return inside === null ? null : unwrapped(inside);
 }
 
 /** The last fenced block of a response, whatever language it names; null without one, or if it does not close. */

@@ -5,7 +5,7 @@
  * gaokao-mathcloze have no choices; their answers are compared as formulas in both.
  */
 
-import { lastBoxed } from "../metrics/boxed.js";
+import { lastBox } from "../answers/box.js";
 import { choiceLetters } from "../metrics/choiceLetter.js";
 import type { Doc, TaskFile, TaskGroup } from "../taskFile.js";
 import { extraction } from "./extraction.js";
@@ -49,7 +49,7 @@ export function answeredLetters(answer: string, several: boolean): string | null
 export function answeredFormula(answer: string): string | null {
   const [line = ""] = answer.trim().split("\n");
   return (
-    lastBoxed(answer)?.trim() ||
+    lastBox(answer) ||
     line
       .replace(/^\$+|[.。]$/g, "")
       .replace(/\$+$/, "")

@@ -142,6 +142,7 @@ function variant(task: string, about: string, source: string, value: number): Ta
     task,
     dataset: { path: `aider/${task}`, name: null, source },
     testSplit: "test",
+    promptKind: "chat",
     docToText: question,
     docToTarget: () => "",
     outputType: "generate_until",

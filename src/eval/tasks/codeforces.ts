@@ -125,8 +125,9 @@ export const codeforcesTask: TaskFile = {
   generationKwargs: chatGeneration,
   scorer,
   metricList: [
-    { metric: "percentile", aggregation: percentileOf },
-    { metric: "rating", aggregation: ratingOf },
+    // A contest drawn without some of its problems is another contest.
+    { metric: "percentile", aggregation: percentileOf, hasError: false },
+    { metric: "rating", aggregation: ratingOf, hasError: false },
     { metric: "solved" },
   ],
   metadata: { version: 1 },

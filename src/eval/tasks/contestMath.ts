@@ -3,7 +3,7 @@
  * frequent answer is right; evaluation.md 5.14. AIME's answers are whole numbers from 0 to 999 and are compared as such. DeepSeek's CNMO
  * items are not published: the nearest are LiveMathBench's, 18 in Chinese and in English.
  */
-import { lastBoxed } from "../metrics/boxed.js";
+import { lastBox } from "../answers/box.js";
 import { invalidAnswer } from "../metrics/invalidAnswer.js";
 import { majorityAnswer } from "../metrics/passAtK.js";
 import type { Doc, Scorer, TaskFile } from "../taskFile.js";
@@ -14,7 +14,7 @@ const numSamples = 16;
 
 /** The whole number in a box, without leading zeros; null for anything else. */
 export function boxedInteger(answer: string): string | null {
-  const inside = lastBoxed(answer)?.replace(/\\[,!; ]|[\s$,]/g, "") ?? "";
+  const inside = lastBox(answer)?.replace(/\\[,!; ]|[\s$,]/g, "") ?? "";
   return /^\d+$/.test(inside) ? String(BigInt(inside)) : null;
 }
 

@@ -32,6 +32,7 @@ const score: Scorer = ({ target, responses }) => {
 
 const shared = {
   dataset: null,
+  promptKind: "text",
   docToText: "prefix",
   docToSuffix: "suffix",
   docToTarget: (doc: Doc) => String(doc.middle),

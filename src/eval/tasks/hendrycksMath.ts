@@ -6,7 +6,7 @@
  * `math_500` is the usual selection of 500 problems for chat models, asked without shots for an answer in a box, greedy; evaluation.md
  * 5.15.
  */
-import { lastBoxed } from "../metrics/boxed.js";
+import { lastBox } from "../answers/box.js";
 import type { Doc, TaskFile, TaskGroup } from "../taskFile.js";
 import { chatGeneration } from "./extraction.js";
 import { boxedAnswer, boxRequest, mathScorer } from "./mathAnswers.js";
@@ -17,7 +17,7 @@ const subjects = [
 ];
 
 function goldOf(doc: Doc): string {
-  const gold = lastBoxed(String(doc.solution));
+  const gold = lastBox(String(doc.solution));
   if (gold !== null) return gold;
   throw new RangeError(`minerva_math: a solution without a box: ${String(doc.solution).slice(-80)}`);
 }

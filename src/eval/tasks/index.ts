@@ -16,6 +16,7 @@ import { codeforcesTask } from "./codeforces.js";
 import { contestMathTasks } from "./contestMath.js";
 import { cruxevalTasks } from "./cruxeval.js";
 import { dropTasks } from "./drop.js";
+import { fathomGroup } from "./fathom.js";
 import { fimGroup, fimTasks } from "./fim.js";
 import { framesTasks } from "./frames.js";
 import { gpqaTask } from "./gpqa.js";
@@ -38,6 +39,7 @@ import { naturalQuestionsTask } from "./naturalQuestions.js";
 import { needleTask } from "./needle.js";
 import { pileTasks } from "./pile.js";
 import { piqaTasks } from "./piqa.js";
+import { problemsGroup, problemsTasks } from "./problems.js";
 import { raceTasks } from "./race.js";
 import { simpleQaTasks } from "./simpleQa.js";
 import { sweBenchTask } from "./sweBench.js";
@@ -45,7 +47,7 @@ import { triviaqaTasks } from "./triviaqa.js";
 import { winograndeTask } from "./winogrande.js";
 
 export const builtInTasks: readonly TaskFile[] = [
-  ...[bitsPerByteTask, ...fimTasks, needleTask],
+  ...[bitsPerByteTask, ...problemsTasks, ...fimTasks, needleTask],
   ...[...pileTasks, ...bbhTasks, ...mmluTasks, ...mmluReduxTasks, ...mmluProTasks, ...mmmluTasks],
   ...[...dropTasks, ...arcTasks, ...hellaswagTasks, ...piqaTasks, winograndeTask, ...raceTasks],
   ...[...triviaqaTasks, naturalQuestionsTask, ...agievalTasks],
@@ -57,6 +59,7 @@ export const builtInTasks: readonly TaskFile[] = [
 ];
 
 export const builtInGroups: readonly TaskGroup[] = [
+  ...[fathomGroup, problemsGroup, fimGroup],
   ...[...bbhGroups, ...mmluGroups, ...mmluReduxGroups, ...mmluProGroups, ...mmmluGroups],
   ...[
     ...agievalGroups,
@@ -67,5 +70,4 @@ export const builtInGroups: readonly TaskGroup[] = [
     ...cmmluGroups,
     ...humanevalMulGroups,
   ],
-  fimGroup,
 ];

@@ -1,10 +1,8 @@
 /**
  * LongBench v2: 503 questions about documents of 8,000 to two million words, four choices; evaluation.md 5.8. The answer is the sentence
  * "The correct answer is (X)". `longbench_v2` asks for it at once, at temperature 0.1; `longbench_v2_cot` lets the model reason over 1,024
- * tokens and asks again for the letter, for which the run must be able to put a further question. Figures are given for easy and hard
- * questions and for short, medium and long documents too. The words of the prompts are ours.
- *
- * A document that is too long should lose its middle: that is the model's side, which knows tokens and context.
+ * tokens and asks again for the letter in a second turn, so that it is always a chat. Figures are given for easy and hard
+ * questions and for short, medium and long documents too. The words of the prompts are ours. What is too long loses its middle.
  */
 import { longBenchLetter } from "../metrics/choiceLetter.js";
 import { invalidAnswer } from "../metrics/invalidAnswer.js";
@@ -54,6 +52,7 @@ const shared = {
   testSplit: "train",
   docToTarget: "{{answer}}",
   outputType: "generate_until",
+  cutPrompt: "middle",
   metricList,
   metadata: { version: 2 },
   format: "own",
@@ -76,6 +75,7 @@ export const longBenchTasks: readonly TaskFile[] = [
   {
     ...shared,
     task: "longbench_v2_cot",
+    promptKind: "chat",
     docToText: (doc) =>
       `${question(doc)}\n\nThink step by step about what the document says on this. You will be asked for the letter afterwards.`,
     generationKwargs: { ...sampling, maxGenToks: 1024 },

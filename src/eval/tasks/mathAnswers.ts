@@ -2,14 +2,14 @@
  * Scores of mathematical answers: each answer that a pipeline has found is compared with the gold one by the run's judge of formulas. Which
  * judge that is moves figures (post-training specification, 5.5), so it belongs to the run and not to the task.
  */
-import { lastBoxed } from "../metrics/boxed.js";
+import { lastBox } from "../answers/box.js";
 import { invalidAnswer } from "../metrics/invalidAnswer.js";
 import { majorityAnswer } from "../metrics/passAtK.js";
 import type { Scorer, ScoringTools } from "../taskFile.js";
 import { extraction } from "./extraction.js";
 
 /** What stands in the last box of an answer. */
-export const boxedAnswer = extraction((answer) => lastBoxed(answer)?.trim() || null);
+export const boxedAnswer = extraction((answer) => lastBox(answer) || null);
 
 /** What chat models are told. */
 export const boxRequest = "Reason step by step, and put your final answer within \\boxed{}.";

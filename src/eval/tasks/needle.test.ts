@@ -116,3 +116,13 @@ test("the report is a matrix of lengths and depths with what each length costs",
   expect(report.text).toContain("200 tokens: prompt of 195 read in 2.00 s (0 known), 25.00 GiB resident");
   expect(report.files["map.svg"]).toContain("<svg ");
 });
+
+test("a small model's usual lengths are those with room for the needle, question and answer", async () => {
+  const usual = { needle: undefined, question: undefined, keywords: undefined, buffer: undefined };
+  // A byte a token: the needle has 109, twice that and 2 + 86 + 50 + 4 for question and answer make 360.
+  const docs = await needleDocs(source(usual, { maxPositions: 480 }));
+  expect([...new Set(docs.map(({ length }) => length))]).toEqual([360, 420, 480]);
+  await expect(needleDocs(source(usual, { maxPositions: 300 }))).rejects.toThrow(
+    "needle: question, answer and needle need 360 tokens, and the model reads 300",
+  );
+});

@@ -4,7 +4,9 @@
  * end of the sentence before it. Graded without a judge: the share of the needle's key words in the answer.
  *
  * --metadata sets `lengths` (tokens), `depths` (a number of equal steps, or a list of percents), `haystack` (a file or folder), `needle`,
- * `question`, `keywords`, `buffer` (tokens) and for endpoints `tokenizer` (a directory).
+ * `question`, `keywords`, `buffer` (tokens) and for endpoints `tokenizer` (a directory). By default lengths are eight equal steps up to the
+ * model's positions, of which those are left out that have no room for the needle and as much text. The buffer is 200 tokens, of models
+ * with less than 2,048 positions what question and answer take.
  */
 import { Tokenizer } from "../../tokenizer/tokenizer.js";
 import { heatMapSvg, heatMapText } from "../harness/heatMap.js";
@@ -56,7 +58,7 @@ interface Settings {
 export async function needleDocs(source: DocSource): Promise<Doc[]> {
   const { metadata } = source;
   const tokenizer = tokenizerOf(source);
-  const settings = settingsOf(source);
+  const settings = settingsOf(source, tokenizer);
   const texts = typeof metadata.haystack === "string" ? await readHeldOut(metadata.haystack) : await source.heldOut();
   const most = Math.max(...settings.lengths);
   const haystack = repeated(tokenizer, texts.map(({ text }) => String(text)).join("\n"), most);
@@ -114,8 +116,12 @@ export function needleReport(docs: readonly ReportedDoc[]): TaskReport {
   };
 }
 
-function settingsOf({ metadata, maxPositions }: DocSource): Settings {
-  const { lengths, depths = usual.depths, buffer = usual.buffer } = metadata;
+function settingsOf({ metadata, maxPositions }: DocSource, tokenizer: Tokenizer): Settings {
+  const text = (name: "needle" | "question"): string => String(metadata[name] ?? usual[name]);
+  const isSmall = maxPositions !== null && maxPositions < 2048;
+  // A few tokens more than the question's own, which may be other ones behind a text.
+  const exact = tokenizer.encode(`\n\n${text("question")}`).length + usual.maxGenToks + 4;
+  const { lengths, depths = usual.depths, buffer = isSmall ? Math.min(usual.buffer, exact) : usual.buffer } = metadata;
   const numbers = (name: string, value: unknown, low: number, high: number): readonly number[] => {
     const isRight = Array.isArray(value) && value.length > 0;
     if (isRight && value.every((each) => typeof each === "number" && each >= low && each <= high)) return value;
@@ -127,11 +133,11 @@ function settingsOf({ metadata, maxPositions }: DocSource): Settings {
     throw new RangeError('needle: an endpoint does not tell how much it reads; give --metadata {"lengths": [...]}');
   }
   const [buffered = usual.buffer] = numbers("buffer", [buffer], 0, 2 ** 20);
-  const text = (name: "needle" | "question"): string => String(metadata[name] ?? usual[name]);
+  const least = buffered + 2 * tokenizer.encode(text("needle")).length;
   return {
     lengths:
       lengths === undefined
-        ? steps(usual.numLengths, maxPositions ?? 0)
+        ? usualLengths(maxPositions ?? 0, least)
         : numbers("lengths", lengths, 1, maxPositions ?? 2 ** 31),
     depths: typeof depths === "number" ? equalSteps(depths) : numbers("depths", depths, 0, 100),
     needle: text("needle"),
@@ -165,8 +171,15 @@ function sentenceEnd(tokenizer: Tokenizer, ids: Int32Array, at: number): number 
   return 0;
 }
 
-function steps(count: number, most: number): number[] {
-  return Array.from({ length: count }, (_, i) => Math.floor((most * (i + 1)) / count));
+/** @throws RangeError if even the longest is too short */
+function usualLengths(most: number, least: number): number[] {
+  const count = usual.numLengths;
+  const all = Array.from({ length: count }, (_, i) => Math.floor((most * (i + 1)) / count));
+  const lengths = all.filter((length) => length >= least);
+  if (lengths.length > 0) return lengths;
+  throw new RangeError(
+    `needle: question, answer and needle need ${least} tokens, and the model reads ${most}; give a shorter needle with --metadata`,
+  );
 }
 
 function equalSteps(count: number): number[] {

@@ -6,7 +6,7 @@
  * behind the last assert that nobody can guess; of compiled ones the exit code has to do.
  */
 import { randomBytes } from "node:crypto";
-import { sameOutput } from "../metrics/sameOutput.js";
+import { samePrint } from "../../sandbox/printed.js";
 import type { ProgramLanguage, ProgramResult, ScoringTools } from "../taskFile.js";
 
 type RunProgram = ScoringTools["runProgram"];
@@ -71,7 +71,7 @@ export async function passesInputs(
   for (const [i, { input, output }] of cases.entries()) {
     const result = await runProgram({ language, source, stdin: input, timeoutSeconds });
     if (!endedWell(result)) return failed(result, i);
-    if (!sameOutput(result.stdout, output))
+    if (!samePrint(result.stdout, output))
       return { passed: false, outcome: `case ${i}: printed something else`, errors: "" };
   }
   return passed;

@@ -1,6 +1,6 @@
 /** Programs judged by running their tests in the sandbox, which has to be allowed. post-training.md 5.6. */
+import { callTests } from "../../eval/problems/callTests.js";
 import { codeTrial } from "../../eval/problems/code.js";
-import type { Tests } from "../../sandbox/program.js";
 import type { Sandbox } from "../../sandbox/sandbox.js";
 import { codeReward } from "../reward/codeReward.js";
 import { RowError } from "../reward/reward.js";
@@ -22,18 +22,8 @@ export function programRule(sandbox: Sandbox): Verify {
     const problem = problemOf(prompt);
     const trial = problem && codeTrial(problem, completion);
     if (!problem?.tests || !trial) return 0;
-    const tests = callTests(problem.tests.entry, trial.calls, trial.expected);
-    const { outcome } = await sandbox.run({ language: trial.language, program: trial.program, tests });
+    const { language, program } = trial;
+    const { outcome } = await sandbox.run({ language, program, tests: callTests(problem.tests) });
     return outcome === "invalid" ? null : outcome === "passed" ? 1 : 0;
   };
-}
-
-/** Calls as the families write them, `solve([1, 2])`, with their arguments as values. @throws Error for another form */
-export function callTests(entry: string, calls: readonly string[], expected: readonly unknown[]): Tests {
-  const cases = calls.map((call, i) => {
-    const inside = call.startsWith(`${entry}(`) && call.endsWith(")") ? call.slice(entry.length + 1, -1) : null;
-    if (inside === null) throw new Error(`internal: the call ${call} is not one of ${entry}`);
-    return { args: JSON.parse(`[${inside}]`) as unknown[], expected: expected[i] };
-  });
-  return { kind: "calls", entryPoint: entry, cases };
 }

@@ -1,9 +1,13 @@
 import { expect, test } from "vitest";
-import { problemAt } from "../../eval/problems/families.js";
-import { callTests } from "./programRule.js";
+import { callTests } from "./callTests.js";
+import { problemAt } from "./families.js";
 
 test("calls become their arguments as values", () => {
-  expect(callTests("solve", ['solve("a, b)", [1, 2])', "solve()"], [3, null])).toEqual({
+  const cases = [
+    { call: 'solve("a, b)", [1, 2])', expected: 3 },
+    { call: "solve()", expected: null },
+  ];
+  expect(callTests({ language: "python", entry: "solve", cases })).toEqual({
     kind: "calls",
     entryPoint: "solve",
     cases: [
@@ -11,7 +15,8 @@ test("calls become their arguments as values", () => {
       { args: [], expected: null },
     ],
   });
-  expect(() => callTests("solve", ["other(1)"], [1])).toThrow("internal: the call other(1) is not one of solve");
+  const other = { language: "python", entry: "solve", cases: [{ call: "other(1)", expected: 1 }] } as const;
+  expect(() => callTests(other)).toThrow("internal: the call other(1) is not one of solve");
 });
 
 test("the calls of every kind of generated program can be taken apart", () => {
@@ -20,14 +25,10 @@ test("the calls of every kind of generated program can be taken apart", () => {
       const { tests } = problemAt(family, "train", 1, i);
       if (!tests) throw new Error("no tests");
       const { entry, cases } = tests;
-      const made = callTests(
-        entry,
+      const made = callTests(tests);
+      expect(made.cases.map(({ args }) => `${entry}(${args.map(written).join(", ")})`)).toEqual(
         cases.map(({ call }) => call),
-        cases.map(({ expected }) => expected),
       );
-      expect(
-        made.kind === "calls" && made.cases.map(({ args }) => `${entry}(${args.map(written).join(", ")})`),
-      ).toEqual(cases.map(({ call }) => call));
     }
   }
 });
