@@ -95,6 +95,11 @@ export function liveAdapter({ adapter }: DeepseekV3): ModelAdapter {
   return adapter;
 }
 
+/** Numbers of the adapter, all of which are trained. @throws RangeError for a model without one */
+export function adapterSize(model: DeepseekV3): number {
+  return liveAdapter(model).parts.reduce((sum, { adapter: { a, b } }) => sum + a.data.size + b.data.size, 0);
+}
+
 /** A quantised matrix is refused before any other is changed. */
 function fold({ arena }: DeepseekV3, parts: readonly AdaptedPart[], factor: 1 | -1): void {
   const quantized = parts.find(({ parameter }) => parameter.scales);

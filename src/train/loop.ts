@@ -5,6 +5,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Communicator } from "../distributed/communicator.js";
+import { adapterSize } from "../model/adapter.js";
 import { flopsPerTokenTraining, parameterCounts } from "../model/flops.js";
 import {
   recentLoss,
@@ -69,6 +70,7 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
   const operations = flopsPerTokenTraining(model.config, input.sequenceLength, false).total;
   const peak = peakFlops(model.dtype);
   const { total, activated, mtp } = parameterCounts(model.config);
+  const adapter = model.adapter ? { adapter: adapterSize(model) } : {};
   let { step, tokens } = input.start;
   yield {
     kind: "start",
@@ -76,7 +78,7 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
     step,
     tokens,
     totalTokens,
-    parameters: { total, activated, mtp },
+    parameters: { total, activated, mtp, ...adapter },
     world: world.size,
     peakFlops: peak,
   };

@@ -16,6 +16,7 @@ import { namingPath } from "../../files/atomic.js";
 import type { LanguageModel } from "../../generate/languageModel.js";
 import { modelInThread } from "../../generate/loadModel.js";
 import { pageSize } from "../../generate/pages.js";
+import { adapterSize } from "../../model/adapter.js";
 import type { DeepseekV3 } from "../../model/deepseekV3.js";
 import { parameterCounts } from "../../model/flops.js";
 import type { EvaluationEvent, StepEvent, TrainEvent, TrainResult } from "../../train/events.js";
@@ -102,13 +103,14 @@ class Policy {
     const { options, settings, grid, signal, run } = this.#input;
     const { model } = this.#stage;
     const { total, activated, mtp } = parameterCounts(model.config);
+    const adapter = model.adapter ? { adapter: adapterSize(model) } : {};
     yield {
       kind: "start",
       stage: this.#name,
       step: this.#step,
       tokens: this.#tokens,
       totalTokens: this.#expectedTokens(),
-      parameters: { total, activated, mtp },
+      parameters: { total, activated, mtp, ...adapter },
       world: grid.world.size,
       peakFlops: peakFlops(model.dtype),
     };
