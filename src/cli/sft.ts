@@ -65,7 +65,7 @@ export function sftCommand(): Command {
 Example, on conversations made here:
   fathom data generate --family add-subtract --split train --count 4000 --plain --out sums.jsonl
   fathom sft --model runs/quickstart --data sums.jsonl --learning-rate 2e-3 --epochs 1 --out runs/sums
-  fathom sft --model runs/quickstart --data sums.jsonl --lora --learning-rate 5e-3 --epochs 1 --out runs/sums-lora`,
+  fathom sft --model runs/quickstart --data sums.jsonl --lora --learning-rate 2e-3 --epochs 1 --out runs/sums-lora`,
     );
   return act<SftFlags>(command, (_, flags) => runSft(flags));
 }
