@@ -95,9 +95,16 @@ export function liveAdapter({ adapter }: DeepseekV3): ModelAdapter {
   return adapter;
 }
 
-/** Numbers of the adapter, all of which are trained. @throws RangeError for a model without one */
-export function adapterSize(model: DeepseekV3): number {
-  return liveAdapter(model).parts.reduce((sum, { adapter: { a, b } }) => sum + a.data.size + b.data.size, 0);
+/** Numbers of the adapter, all of which are trained, and how many of them a token meets. @throws RangeError for a model without one */
+export function adapterCounts(model: DeepseekV3): { readonly total: number; readonly activated: number } {
+  const { nRoutedExperts, numExpertsPerTok } = model.config;
+  let [total, activated] = [0, 0];
+  for (const { modules, adapter } of liveAdapter(model).parts) {
+    const size = adapter.a.data.size + adapter.b.data.size;
+    total += size;
+    activated += modules.length > 1 ? (size * numExpertsPerTok) / nRoutedExperts : size;
+  }
+  return { total, activated };
 }
 
 /** A quantised matrix is refused before any other is changed. */

@@ -16,7 +16,7 @@ import { namingPath } from "../../files/atomic.js";
 import type { LanguageModel } from "../../generate/languageModel.js";
 import { modelInThread } from "../../generate/loadModel.js";
 import { pageSize } from "../../generate/pages.js";
-import { adapterSize } from "../../model/adapter.js";
+import { adapterCounts } from "../../model/adapter.js";
 import type { DeepseekV3 } from "../../model/deepseekV3.js";
 import { parameterCounts } from "../../model/flops.js";
 import type { EvaluationEvent, StepEvent, TrainEvent, TrainResult } from "../../train/events.js";
@@ -103,7 +103,7 @@ class Policy {
     const { options, settings, grid, signal, run } = this.#input;
     const { model } = this.#stage;
     const { total, activated, mtp } = parameterCounts(model.config);
-    const adapter = model.adapter ? { adapter: adapterSize(model) } : {};
+    const adapter = model.adapter ? { adapter: adapterCounts(model).total } : {};
     yield {
       kind: "start",
       stage: this.#name,
