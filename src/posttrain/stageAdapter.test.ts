@@ -1,4 +1,4 @@
-/** Stages that train an adapter, on a tiny model: what they leave untouched, where they start, that they resume to the bit, and references. */
+/** Stages that train an adapter, on a tiny model: what they leave untouched, where they start, that they go on to the bit, references. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
