@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { smallConfig, smallModel } from "../../test/invariance/models.js";
+import { adapterCounts } from "../model/adapter.js";
 import { type AdapterConfig, defaultAdapter } from "../model/adapterConfig.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import { defaultFp8 } from "../model/fp8.js";
@@ -40,6 +41,17 @@ const attentionOf = (layer: number): string[] =>
 const feedForward = (prefix: string): string[] => ["gate", "up", "down"].map((name) => `${prefix}.${name}_proj`);
 
 describe("attachAdapter", () => {
+  test("an adapter's numbers, counted by hand: r (in + out) of each linear, and of 4 experts a token meets 2", () => {
+    const model = smallModel(small);
+    attachAdapter(model, configOf({}), 1);
+    // q_a 14 x 24, q_b 30 x 14, kv_a 14 x 24, kv_b 33 x 10, o 24 x 15, in both layers.
+    const attention = 2 * 2 * (38 + 44 + 38 + 43 + 39);
+    const [dense, shared, expert] = [40, 12, 12].map((width) => 2 * 3 * (width + 24)) as [number, number, number];
+    const common = attention + dense + shared;
+    expect(adapterCounts(model)).toEqual({ total: common + 4 * expert, activated: common + 2 * expert });
+    model.free();
+  });
+
   test.each([
     ["attention", [...attentionOf(0), ...attentionOf(1)]],
     [

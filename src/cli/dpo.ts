@@ -2,10 +2,11 @@
 import { Command, Option } from "commander";
 import type { DpoOptions } from "../posttrain/preference/dpoLoss.js";
 import type { PreferenceMetrics } from "../train/events.js";
+import { type AdapterFlags, withAdapterOptions } from "./adapterOptions.js";
 import { act, grouped, integerOption, numberOption, type Outcome, say, table } from "./output.js";
 import { addPreferenceOptions, defaultBatch, type PreferenceFlags, preferenceData } from "./preferenceOptions.js";
 
-interface DpoFlags extends PreferenceFlags {
+interface DpoFlags extends PreferenceFlags, AdapterFlags {
   readonly beta?: number;
   readonly loss?: DpoOptions["loss"];
   readonly labelSmoothing?: number;
@@ -19,10 +20,12 @@ export function dpoCommand(): Command {
   const command = new Command("dpo").description(
     "Train a fine-tuned model on pairs of answers, without a reward model.",
   );
-  addPreferenceOptions(command, rates, {
-    data: "prompts with a chosen and a rejected answer: JSONL, JSON, CSV or Parquet",
-    each: "pairs",
-  })
+  withAdapterOptions(
+    addPreferenceOptions(command, rates, {
+      data: "prompts with a chosen and a rejected answer: JSONL, JSON, CSV or Parquet",
+      each: "pairs",
+    }),
+  )
     .addOption(numberOption("--beta <x>", "how near to stay to the model it begins with (default 0.1)", 0, 1000))
     .addOption(new Option("--loss <name>", "loss of a pair (default sigmoid)").choices(["sigmoid", "ipo", "hinge"]))
     .addOption(numberOption("--label-smoothing <x>", "share of pairs the wrong way round (default 0)", 0, 0.5))
@@ -41,6 +44,7 @@ Example, after that of \`fathom sft\`, on right and wrong answers made here:
 async function run(given: DpoFlags): Promise<Outcome> {
   const { inStage } = await import("./stageSession.js");
   const { stageSettings } = await import("./stageOptions.js");
+  const { ratesFor, stageAdapter } = await import("./adapterOptions.js");
   const { printer } = await import("./progress.js");
   const { loadPairs } = await import("../posttrain/data/chatData.js");
   const { defaultStageSettings } = await import("../posttrain/settings.js");
@@ -48,9 +52,11 @@ async function run(given: DpoFlags): Promise<Outcome> {
   const { dpo } = await import("../posttrain/preference/dpo.js");
   const { filesOf, lastValidation } = await import("./recordFiles.js");
   const { answerSamples } = await import("./answerSamples.js");
-  return inStage(given, "dpo", async (flags, { directory, config, tokenizer }, session) => {
+  return inStage(given, "dpo", async (flags, base, session) => {
+    const { directory, config, tokenizer } = base;
     const { isFirst } = session;
-    const settings = stageSettings(flags, { ...defaultStageSettings(config), ...rates });
+    const adapter = stageAdapter(flags, base);
+    const settings = stageSettings(flags, ratesFor(adapter, { ...defaultStageSettings(config), ...rates }));
     const { training, validation, report, paths } = await preferenceData(
       flags,
       { tokenizer, settings, isFirst },
@@ -62,6 +68,7 @@ async function run(given: DpoFlags): Promise<Outcome> {
     const events = dpo({
       run: flags.out,
       base: directory,
+      adapter,
       config,
       settings,
       options: {

@@ -1,17 +1,19 @@
 /** `fathom grpo`: reinforcement learning on questions whose answers can be scored. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { TrainResult } from "../train/events.js";
+import { type AdapterFlags, withAdapterOptions } from "./adapterOptions.js";
 import { withReadingOptions } from "./dataReading.js";
 import { addPolicyOptions, type PolicyFlags } from "./grpoOptions.js";
 import type { QuestionFlags } from "./grpoQuestions.js";
 import { act, grouped, integerOption, type Outcome, repeated, table } from "./output.js";
 import { addStageOptions, type StageFlags } from "./stageOptions.js";
 
-export interface GrpoFlags extends StageFlags, PolicyFlags, QuestionFlags {}
+export interface GrpoFlags extends StageFlags, AdapterFlags, PolicyFlags, QuestionFlags {}
 
 export function grpoCommand(): Command {
   const command = new Command("grpo").description("Reinforcement learning with group-relative advantages (GRPO).");
-  addPolicyOptions(withReadingOptions(addStageOptions(command, { learningRate: 1e-6, minLearningRate: 1e-6 })))
+  const stage = addStageOptions(command, { learningRate: 1e-6, minLearningRate: 1e-6 });
+  addPolicyOptions(withReadingOptions(withAdapterOptions(stage)))
     .option(
       "--data <path>",
       "prompts with columns for the rewards: JSONL, JSON, CSV, Parquet; may be repeated",
@@ -63,18 +65,22 @@ export async function runGrpo(given: GrpoFlags, deadline?: number): Promise<Outc
   const { questionsOf } = await import("./grpoQuestions.js");
   const { printer } = await import("./progress.js");
   const { filesOf, lastEvaluation } = await import("./recordFiles.js");
+  const { ratesFor, stageAdapter } = await import("./adapterOptions.js");
   const { stageSettings } = await import("./stageOptions.js");
   const { inStage } = await import("./stageSession.js");
-  return inStage(given, "grpo", async (flags, { directory, config, tokenizer }, session) => {
+  return inStage(given, "grpo", async (flags, base, session) => {
+    const { directory, config, tokenizer } = base;
+    const adapter = stageAdapter(flags, base);
     const options = policyOptions(flags);
     const defaults = { ...defaultStageSettings(config), learningRate: 1e-6, minLearningRate: 1e-6, alpha: 0 };
     const { steps: _, ...rates } = flags; // The policy's options hold the number of steps.
-    const settings = stageSettings(rates, { ...defaults, validateEvery: 25 });
+    const settings = stageSettings(rates, ratesFor(adapter, { ...defaults, validateEvery: 25 }));
     const questions = await questionsOf(flags, tokenizer, settings, options);
     session.trains("grpo");
     const events = grpo({
       run: flags.out,
       base: directory,
+      adapter,
       config,
       settings,
       options,

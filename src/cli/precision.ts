@@ -9,9 +9,9 @@ export function arithmeticOption(): Option {
   return new Option("--dtype <type>", "arithmetic (default: the checkpoint's)").choices(["float32", "bfloat16"]);
 }
 
-/** --weights: quantise while loading. */
-export function weightsOption(): Option {
-  const text = "keep matrices in 8 or 4 bits in memory (default: FP8 where the checkpoint is FP8)";
+/** --weights: quantise while loading. @param which matrices, in the help */
+export function weightsOption(which = "matrices"): Option {
+  const text = `keep ${which} in 8 or 4 bits in memory (default: FP8 where the checkpoint is FP8)`;
   return new Option("--weights <precision>", text).choices(Object.keys(quantDtypes));
 }
 

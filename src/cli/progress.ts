@@ -10,9 +10,10 @@ export function printer(linesEvery = 2): (event: TrainEvent) => void {
   let first: { at: number; tokens: number } | null = null;
   return (event) => {
     if (event.kind === "start") {
-      const { total, activated, mtp } = event.parameters;
+      const { total, activated, mtp, adapter } = event.parameters;
       say(
         `${event.stage}: ${grouped(total)} parameters (${grouped(activated)} a token${mtp > 0 ? `, ${grouped(mtp)} in MTP` : ""}), ` +
+          `${adapter === undefined ? "" : `${grouped(adapter)} more in the adapter, which alone are trained, `}` +
           `${grouped(event.totalTokens)} tokens to train on${event.step > 0 ? `, going on from step ${event.step}` : ""}` +
           `${event.world > 1 ? `, ${event.world} processes` : ""}`,
       );

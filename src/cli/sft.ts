@@ -1,6 +1,7 @@
 /** `fathom sft`: teaches a model to answer as the assistants of conversations do. */
 import { Command, Option } from "commander";
 import { type PackingStrategy, packingStrategies } from "../posttrain/data/choices.js";
+import { type AdapterFlags, withAdapterOptions } from "./adapterOptions.js";
 import {
   type ReadingFlags,
   type RenderingFlags,
@@ -12,7 +13,7 @@ import {
 import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, table } from "./output.js";
 import { addStageOptions, type StageFlags } from "./stageOptions.js";
 
-export interface SftFlags extends StageFlags, ReadingFlags, RenderingFlags {
+export interface SftFlags extends StageFlags, AdapterFlags, ReadingFlags, RenderingFlags {
   readonly data?: readonly string[];
   readonly validationData?: readonly string[];
   readonly validationFraction?: number;
@@ -30,7 +31,7 @@ export function sftCommand(): Command {
   const command = new Command("sft").description("Fine-tune a model on conversations.");
   withRenderingOptions(
     withReadingOptions(
-      addStageOptions(command, { learningRate: 5e-6, minLearningRate: 1e-6 }).option(
+      withAdapterOptions(addStageOptions(command, { learningRate: 5e-6, minLearningRate: 1e-6 })).option(
         "--data <path>",
         "conversations: JSONL, JSON, CSV or Parquet; may be repeated",
         repeated,
@@ -55,7 +56,7 @@ export function sftCommand(): Command {
       ]),
     )
     .addOption(numberOption("--lambda <x>", "weight of the MTP losses (default 0.1)", 0, 10))
-    .option("--mtp", "train the MTP modules too (default)")
+    .option("--mtp", "train the MTP modules too (default, but for --lora, which leaves them as they are)")
     .option("--no-mtp", "leave the MTP modules as they are")
     .addOption(integerOption("--samples <n>", "held-out prompts to answer at the end (default 2)", 0, 100))
     .addHelpText(
@@ -63,7 +64,8 @@ export function sftCommand(): Command {
       `
 Example, on conversations made here:
   fathom data generate --family add-subtract --split train --count 4000 --plain --out sums.jsonl
-  fathom sft --model runs/quickstart --data sums.jsonl --learning-rate 2e-3 --epochs 1 --out runs/sums`,
+  fathom sft --model runs/quickstart --data sums.jsonl --learning-rate 2e-3 --epochs 1 --out runs/sums
+  fathom sft --model runs/quickstart --data sums.jsonl --lora --learning-rate 2e-3 --epochs 1 --out runs/sums-lora`,
     );
   return act<SftFlags>(command, (_, flags) => runSft(flags));
 }
@@ -72,6 +74,7 @@ Example, on conversations made here:
 export async function runSft(given: SftFlags, deadline?: number): Promise<Outcome> {
   const { inStage } = await import("./stageSession.js");
   const { stageSettings } = await import("./stageOptions.js");
+  const { ratesFor, stageAdapter } = await import("./adapterOptions.js");
   const { printer } = await import("./progress.js");
   const { loadSequences } = await import("../posttrain/data/chatData.js");
   const { ChatLoader } = await import("../posttrain/data/chatLoader.js");
@@ -80,13 +83,18 @@ export async function runSft(given: SftFlags, deadline?: number): Promise<Outcom
   const { sft } = await import("../posttrain/sft.js");
   const { filesOf } = await import("./recordFiles.js");
   const { answerSamples } = await import("./answerSamples.js");
-  return inStage(given, "sft", async (flags, { directory, config, tokenizer }, session) => {
+  return inStage(given, "sft", async (flags, base, session) => {
+    const { directory, config, tokenizer } = base;
     const { world, isFirst } = session;
+    const adapter = stageAdapter(flags, base);
     if (!flags.data) throw new RangeError("give conversations to learn from: --data FILE");
     if (flags.batch !== undefined && flags.batchTokens !== undefined) {
       throw new RangeError("--batch and --batch-tokens are two ways to say the same; give one");
     }
-    const settings = stageSettings(flags, defaultStageSettings(config));
+    if (adapter && (flags.mtp || flags.lambda !== undefined)) {
+      throw new RangeError("--mtp and --lambda train the MTP modules, which --lora leaves as they are; leave them out");
+    }
+    const settings = stageSettings(flags, ratesFor(adapter, defaultStageSettings(config)));
     const load = (paths: readonly string[]): ReturnType<typeof loadSequences> =>
       loadSequences({
         paths,
@@ -126,9 +134,10 @@ export async function runSft(given: SftFlags, deadline?: number): Promise<Outcom
     const events = sft({
       run: flags.out,
       base: directory,
+      adapter,
       config,
       settings,
-      options: { epochs, normalisation: flags.normalise ?? "token", trainsMtp: flags.mtp ?? true },
+      options: { epochs, normalisation: flags.normalise ?? "token", trainsMtp: flags.mtp ?? adapter === null },
       tokenizer,
       records: filesOf([...flags.data, ...(flags.validationData ?? [])]),
       asked: { ...flags },

@@ -95,6 +95,18 @@ export function liveAdapter({ adapter }: DeepseekV3): ModelAdapter {
   return adapter;
 }
 
+/** Numbers of the adapter, all of which are trained, and how many of them a token meets. @throws RangeError for a model without one */
+export function adapterCounts(model: DeepseekV3): { readonly total: number; readonly activated: number } {
+  const { nRoutedExperts, numExpertsPerTok } = model.config;
+  let [total, activated] = [0, 0];
+  for (const { modules, adapter } of liveAdapter(model).parts) {
+    const size = adapter.a.data.size + adapter.b.data.size;
+    total += size;
+    activated += modules.length > 1 ? (size * numExpertsPerTok) / nRoutedExperts : size;
+  }
+  return { total, activated };
+}
+
 /** A quantised matrix is refused before any other is changed. */
 function fold({ arena }: DeepseekV3, parts: readonly AdaptedPart[], factor: 1 | -1): void {
   const quantized = parts.find(({ parameter }) => parameter.scales);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type ModelConfig, parseModelConfig } from "./config.js";
-import { flopsPerTokenTraining, kvCacheBytesPerToken, parameterCounts } from "./flops.js";
+import { flopsPerTokenAdapter, flopsPerTokenTraining, kvCacheBytesPerToken, parameterCounts } from "./flops.js";
 import { loadPreset } from "./presets.js";
 
 test.each([
@@ -30,6 +30,13 @@ test("the MTP module of DeepSeek-V3, its cache and its training operations", () 
   expect(kvCacheBytesPerToken(config)).toBe(70_272);
   expect(flopsPerTokenTraining(config, 4096).main / 1e9).toBeCloseTo(250.457, 3);
   expect(flopsPerTokenTraining(config, 4096, false).main / 1e9).toBeCloseTo(281.152, 3);
+});
+
+test("over frozen weights a token of V3 takes 73.249 GFLOP less, which is 2 N, and six operations for each number of an adapter", () => {
+  const config = loadPreset("deepseek-v3");
+  // Attention, causal: 61 layers x 2 x 128 heads x (192 + 128) x 2,048.5 positions = 10.2368 G; 2 N = 250.457 / 3 - 10.2368.
+  expect(flopsPerTokenAdapter(config, 4096, 0) / 1e9).toBeCloseTo(250.457 - 73.249, 3);
+  expect(flopsPerTokenAdapter(config, 4096, 1e9) / 1e9).toBeCloseTo(250.457 - 73.249 + 6, 3);
 });
 
 // model.md H4

@@ -120,11 +120,25 @@ export interface TrainingFlops {
  */
 export function flopsPerTokenTraining(config: ModelConfig, length: number, causal = true): TrainingFlops {
   const { hiddenSize: d, numHiddenLayers, numAttentionHeads: heads, numNextnPredictLayers: depths } = config;
-  const { layers, head } = parameterCounts(config);
+  const { head } = parameterCounts(config);
   const vDim = config.attention === "mla" ? config.vHeadDim : config.headDim;
   const attention = 2 * heads * (qkHeadDim(config) + vDim) * (causal ? (length + 1) / 2 : length);
-  const matmul = layers.reduce((sum, layer) => sum + layer.matmul, head);
-  const main = 3 * (2 * matmul + attention * numHiddenLayers);
+  const main = 3 * (2 * matmulOf(config) + attention * numHiddenLayers);
   const mtp = depths * 3 * (2 * (layerCounts(config, numHiddenLayers).matmul + 2 * d * d + head) + attention);
   return { total: main + mtp, main };
+}
+
+/**
+ * The same over frozen weights, with an adapter that alone has gradients: a matrix is gone through twice, the adapter three times. MTP
+ * modules are left out.
+ * @param activated numbers of the adapter that a token meets
+ */
+export function flopsPerTokenAdapter(config: ModelConfig, length: number, activated: number, causal = true): number {
+  return flopsPerTokenTraining(config, length, causal).main - 2 * matmulOf(config) + 6 * activated;
+}
+
+/** Matrix parameters that a token meets, MTP modules left out. */
+function matmulOf(config: ModelConfig): number {
+  const { layers, head } = parameterCounts(config);
+  return layers.reduce((sum, layer) => sum + layer.matmul, head);
 }

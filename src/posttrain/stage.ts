@@ -1,6 +1,6 @@
 /**
- * What the stages after pre-training have in common: a trained model is opened with an optimizer, or a stage that was interrupted goes on; what
- * it is and what happens is written into the run directory.
+ * What the stages after pre-training have in common: a trained model is opened with an optimizer (for its weights, or for an adapter over
+ * them), or a stage that was interrupted goes on; what it is and what happens is written into the run directory.
  */
 import { createHash } from "node:crypto";
 import { loadWeights } from "../checkpoint/modelFiles.js";
@@ -15,6 +15,7 @@ import { type Schedule, scaledSchedule } from "../train/schedule.js";
 import { Trainer } from "../train/trainer.js";
 import { loadTrainingCheckpoint, saveTrainingCheckpoint } from "../train/trainingCheckpoint.js";
 import { checkStageSettings, type StageSettings } from "./settings.js";
+import { describeAdapter, openAdapted, type StageAdapter } from "./stageAdapter.js";
 
 export interface StageInput {
   /** Run directory; this process has its lock. */
@@ -33,6 +34,8 @@ export interface StageInput {
   readonly grid: ProcessGrid;
   /** Checkpoint of the stage to go on from; null = begin. */
   readonly resumeFrom: string | null;
+  /** Trains an adapter over the base, which stays as it is. Default: the weights themselves are trained. */
+  readonly adapter?: StageAdapter | null;
   /** Makes what trains with the model beside it, before there is an optimizer. Default: nothing does. */
   readonly beside?: (model: DeepseekV3) => Beside;
 }
@@ -60,13 +63,16 @@ export interface Stage extends Disposable {
 export async function openStage(input: StageInput): Promise<Stage> {
   const { run, stage, config, settings, tokenizer, grid, resumeFrom } = input;
   checkStageSettings(settings, config);
-  const model = createTrainable(config, settings, grid.expertGroup);
+  const { adapter = null } = input;
+  const model = adapter
+    ? openAdapted(input.base, settings, adapter)
+    : createTrainable(config, settings, grid.expertGroup);
   const beside = input.beside?.(model);
   const trainer = new Trainer(model, settings, grid);
   const start = { step: 0, tokens: 0 };
   let loader: Readonly<Record<string, unknown>> | null = null;
   if (resumeFrom === null) {
-    loadWeights(model, input.base, grid.expertGroup);
+    if (!adapter) loadWeights(model, input.base, grid.expertGroup);
     beside?.load(input.base);
     trainer.optimizer.adoptWeights();
     trainer.ema?.adoptWeights();
@@ -114,13 +120,13 @@ export function lowestLoss(run: string, stage: string, upTo: number): number {
 }
 
 function describe(input: StageInput): RunRecord {
-  const { config, settings, ownSettings, tokenizer, base, records, asked } = input;
+  const { adapter = null, config, settings, ownSettings, tokenizer, base, records, asked } = input;
   return {
     version: 1,
     stage: input.stage,
     startedAt: (input.resumeFrom === null ? null : readRunRecord(input.run))?.startedAt ?? new Date().toISOString(),
     model: serializeModelConfig(config),
-    settings: { ...settings, ...ownSettings },
+    settings: { ...settings, ...ownSettings, ...(adapter ? { adapter: describeAdapter(adapter) } : {}) },
     tokenizer: {
       sha256: createHash("sha256").update(JSON.stringify(tokenizer.json)).digest("hex"),
       vocabSize: tokenizer.vocabSize,

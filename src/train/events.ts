@@ -10,7 +10,13 @@ export interface StartEvent {
   readonly step: number;
   readonly tokens: number;
   readonly totalTokens: number;
-  readonly parameters: { readonly total: number; readonly activated: number; readonly mtp: number };
+  readonly parameters: {
+    readonly total: number;
+    readonly activated: number;
+    readonly mtp: number;
+    /** Of the adapter, where that alone is trained; the others do not count it. */
+    readonly adapter?: number;
+  };
   readonly world: number;
   readonly peakFlops: number;
 }

@@ -5,7 +5,8 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Communicator } from "../distributed/communicator.js";
-import { flopsPerTokenTraining, parameterCounts } from "../model/flops.js";
+import { adapterCounts } from "../model/adapter.js";
+import { flopsPerTokenAdapter, flopsPerTokenTraining, parameterCounts } from "../model/flops.js";
 import {
   recentLoss,
   type SampleEvent,
@@ -66,7 +67,10 @@ export interface LoopInput {
 export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, TrainResult> {
   const { stage, trainer, world, totalTokens, maxSteps, signal } = input;
   const { model } = trainer;
-  const operations = flopsPerTokenTraining(model.config, input.sequenceLength, false).total;
+  const adapter = model.adapter ? adapterCounts(model) : null;
+  const operations = adapter
+    ? flopsPerTokenAdapter(model.config, input.sequenceLength, adapter.activated, false)
+    : flopsPerTokenTraining(model.config, input.sequenceLength, false).total;
   const peak = peakFlops(model.dtype);
   const { total, activated, mtp } = parameterCounts(model.config);
   let { step, tokens } = input.start;
@@ -76,7 +80,7 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
     step,
     tokens,
     totalTokens,
-    parameters: { total, activated, mtp },
+    parameters: { total, activated, mtp, ...(adapter ? { adapter: adapter.total } : {}) },
     world: world.size,
     peakFlops: peak,
   };

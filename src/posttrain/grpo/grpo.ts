@@ -10,13 +10,13 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { openCheckpoint } from "../../checkpoint/openCheckpoint.js";
 import { markCheckpoint, markedCheckpoint } from "../../checkpoint/runDirectory.js";
 import { hashInts, stream } from "../../data/random.js";
 import { namingPath } from "../../files/atomic.js";
 import type { LanguageModel } from "../../generate/languageModel.js";
 import { modelInThread } from "../../generate/loadModel.js";
 import { pageSize } from "../../generate/pages.js";
+import { adapterCounts } from "../../model/adapter.js";
 import type { SupervisedSequence } from "../../model/batch.js";
 import type { DeepseekV3 } from "../../model/deepseekV3.js";
 import { parameterCounts } from "../../model/flops.js";
@@ -27,6 +27,7 @@ import { openStage, type Stage, type StageInput, stageSchedule } from "../stage.
 import { recordLogprobs } from "../supervisedLoss.js";
 import { checkGrpo, type GrpoOptions } from "./options.js";
 import { PromptLoader, type PromptLoaderState } from "./promptLoader.js";
+import { openReference, type ReferencePolicy, referenceUnder } from "./referencePolicy.js";
 import { rollOut } from "./rollout.js";
 import { type ScoredAnswer, type Scorer, scoreGroups } from "./scoring.js";
 import { policyMetrics } from "./tally.js";
@@ -53,6 +54,7 @@ export async function* grpo(input: GrpoInput): AsyncGenerator<TrainEvent, TrainR
   const { options, settings, grid } = input;
   const name = input.stage ?? "grpo";
   checkGrpo(options);
+  checkReference(input);
   const { size } = grid.world;
   if (grid.expertGroup.size > 1) {
     throw new RangeError("grpo: the engine of each process needs all experts; leave --expert-parallel at 1");
@@ -81,7 +83,7 @@ class Policy {
   readonly #stage: Stage;
   readonly #loader: PromptLoader;
   readonly #begun = performance.now();
-  #reference: DeepseekV3 | null = null;
+  #reference: ReferencePolicy | null = null;
   #step: number;
   /** Tokens of answers so far. */
   #tokens: number;
@@ -95,22 +97,21 @@ class Policy {
     this.#stage = stage;
     this.#loader = loader;
     ({ step: this.#step, tokens: this.#tokens } = stage.start);
-    if (input.options.loss.beta !== 0) {
-      this.#openReference(markedCheckpoint(input.run, "reference")?.path ?? input.base);
-    }
+    if (input.options.loss.beta !== 0) this.#openReference();
   }
 
   async *train(): AsyncGenerator<TrainEvent> {
     const { options, settings, grid, signal, run } = this.#input;
     const { model } = this.#stage;
     const { total, activated, mtp } = parameterCounts(model.config);
+    const adapter = model.adapter ? { adapter: adapterCounts(model).total } : {};
     yield {
       kind: "start",
       stage: this.#name,
       step: this.#step,
       tokens: this.#tokens,
       totalTokens: this.#expectedTokens(),
-      parameters: { total, activated, mtp },
+      parameters: { total, activated, mtp, ...adapter },
       world: grid.world.size,
       peakFlops: peakFlops(model.dtype),
     };
@@ -140,7 +141,7 @@ class Policy {
       if (movesReference) {
         if (grid.world.rank === 0) markCheckpoint(run, "reference", this.#step);
         await grid.world.barrier();
-        this.#openReference(markedCheckpoint(run, "reference")?.path ?? this.#input.base);
+        this.#openReference();
       }
     }
     if (this.#reason === "finished") yield* this.#evaluate();
@@ -185,7 +186,7 @@ class Policy {
       recordLogprobs(of, records, temperature, settings.microBatchTokens);
     const [old, reference] = await timed("logprobs", async () => [
       await logprobs(model, sampled ?? sequences),
-      this.#reference ? await logprobs(this.#reference, sequences) : null,
+      this.#reference ? await this.#reference.ask((of) => logprobs(of, sequences)) : null,
     ]);
     const known = learns.map((answer, i): KnownAnswer => {
       const [sequence, own] = [sequences[i], old[i]];
@@ -316,9 +317,13 @@ class Policy {
     return { kind: "checkpoint", stage: this.#name, step: this.#step, path, seconds };
   }
 
-  #openReference(directory: string): void {
+  #openReference(): void {
+    const { run, base } = this.#input;
+    const { model } = this.#stage;
     this.#reference?.free();
-    this.#reference = openCheckpoint(directory, { dtype: this.#stage.model.dtype }).model;
+    this.#reference = model.adapter
+      ? referenceUnder(model)
+      : openReference(markedCheckpoint(run, "reference")?.path ?? base, model.dtype);
   }
 
   /** Tokens of answers at the end, if the rest is as long as what came so far. */
@@ -329,6 +334,22 @@ class Policy {
         ? this.#tokens / this.#step
         : options.promptsPerStep * options.rollout.groupSize * options.rollout.maxTokens;
     return Math.max(this.#tokens, Math.round(each * options.steps));
+  }
+}
+
+/** @throws RangeError where the weights under the adapter would not be the reference that is asked for */
+function checkReference({ adapter, options }: GrpoInput): void {
+  if (!adapter || options.loss.beta === 0) return;
+  if (options.referenceEvery > 0) {
+    throw new RangeError(
+      "grpo: over an adapter the reference is the base, which does not move; leave --reference-every at 0, or --beta 0 for none",
+    );
+  }
+  if (typeof adapter.from === "string") {
+    throw new RangeError(
+      `grpo: ${adapter.from} is an adapter, and the reference would be the model without it; make one model of both ` +
+        "(fathom convert --merge) and begin with that, or train without a reference (--beta 0)",
+    );
   }
 }
 

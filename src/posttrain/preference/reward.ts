@@ -28,7 +28,7 @@ export interface RewardOptions extends RewardLossOptions {
   readonly hasBias: boolean;
 }
 
-export interface RewardInput extends Omit<StageInput, "beside" | "ownSettings" | "stage"> {
+export interface RewardInput extends Omit<StageInput, "adapter" | "beside" | "ownSettings" | "stage"> {
   readonly stage?: string;
   readonly options: RewardOptions;
   readonly items: readonly RewardItem[];
