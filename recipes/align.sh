@@ -16,7 +16,7 @@ for seed in $SEEDS; do
   [ -d "$WORK/grpo-$seed" ] && continue
   fathom data generate --family add-subtract --split train --count 16000 --plain --seed "$seed" --out "$WORK/sums-$seed.jsonl"
   fathom sft --model "$BASE" --data "$WORK/sums-$seed.jsonl" --learning-rate 1.5e-3 --min-learning-rate 1e-4 --warmup-steps 10 \
-    --epochs 1 --batch 24 --length 96 --steps 370 --validation-fraction 0.01 --seed "$seed" --out "$WORK/sft-$seed"
+    --epochs 1 --batch 24 --length 96 --steps 360 --validation-fraction 0.01 --seed "$seed" --out "$WORK/sft-$seed"
   fathom grpo --model "$WORK/sft-$seed" --problems add-subtract --plain --learning-rate 1e-4 --min-learning-rate 1e-5 --warmup-steps 10 \
     --prompts 32 --group 8 --rollout-batch 256 --max-new-tokens 48 --validate-every 20 --steps 80 --eval-problems 500 \
     --seed "$seed" --out "$WORK/grpo-$seed"
