@@ -26,5 +26,13 @@ export function distillCommand(): Command {
     .addCommand(generateChatCommand())
     .addCommand(reviewCommand())
     .addCommand(mixCommand())
-    .addCommand(distillReportCommand());
+    .addCommand(distillReportCommand())
+    .addHelpText(
+      "after",
+      `
+Example, after fathom quickstart:
+  fathom distill run distilled --model runs/quickstart --family add-subtract --count 2000 --plain \\
+    --learning-rate 1e-3 --rl-learning-rate 2e-5 --rl-steps 20 --max-new-tokens 128
+Each command's --help has one of its own.`,
+    );
 }

@@ -52,7 +52,7 @@ export function grpoCommand(): Command {
       "after",
       `
 Example, after fathom sft on the same family:
-  fathom grpo --model runs/sums --problems add-subtract --plain --learning-rate 2e-5 --max-new-tokens 64 --out runs/sums-rl`,
+  fathom grpo --model runs/sums --problems add-subtract --plain --learning-rate 1e-4 --max-new-tokens 64 --out runs/sums-rl`,
     );
   return act<GrpoFlags>(command, (_, flags) => runGrpo(flags));
 }

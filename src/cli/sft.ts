@@ -63,9 +63,9 @@ export function sftCommand(): Command {
       "after",
       `
 Example, on conversations made here:
-  fathom data generate --family add-subtract --split train --count 4000 --plain --out sums.jsonl
-  fathom sft --model runs/quickstart --data sums.jsonl --learning-rate 2e-3 --epochs 1 --out runs/sums
-  fathom sft --model runs/quickstart --data sums.jsonl --lora --learning-rate 2e-3 --epochs 1 --out runs/sums-lora`,
+  fathom data generate --family add-subtract --split train --count 16000 --plain --out sums.jsonl
+  fathom sft --model runs/quickstart --data sums.jsonl --learning-rate 1.5e-3 --epochs 1 --batch 24 --out runs/sums
+  fathom sft --model runs/quickstart --data sums.jsonl --lora --learning-rate 2e-3 --epochs 1 --batch 24 --out runs/sums-lora`,
     );
   return act<SftFlags>(command, (_, flags) => runSft(flags));
 }
