@@ -14,7 +14,11 @@ test("the library has the documented names and no others by accident", () => {
     parseModelConfig positionWindows prepareData PreparedData presetNames pretrain PretrainLoader readConfig readEvents
     readRunRecord resolveModelDirectory saveAdapter saveModel scaledSchedule scoreTokens scoringBatch serializeModelConfig
     singleCommunicator TextData Tokenizer tokenizerTraining trainingBatch trainTokenizer unmergeAdapter
-    withoutAdapter writeRandomModel`.split(/\s+/);
+    withoutAdapter writeRandomModel
+
+    askedProblems builtinRewards ChatLoader checkProblem defaultGrpo defaultStageSettings dpo familyInfo familyNames grpo Judge
+    loadPairs loadPrompts loadSequences openRewardModel openRewards openSandbox problemAccuracy problemAt problemScorer reward
+    rewardScorer scoreSamples sft verifyAnswer withVariant`.split(/\s+/);
   expect(Object.keys(fathom).sort()).toEqual(names.sort());
   for (const value of Object.values(fathom)) expect(value).toBeDefined();
 });
