@@ -104,8 +104,12 @@ function policyLine({ step, loss, gradNorm, learningRate }: StepEvent, policy: P
   );
 }
 
-function sampleText({ prompt, suffix, text, truth }: SampleEvent): string {
+function sampleText({ stage, prompt, suffix, text, truth }: SampleEvent): string {
   const rule = "-".repeat(72);
+  // Stages after pre-training hold out records of conversations.
+  if (stage === "sft" || stage === "dpo") {
+    return `${rule}\nanswer to a held-out record:\n${prompt.slice(-300)}\n--- model:\n${text}\n--- record:\n${truth}`;
+  }
   const head = suffix === null ? "completion" : "fill in the middle";
   const tail = suffix === null ? "" : `\n... then follows: ${JSON.stringify(suffix.slice(0, 60))}`;
   return `${rule}\n${head} of a held-out file, after:\n${prompt.slice(-300)}\n--- model:\n${text}\n--- file:\n${truth}${tail}`;
