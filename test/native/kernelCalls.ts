@@ -319,6 +319,15 @@ function rowKernels(r: Recorder): void {
         );
       }
     }
+  for (const width of [3, ...sizes, 1100]) {
+    // A greedy row, a row that is left out, and rows drawn at several temperatures; all ids but the last may be drawn.
+    const inverse = input([0, -1, 1, 0.5, 2]);
+    const draws = input([0, 0, 0.37, 0, 0.81], "f64");
+    r.record("drawTokens", madeInts(5), made(5), given(5 * width), inverse, draws, 5, width, Math.max(1, width - 1));
+  }
+  const strange = fresh(4 * 40, 3).map((value, i) => (i < 40 ? Number.NaN : i < 80 ? Number.NEGATIVE_INFINITY : value));
+  const [ones, halves] = [input([1, 1, 1, 0]), input([0.5, 0.5, 1 - 2 ** -53, 0], "f64")];
+  r.record("drawTokens", madeInts(4), made(4), input(strange), ones, halves, 4, 40, 40);
   for (const n of sizes)
     for (const type of storages) {
       const m = output(fresh(n), nameOf(type), 1e-6, type ? 2 ** -7 : 1e-5);
@@ -443,6 +452,7 @@ function emptySizes(r: Recorder): void {
     r.record("swigluForward", made(0, type), none, 0, 3, type);
     r.record("embeddingBackward", made(6), none, null, 0, 2, 3, type);
     r.record("crossEntropy", made(0), null, null, made(0, type), null, null, 0, 3, 1, 1, 1, type);
+    r.record("drawTokens", null, null, null, null, null, 0, 3, 3);
     r.record("permuteForward", made(0, type), none, null, 0, 2, 3, type);
     r.record("combineForward", made(0, type), none, null, null, null, 0, 2, 3, type);
     r.record("gemm", made(0, type), none, none, 0, 3, 2, 2, 3, 3, 0, 0, 0, type, type, type);
