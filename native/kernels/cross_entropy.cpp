@@ -21,25 +21,12 @@ struct LogSum {
 };
 
 template <typename T>
-float block_max(const T* x, int64_t n) {
-  vf a = splat(-INFINITY), b = a;
-  int64_t i = 0;
-  for (; i + 2 * W <= n; i += 2 * W) {
-    a = vmax(a, load(x + i));
-    b = vmax(b, load(x + i + W));
-  }
-  float largest = max_of(vmax(a, b));
-  for (; i < n; i++) largest = to_f32(x[i]) > largest ? to_f32(x[i]) : largest;
-  return largest;
-}
-
-template <typename T>
 LogSum log_sum(const T* x, int64_t n) {
   LogSum s{-INFINITY, 0};
   for (int64_t begin = 0; begin < n; begin += kBlock) {
     int64_t length = n - begin < kBlock ? n - begin : kBlock;
     const T* block = x + begin;
-    float largest = block_max(block, length);
+    float largest = largest_of(block, length);
     if (largest > s.largest) {
       s.total *= std::exp(double(s.largest) - double(largest));
       s.largest = largest;

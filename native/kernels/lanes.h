@@ -54,6 +54,20 @@ inline __attribute__((always_inline)) float sum_lanes(int64_t n, Term&& term) {
   return sum((a + b) + (c + d));
 }
 
+// The largest of n > 0 values; NaNs are passed over, and -inf is what is left of none but those.
+template <typename T>
+inline float largest_of(const T* x, int64_t n) {
+  vf a = splat(-INFINITY), b = a;
+  int64_t i = 0;
+  for (; i + 2 * W <= n; i += 2 * W) {
+    a = vmax(load(x + i), a);  // the second where the first is NaN
+    b = vmax(load(x + i + W), b);
+  }
+  float largest = max_of(vmax(a, b));
+  for (; i < n; i++) largest = to_f32(x[i]) > largest ? to_f32(x[i]) : largest;
+  return largest;
+}
+
 // Rows a chunk should hold so that it has about `elements` elements: enough to pay for handing it out.
 inline int64_t rows_per_chunk(int64_t row_elements, int64_t elements) {
   return row_elements >= elements ? 1 : elements / (row_elements > 0 ? row_elements : 1);

@@ -95,7 +95,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
     resume: isResumed,
     onEvent: printer(),
     // A machine that became slower meanwhile still ends in time.
-    deadline: begun + 1000 * (60 * minutes - aligning - 25),
+    deadline: begun + 1000 * (60 * minutes - aligning - Math.min(25, 12 * minutes)),
     samples: 4,
   });
   const aligned =
@@ -110,7 +110,16 @@ async function askAboutOldRun(run: string, flags: Flags): Promise<"start" | "res
   const { rmSync } = await import("node:fs");
   const { readEvents, readRunRecord } = await import("../train/runFiles.js");
   const record = readRunRecord(run);
-  if (record === null) return "start";
+  const later = Object.values(stageRuns(run)).filter(existsSync);
+  if (record === null) {
+    if (later.length > 0 && !flags.fresh) {
+      throw new RangeError(
+        `${later.join(", ")}: of a run that is gone; --fresh throws it away, --out begins elsewhere`,
+      );
+    }
+    for (const folder of later) rmSync(folder, { recursive: true, force: true });
+    return "start";
+  }
   const steps = readEvents(run).filter((event) => event.kind === "step");
   const last = steps.at(-1);
   say(
@@ -118,7 +127,7 @@ async function askAboutOldRun(run: string, flags: Flags): Promise<"start" | "res
   );
   const isFinished = last !== undefined && last.tokens >= last.totalTokens;
   const restart = (): "start" => {
-    for (const folder of [run, ...Object.values(stageRuns(run))]) rmSync(folder, { recursive: true, force: true });
+    for (const folder of [run, ...later]) rmSync(folder, { recursive: true, force: true });
     return "start";
   };
   if (flags.fresh) return restart();
@@ -243,7 +252,9 @@ function howToTalk(run: string): string {
   return table([
     ["Talk to it:", ""],
     ["  complete a text", `npx fathom generate --model ${path} --prompt "export function "`],
-    ["  ask a sum", `npx fathom chat ${aligned}, then: What is 473 + 328?`],
+    existsSync(stageRuns(run).grpo)
+      ? ["  ask a sum", `npx fathom chat ${aligned}, then: What is 473 + 328?`]
+      : ["  in the terminal", `npx fathom chat ${path}`],
     ["  in the browser", `npx fathom serve ${path}, then http://127.0.0.1:8000`],
     ["  over OpenAI's API", "the same, at http://127.0.0.1:8000/v1"],
     ["  in your program", `node examples/library.mjs ${path}, five lines to copy`],

@@ -1,7 +1,7 @@
 /**
- * The quickstart's later stages: the pre-trained model is taught sums of two and three digits by supervised fine-tuning, just as far as half of
- * the held-out ones come out right, and goes on from there by reinforcement learning (GRPO), which sees no solution, only whether its own
- * answers are right. Learning rates are those of so small a model: DeepSeek-V3's 5e-6 and 1e-6 would not move it in so few steps.
+ * The quickstart's later stages: the pre-trained model is taught sums of two and three digits by supervised fine-tuning, as far as half to three
+ * quarters of the held-out ones come out right, and goes on from there by reinforcement learning (GRPO), which sees no solution, only whether
+ * its own answers are right. Learning rates are those of so small a model: DeepSeek-V3's 5e-6 and 1e-6 would not move it in so few steps.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -11,8 +11,8 @@ import { type Outcome, say } from "./output.js";
 
 const family = "add-subtract";
 /**
- * It ends in the middle of its schedule, where about half of the held-out sums come out right. One that had run to its end, at so few steps, would
- * have settled where reinforcement moves it less (docs/log.md).
+ * It ends in the middle of its schedule. One of so few steps that had run to its end would have settled where reinforcement moves it less
+ * (docs/log.md).
  */
 const sft = { records: 16_000, batch: 24, steps: 360, learningRate: 1.5e-3, minLearningRate: 1e-4, warmupSteps: 10 };
 const grpo = {
@@ -24,8 +24,10 @@ const grpo = {
   warmupSteps: 10, // AdamW's moments begin anew: its first steps would be taken in a direction of noise.
   maxNewTokens: 48,
 };
-/** Held-out problems to measure on: 500 give a standard error of 2 points. */
-const evalProblems = 500;
+/** Held-out problems to measure on: 500, which give a standard error of 2 points, or fewer where there is little time. */
+function evalProblemsFor(seconds: number): number {
+  return Math.max(20, Math.min(500, Math.round(2.5 * seconds)));
+}
 
 /** Share of held-out problems with the right answer, greedily; null: not measured. */
 export interface Alignment {
@@ -55,7 +57,8 @@ export async function align(
   const begun = performance.now();
   const until = (share: number): number => begun + 1000 * share * seconds;
   const folders = stageRuns(run);
-  const base = await exactMatchOf(run, common);
+  const evalProblems = evalProblemsFor(seconds);
+  const base = await exactMatchOf(run, evalProblems, common);
   say(`held-out sums before any example: ${(100 * base).toFixed(1)} % right`);
   const exactMatch = { base, sft: null as number | null, grpo: null as number | null };
   const told = (isInterrupted: boolean): Alignment => ({
@@ -71,7 +74,7 @@ export async function align(
   }
   const { runSft } = await import("./sft.js");
   const { records: _, ...rates } = sft;
-  const tuned = await stage(folders.sft, (resume) =>
+  const tuned = await stage(folders.sft, sft.steps, (resume) =>
     runSft(
       {
         ...common,
@@ -90,13 +93,8 @@ export async function align(
   if (tuned?.isInterrupted) return told(true);
 
   const { runGrpo } = await import("./grpo.js");
-  const asked = {
-    problems: [family],
-    plain: true,
-    evalProblems,
-    validateEvery: 20,
-  };
-  const reinforced = await stage(folders.grpo, (resume) =>
+  const asked = { problems: [family], plain: true, evalProblems, validateEvery: 20 };
+  const reinforced = await stage(folders.grpo, grpo.steps, (resume) =>
     runGrpo(
       {
         ...common,
@@ -119,12 +117,10 @@ export async function align(
 }
 
 /** Begins a stage, goes on with it, or leaves one that is done. */
-async function stage(run: string, work: (resume: boolean) => Promise<Outcome>): Promise<Outcome | null> {
-  const isThere = readRunRecord(run) !== null;
-  const last = readEvents(run).findLast((event) => event.kind === "step");
-  if (isThere && last !== undefined && last.tokens >= last.totalTokens) return null;
+async function stage(run: string, steps: number, work: (resume: boolean) => Promise<Outcome>): Promise<Outcome | null> {
+  if (stepsOf(run) >= steps) return null;
   say("");
-  return await work(isThere);
+  return await work(readRunRecord(run) !== null);
 }
 
 function stepsOf(run: string): number {
@@ -134,6 +130,7 @@ function stepsOf(run: string): number {
 /** Of the pre-trained model. */
 async function exactMatchOf(
   run: string,
+  evalProblems: number,
   options: { readonly seed: number; readonly threads?: number },
 ): Promise<number> {
   const { askedProblems, problemAccuracy } = await import("../posttrain/grpo/problems.js");

@@ -191,3 +191,35 @@ test.each(Object.entries(palettes))("text and curves stand out from what is behi
   }
   for (const color of curves) expect(contrast(color, card), `${color} on ${card}`).toBeGreaterThanOrEqual(3);
 });
+
+test("a run that went on by reinforcement stands behind it with curves of its own, its last figure among the first ones", () => {
+  const policy = {
+    ...{ reward: 0.25, rewardStd: 0.4, rewards: {}, zeroStdShare: 0.5, kl: 0.01, oldKl: 0, entropy: 0.07 },
+    ...{ clipLow: 0, clipHigh: 0, advantage: { mean: 0, min: -1, max: 1 }, truncatedShare: 0 },
+    ...{
+      length: { mean: 30, min: 20, max: 48, terminated: 30 },
+      mismatch: { mean: 0, max: 0 },
+      answers: 8,
+      learned: 8,
+    },
+    seconds: { rollout: 1, reward: 0, logprobs: 0.1, update: 0.5 },
+  };
+  const evaluation = (number: number, accuracy: number): TrainEvent => ({
+    ...{ kind: "evaluation", stage: "grpo", step: number, tokens: 0, seconds: 1 },
+    figures: { accuracy, length: 30, truncated: 0 },
+  });
+  const events = [evaluation(0, 0.5), ...[1, 2].map((n) => step(n, { stage: "grpo", policy })), evaluation(2, 0.875)];
+  const html = renderReport({
+    ...{ title: "t", facts: [], events: [...steps, validation], compressors: [] },
+    later: [{ heading: "grpo", facts: [["run", "runs/a-grpo"]], events }],
+  });
+  expect(headings(html)).toEqual(["Learning", "Load of every expert", "grpo"]);
+  expect(charts(html.slice(html.indexOf("<h2>grpo")))).toEqual(
+    ["Held-out problems", "Reward", "Entropy", "KL to the reference", "Length of answers", "Shares"].concat([
+      "Gradient norm",
+      "Time of a step",
+    ]),
+  );
+  expect(html).toContain("<dt>held-out problems, grpo</dt><dd>87.5 %</dd>");
+  expect(html).toContain("runs/a-grpo");
+});

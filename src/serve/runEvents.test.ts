@@ -67,3 +67,19 @@ test("parseLine takes events alone", () => {
   expect(parseLine('{"kind":"step","step":1}')).toEqual({ kind: "step", step: 1 });
   for (const line of ["", "{", "null", "3", "[]", "{}", '{"kind":3}']) expect(parseLine(line)).toBeNull();
 });
+
+test("steps of reinforcement keep what the answers were like, as means over the steps of a point; others have none", () => {
+  const policy = (reward: number, kl: number | null): object => ({
+    policy: { reward, rewardStd: 0.5, entropy: 0.1, kl, zeroStdShare: 0.25, length: { mean: 30, min: 1, max: 48 } },
+  });
+  const steps = [
+    { ...step(1, 1), ...policy(0.2, null) },
+    { ...step(2, 1), ...policy(0.4, 0.02) },
+  ];
+  const [point] = thin(steps, { stride: 2, loadStride: 9 });
+  // Worked by hand: (0.2 + 0.4) / 2; a KL that is not there does not count.
+  expect(point).toMatchObject({
+    policy: { reward: expect.closeTo(0.3, 12), rewardStd: 0.5, entropy: 0.1, kl: 0.02, length: 30, flatShare: 0.25 },
+  });
+  expect(thin([step(1, 1)], { stride: 1, loadStride: 9 })[0]).toMatchObject({ policy: null });
+});

@@ -59,7 +59,7 @@ export interface LoopInput {
   readonly best?: { readonly lossSoFar: number; readonly mark: (step: number) => void } | null;
   /** Completions to show at the end, and whenever the model is validated. */
   readonly sample?: (step: number) => Promise<SampleEvent[]>;
-  /** Time in performance.now() at which to end as if the tokens were used up, on any process. */
+  /** Time in performance.now() at which to end as if the tokens were used up, on any process; after one step at least. */
   readonly deadline?: number;
   readonly signal?: AbortSignal;
 }
@@ -113,7 +113,8 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
       reason = "stopped";
       break;
     }
-    if (await anyone(world, performance.now() >= (input.deadline ?? Number.POSITIVE_INFINITY))) break;
+    const isLate = performance.now() >= (input.deadline ?? Number.POSITIVE_INFINITY) && step > input.start.step;
+    if (await anyone(world, isLate)) break;
     const started = performance.now();
     const plan = await input.next(step, tokens);
     const result = await trainer.step(plan.batches, plan.settings);

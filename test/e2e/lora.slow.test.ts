@@ -1,29 +1,19 @@
 /** Adapters as a script trains them: sft, dpo and grpo with --lora, interrupted by --steps and resumed, and what opens such a run. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
-import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
-import { fathom, fathomJson, smallConfig } from "./command.js";
+import { fathom, fathomJson } from "./command.js";
 import { hashesOf, newestHashes, reproducible } from "./runs.js";
+import { smallBase, writeLines } from "./smallBase.js";
 
 let folder = "";
 const at = (name: string): string => join(folder, name);
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "fathom-lora-"));
-  const tokenizer = Tokenizer.fromJson(buildTokenizerJson([]), buildTokenizerConfig());
-  writeFileSync(at("config.json"), JSON.stringify({ ...smallConfig, vocab_size: tokenizer.vocabSize }));
-  await fathomJson(["init", at("config.json"), "--out", at("base"), "--seed", "2"]);
-  tokenizer.save(at("base"));
-  const rows = Array.from({ length: 48 }, (_, i) => {
-    const [a, b] = [i % 7, Math.floor(i / 7)];
-    return { prompt: `${a}+${b}?`, chosen: String(a + b), rejected: String(a + b + 3) };
-  });
-  writeFileSync(at("pairs.jsonl"), rows.map((row) => JSON.stringify(row)).join("\n"));
-  const told = rows.map(({ prompt, chosen }) => ({ prompt, completion: chosen }));
-  writeFileSync(at("told.jsonl"), told.map((row) => JSON.stringify(row)).join("\n"));
+  const { folder: made, pairs } = await smallBase("lora");
+  folder = made;
+  const told = pairs.map(({ prompt, chosen }) => ({ prompt, completion: chosen }));
+  writeLines(at("told.jsonl"), told);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

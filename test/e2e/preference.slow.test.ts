@@ -1,29 +1,19 @@
 /** `fathom reward` and `fathom dpo` as a script runs them: on pairs of a file, interrupted by --steps and resumed. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
-import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
-import { fathom, fathomJson, smallConfig } from "./command.js";
+import { fathom, fathomJson } from "./command.js";
 import { newestHashes, reproducible } from "./runs.js";
+import { smallBase, writeLines } from "./smallBase.js";
 
 let folder = "";
 const at = (name: string): string => join(folder, name);
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "fathom-preference-"));
-  const tokenizer = Tokenizer.fromJson(buildTokenizerJson([]), buildTokenizerConfig());
-  writeFileSync(at("config.json"), JSON.stringify({ ...smallConfig, vocab_size: tokenizer.vocabSize }));
-  await fathomJson(["init", at("config.json"), "--out", at("base"), "--seed", "2"]);
-  tokenizer.save(at("base"));
-  const rows = Array.from({ length: 48 }, (_, i) => {
-    const [a, b] = [i % 7, Math.floor(i / 7)];
-    return { prompt: `${a}+${b}?`, chosen: String(a + b), rejected: String(a + b + 3) };
-  });
-  writeFileSync(at("pairs.jsonl"), rows.map((row) => JSON.stringify(row)).join("\n"));
-  const judged = rows.map(({ prompt, chosen }, i) => ({ prompt, completion: chosen, label: i % 2 === 0 }));
-  writeFileSync(at("judged.jsonl"), judged.map((row) => JSON.stringify(row)).join("\n"));
+  const { folder: made, pairs } = await smallBase("preference");
+  folder = made;
+  const judged = pairs.map(({ prompt, chosen }, i) => ({ prompt, completion: chosen, label: i % 2 === 0 }));
+  writeLines(at("judged.jsonl"), judged);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -96,6 +96,18 @@ describe("drawTokens", () => {
     });
   });
 
+  test("the largest draw there is takes the last token with a weight", () => {
+    onEveryIsa(() => {
+      for (const width of [1, 4, 63, 515, 4999]) {
+        const logits = noise(5, width + 1);
+        logits[width] = Number.NEGATIVE_INFINITY;
+        for (const temperature of [0.5, 1]) {
+          expect(run([{ logits, temperature, draw: 1 - 2 ** -53 }]).ids).toEqual([width - 1]);
+        }
+      }
+    });
+  });
+
   test("shares of many draws are those of the distribution", () => {
     const logits = noise(9, 64);
     const count = 8192;

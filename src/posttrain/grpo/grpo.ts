@@ -41,7 +41,7 @@ export interface GrpoInput extends Omit<StageInput, "ownSettings" | "stage"> {
   readonly scorer: Scorer;
   /** Measures the policy on what it is not asked in training: before the first step, every `settings.validateEvery`, after the last. */
   readonly evaluate: ((model: LanguageModel) => Promise<Readonly<Record<string, number>>>) | null;
-  /** Time in performance.now() at which to end as if the steps were done. */
+  /** Time in performance.now() at which to end as if the steps were done; after one step at least. */
   readonly deadline?: number;
   readonly signal?: AbortSignal;
 }
@@ -121,7 +121,9 @@ class Policy {
       await setImmediate();
       const wishes = Int32Array.of(
         signal?.aborted ? 1 : 0,
-        performance.now() >= (this.#input.deadline ?? Number.POSITIVE_INFINITY) ? 1 : 0,
+        performance.now() >= (this.#input.deadline ?? Number.POSITIVE_INFINITY) && this.#step > this.#stage.start.step
+          ? 1
+          : 0,
       );
       await grid.world.allReduce(wishes, "max");
       if (wishes[0] === 1) {

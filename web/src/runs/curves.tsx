@@ -5,6 +5,7 @@ import { shortNumber } from "../../../src/report/chart.js";
 import { type CurvePoint, mergePoints } from "../../../src/serve/runEvents.js";
 import { Chart, type Curve } from "./chart.js";
 import type { FollowState } from "./followRun.js";
+import type { RunData } from "./runData.js";
 
 interface PickedRun {
   readonly name: string;
@@ -29,24 +30,23 @@ export function Curves({ runs }: { readonly runs: readonly PickedRun[] }): JSX.E
       isOne ? { ...curve, color: `--c${k + 2}` } : curve,
     ),
   );
-  const validations: Curve[] = runs.map(({ name, state }, i) => ({
-    label: isOne ? "held-out text" : name,
-    color: `--c${(i % 5) + 1}`,
-    hasPoints: true,
-    points: (state?.data.validations ?? []).map(({ tokens, valBitsPerByte }) => [tokens, valBitsPerByte]),
-  }));
+  const measured = (label: string, points: (data: RunData) => Curve["points"]): Curve[] =>
+    runs.map(({ name, state }, i) => ({
+      label: isOne ? label : name,
+      color: `--c${(i % 5) + 1}`,
+      hasPoints: true,
+      points: state ? points(state.data) : [],
+    }));
+  const validations = measured("held-out text", (data) =>
+    data.validations.map(({ tokens, valBitsPerByte }) => [tokens, valBitsPerByte]),
+  );
+  const evaluations = (figure: string): Curve[] =>
+    measured(figure, (data) => data.evaluations.map(({ tokens, figures }) => [tokens, figures[figure] ?? null]));
   const figures = [
     ...new Set(
       runs.flatMap(({ state }) => state?.data.evaluations.flatMap(({ figures }) => Object.keys(figures)) ?? []),
     ),
   ];
-  const measured = (figure: string): Curve[] =>
-    runs.map(({ name, state }, i) => ({
-      label: isOne ? figure : name,
-      color: `--c${(i % 5) + 1}`,
-      hasPoints: true,
-      points: (state?.data.evaluations ?? []).map(({ tokens, figures }) => [tokens, figures[figure] ?? null]),
-    }));
   const hasPolicy = runs.some(({ state }) => state?.data.points.some(({ policy }) => policy !== null));
   const hasText = validations.some(({ points }) => points.length > 0) || !hasPolicy;
   const loss = of("next token", (point) => point.loss);
@@ -88,7 +88,7 @@ export function Curves({ runs }: { readonly runs: readonly PickedRun[] }): JSX.E
             key={figure}
             title={`Held-out ${figure}`}
             unit="of problems not trained on"
-            curves={measured(figure)}
+            curves={evaluations(figure)}
             format={fixed(3)}
           />
         ))}
