@@ -12,7 +12,7 @@ import { reviewCommand } from "./distillReview.js";
 import { distillRunCommand } from "./distillRun.js";
 import { sampleCommand } from "./distillSample.js";
 import { scoreCandidatesCommand } from "./distillScore.js";
-import { mixCommand, selectCommand } from "./distillSelect.js";
+import { mixCommand, pairsCommand, selectCommand } from "./distillSelect.js";
 
 export function distillCommand(): Command {
   return new Command("distill")
@@ -23,6 +23,7 @@ export function distillCommand(): Command {
     .addCommand(sampleCommand())
     .addCommand(scoreCandidatesCommand())
     .addCommand(selectCommand())
+    .addCommand(pairsCommand())
     .addCommand(generateChatCommand())
     .addCommand(reviewCommand())
     .addCommand(mixCommand())

@@ -89,13 +89,22 @@ Example, after fathom quickstart:
 
 const stages = ["expert", "policy", "student"] as const;
 type StageName = (typeof stages)[number];
+/** What is measured: each stage as it is asked without a system prompt, and the experts also with that of form B, which makes them reflect. */
+const measurements = {
+  expert: "expert",
+  expertReflecting: "expert, told to reflect",
+  policy: "policy",
+  policyReflecting: "policy, told to reflect",
+  student: "student",
+} as const;
+type Measurement = keyof typeof measurements;
 
 /** What distill.json holds: how the run was begun, the stages that are done, and how good each is. */
 interface RunState {
   readonly version: 1;
   readonly asked: RunFlags;
   readonly finished: readonly StageName[];
-  readonly accuracy: Readonly<Partial<Record<StageName, Accuracy>>>;
+  readonly accuracy: Readonly<Partial<Record<Measurement, Accuracy>>>;
 }
 
 async function run(directory: string, given: RunFlags, signal: AbortSignal): Promise<Outcome> {
@@ -116,8 +125,8 @@ async function run(directory: string, given: RunFlags, signal: AbortSignal): Pro
   const report = await allSteps(directory, { ...flags, model }, signal, {
     isFinished: (stage) => state.finished.includes(stage),
     finish: (stage) => note({ finished: [...state.finished, stage] }),
-    accuracy: (stage) => state.accuracy[stage] ?? null,
-    measured: (stage, accuracy) => note({ accuracy: { ...state.accuracy, [stage]: accuracy } }),
+    isMeasured: (stage) => state.accuracy[stage] !== undefined,
+    measured: (accuracy) => note({ accuracy: { ...state.accuracy, ...accuracy } }),
   });
   if (report === null) return { result: { directory, ...state }, text: "", isInterrupted: true };
   const lines = [
@@ -131,8 +140,8 @@ async function run(directory: string, given: RunFlags, signal: AbortSignal): Pro
 interface Progress {
   readonly isFinished: (stage: StageName) => boolean;
   readonly finish: (stage: StageName) => void;
-  readonly accuracy: (stage: StageName) => Accuracy | null;
-  readonly measured: (stage: StageName, accuracy: Accuracy) => void;
+  readonly isMeasured: (stage: StageName) => boolean;
+  readonly measured: (accuracy: RunState["accuracy"]) => void;
 }
 
 /** @returns null if the signal came before the end */
@@ -148,7 +157,7 @@ async function allSteps(
   const { giveScores } = await import("./distillScore.js");
   const { chooseAnswers, mixOptions } = await import("./distillSelect.js");
   const { measureModel, stageFolders, trainExpert, trainPolicy, trainStudent } = await import("./distillStages.js");
-  const { mixStep } = await import("../posttrain/distill/steps.js");
+  const { mixStep, systemOfForms } = await import("../posttrain/distill/steps.js");
   const { seed = 1, threads, length, rlSteps = 100, maxNewTokens = 256, temperature = 1 } = flags;
   const evaluation = await evaluationOf(flags);
   const rules = optional({ confirmRunUnsafeCode: flags.confirmRunUnsafeCode, verifier: flags.verifier });
@@ -165,9 +174,12 @@ async function allSteps(
       if (signal.aborted || !(await train())) return false;
       progress.finish(name);
     }
-    if (evaluation && progress.accuracy(name) === null) {
+    if (evaluation && !progress.isMeasured(name)) {
       const folder = join(directory, stageFolders[name]);
-      progress.measured(name, await measureModel(folder, evaluation, maxNewTokens, threads));
+      const system = name === "student" ? null : await systemOfForms(directory);
+      const systems = system === null ? [null] : [null, system];
+      const [plain, reflecting] = await measureModel(folder, evaluation, systems, maxNewTokens, threads);
+      progress.measured({ [name]: plain, ...(reflecting ? { [`${name}Reflecting`]: reflecting } : {}) });
     }
     return !signal.aborted;
   };
@@ -226,17 +238,10 @@ async function evaluationOf({
 }
 
 function accuracyText(accuracy: RunState["accuracy"]): string {
-  const rows = stages.flatMap((stage) => {
-    const each = accuracy[stage];
-    if (!each) return [];
-    return [
-      [
-        stage,
-        `${(100 * each.accuracy).toFixed(1)} %`,
-        each.length.toFixed(1),
-        `${(100 * each.truncated).toFixed(1)} %`,
-      ],
-    ];
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const rows = Object.entries(measurements).flatMap(([key, name]) => {
+    const each = accuracy[key as Measurement];
+    return each ? [[name, percent(each.accuracy), each.length.toFixed(1), percent(each.truncated)]] : [];
   });
   return rows.length === 0 ? "" : table([["held-out problems", "right", "tokens", "cut"], ...rows]);
 }

@@ -1,4 +1,4 @@
-/** `fathom distill select` and `fathom distill mix`: the best answers, and the data set that they and reviewed records make. */
+/** `fathom distill select`, `pairs` and `mix`: the best answers, right ones beside wrong ones, and the data set of best and reviewed answers. */
 
 import { join } from "node:path";
 import { Command } from "commander";
@@ -81,6 +81,35 @@ export function selectionText({ domains, orphans }: SelectionReport): string {
   }
   if (orphans > 0) lines.push(`${grouped(orphans)} answers are to prompts that are no longer there`);
   return lines.join("\n");
+}
+
+interface PairsFlags {
+  readonly perPrompt?: number;
+}
+
+export function pairsCommand(): Command {
+  const command = new Command("pairs")
+    .description("Put a right and a wrong answer to the same question side by side, for a reward model or DPO.")
+    .argument(...directoryArgument)
+    .addOption(integerOption("--per-prompt <k>", "most pairs of a question (default 4)", 1, 1000))
+    .addHelpText(
+      "after",
+      `
+Example, after fathom distill score:
+  fathom distill pairs distilled
+  fathom reward --model runs/quickstart-sft --data distilled/pairs.jsonl --learning-rate 5e-4 --out runs/scores`,
+    );
+  return act<PairsFlags>(command, ([directory = ""], flags) =>
+    inDirectory(directory, "prompts", () => pairs(directory, flags)),
+  );
+}
+
+async function pairs(directory: string, { perPrompt = 4 }: PairsFlags): Promise<Outcome> {
+  const { pairsStep } = await import("../posttrain/distill/steps.js");
+  const report = await pairsStep(directory, perPrompt);
+  const without = Object.entries(report.dropped).map(([reason, count]) => `${grouped(count)} ${reason}`);
+  const text = `${join(directory, files.pairs)}: ${grouped(report.pairs)} pairs of ${grouped(report.prompts)} questions; without: ${without.join(", ") || "none"}`;
+  return { result: { directory, ...report }, text };
 }
 
 export interface MixFlags {

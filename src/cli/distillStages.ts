@@ -121,23 +121,26 @@ export async function trainPolicy(choice: PolicyChoice): Promise<boolean> {
   });
 }
 
-/** How a model answers held-out problems, greedily. */
+/** How a model answers held-out problems, greedily, with each of these system prompts. @param systems null: none */
 export async function measureModel(
   model: string,
   evaluation: NonNullable<PolicyChoice["evaluation"]>,
+  systems: readonly (string | null)[],
   maxNewTokens: number,
   threads: number | undefined,
-): Promise<Accuracy> {
+): Promise<Accuracy[]> {
   const { askedProblems, problemAccuracy } = await import("../posttrain/grpo/problems.js");
   const { openEngine } = await import("./engine.js");
   await using engine = await openEngine(model, { ...(threads === undefined ? {} : { threads }), maxBatch: 64 });
   const { tokenizer } = engine;
   if (!tokenizer) throw new RangeError(`${model}: no tokenizer.json: it cannot be asked in words`);
-  return await problemAccuracy(
-    engine,
-    askedProblems(tokenizer, "heldout", evaluation.count, evaluation.choice),
-    maxNewTokens,
-  );
+  const { count, choice } = evaluation;
+  const measured: Accuracy[] = [];
+  for (const system of systems) {
+    const asked = askedProblems(tokenizer, "heldout", count, choice, system);
+    measured.push(await problemAccuracy(engine, asked, maxNewTokens));
+  }
+  return measured;
 }
 
 /** A stage goes on where it was stopped; where there is none, it begins. */

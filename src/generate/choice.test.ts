@@ -120,6 +120,13 @@ test("a stop token ends it, is not counted, and cannot come before minTokens", (
   expect(step(later, tenths())).toMatchObject([{ type: "finish", stoppedBy: 3, completionTokens: 2 }]);
 });
 
+test("a draw is wished for no place before minTokens: it would not know that no stop token may come there", () => {
+  const choice = numbers({ minTokens: 2, sampling: { temperature: 0.5 } });
+  expect([0, 1, 2].map((ahead) => choice.wish(ahead)?.temperature)).toEqual([undefined, undefined, 0.5]);
+  step(choice, tenths());
+  expect([0, 1].map((ahead) => choice.wish(ahead)?.temperature)).toEqual([undefined, 0.5]);
+});
+
 test("maxTokens ends it with its last token", () => {
   const choice = numbers({ maxTokens: 2 }, { stopIds: new Set() });
   expect(step(choice, tenths()).map(({ type }) => type)).toEqual(["token"]);

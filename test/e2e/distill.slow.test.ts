@@ -63,13 +63,24 @@ test.each([
 
 test("the examples of the help run one after the other as they are printed", async () => {
   const ran: string[] = [];
-  for (const step of ["prompts", "forms", "sample", "score", "select", "generate-chat", "review", "mix", "report"]) {
+  for (const step of [
+    "prompts",
+    "forms",
+    "sample",
+    "score",
+    "select",
+    "pairs",
+    "generate-chat",
+    "review",
+    "mix",
+    "report",
+  ]) {
     const { stdout } = await fathom(["distill", step, "--help"]);
     const examples = stdout.slice(stdout.lastIndexOf("Example")).replaceAll("\\\n", " ").split("\n").slice(1);
     for (const example of examples) {
       const words = example.trim().split(/\s+/);
       // Endpoints are not here, a review needs a terminal, and fine-tuning has its own tests.
-      const isLeftOut = words.some((word) => word.startsWith("http:")) || words[1] === "sft";
+      const isLeftOut = words.some((word) => word.startsWith("http:")) || ["sft", "reward"].includes(words[1] ?? "");
       if (words[0] !== "fathom" || isLeftOut || example.trim() === "fathom distill review distilled") continue;
       // An untrained model has nothing right to select.
       if (words[2] === "score") await plantRight(at("distilled"));
@@ -79,12 +90,12 @@ test("the examples of the help run one after the other as they are printed", asy
     }
   }
   expect(ran).toEqual([
-    ...["distill prompts", "distill forms", "distill sample", "distill score", "distill select"],
+    ...["distill prompts", "distill forms", "distill sample", "distill score", "distill select", "distill pairs"],
     ...["data generate", "distill generate-chat", "distill review", "distill mix", "distill report"],
   ]);
 });
 
-/** Puts the right answers among the candidates, as a better model would have given them. */
+/** Puts right answers among the candidates, as a better model would have given them: every second one. */
 async function plantRight(directory: string): Promise<void> {
   const { problemOf } = await import("../../src/posttrain/distill/problemPrompts.js");
   const { readPrompts } = await import("../../src/posttrain/distill/records.js");
@@ -94,10 +105,12 @@ async function plantRight(directory: string): Promise<void> {
     .trimEnd()
     .split("\n")
     .map((line) => {
-      const candidate = JSON.parse(line) as { prompt_id: string };
+      const candidate = JSON.parse(line) as { prompt_id: string; sample_index: number };
+      const wrong = { ...candidate, finish_reason: "stop" };
+      if (candidate.sample_index % 2 > 0) return JSON.stringify(wrong);
       const prompt = asked.get(candidate.prompt_id);
       const completion = (prompt && problemOf(prompt)?.solution) ?? "";
-      return JSON.stringify({ ...candidate, completion, finish_reason: "stop", token_count: completion.length });
+      return JSON.stringify({ ...wrong, completion, token_count: completion.length });
     });
   writeFileSync(path, `${right.join("\n")}\n`);
 }
@@ -135,7 +148,8 @@ test("a run of all steps is interrupted, goes on, and ends with a student; with 
     report: { selection: { domains: { math: {} } } },
   });
   const accuracy = result.accuracy as Readonly<Record<string, object>>;
-  expect(Object.keys(accuracy)).toEqual(["expert", "policy", "student"]);
+  expect(Object.keys(accuracy)).toEqual(["expert", "expertReflecting", "policy", "policyReflecting", "student"]);
+  expect(accuracy.expertReflecting).not.toEqual(accuracy.expert);
   // What reinforcement learning measured at its end, in the process that trained.
   const events = readFileSync(join(directory, "expert-rl", "metrics.jsonl"), "utf8")
     .trimEnd()

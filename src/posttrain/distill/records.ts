@@ -17,6 +17,8 @@ export const files = {
   forms: "forms.jsonl",
   candidates: "candidates.jsonl",
   selected: "selected.jsonl",
+  /** A right and a wrong answer, for a reward model or DPO. */
+  pairs: "pairs.jsonl",
   /** A chat model's answers to general questions, of the same kind as candidates. */
   chat: "chat.jsonl",
   review: "review.jsonl",

@@ -6,6 +6,7 @@ import { isObject, readJson } from "../../files/json.js";
 import type { PromptsReport } from "./collect.js";
 import type { FormsReport } from "./forms.js";
 import type { MixReport } from "./mix.js";
+import type { PairsReport } from "./pairs.js";
 import { files } from "./records.js";
 import type { ReviewTally } from "./review.js";
 import type { SelectionReport } from "./select.js";
@@ -16,11 +17,20 @@ export interface DistillReport {
   readonly prompts: PromptsReport | null;
   readonly forms: FormsReport | null;
   readonly selection: SelectionReport | null;
+  readonly pairs: PairsReport | null;
   readonly review: ReviewTally | null;
   readonly sft: MixReport | null;
 }
 
-const empty: DistillReport = { version: 1, prompts: null, forms: null, selection: null, review: null, sft: null };
+const empty: DistillReport = {
+  version: 1,
+  prompts: null,
+  forms: null,
+  selection: null,
+  pairs: null,
+  review: null,
+  sft: null,
+};
 
 /** @throws RangeError for a file that is none */
 export function readReport(directory: string): DistillReport {

@@ -13,6 +13,7 @@ import { formatProblem } from "./format.js";
 import { type FormReason, type FormsReport, problemForms, teacherForms } from "./forms.js";
 import { JsonLog, readLog } from "./jsonLog.js";
 import { type MixOptions, type MixReport, mixRecords } from "./mix.js";
+import { type PairsReport, writePairs } from "./pairs.js";
 import {
   asCandidate,
   type Candidate,
@@ -96,6 +97,15 @@ export async function teacherFormsStep(
   return writeForms(directory, prompts.length, records, dropped);
 }
 
+/** The system prompt of form B, as the expert was taught it; null if no form has one. */
+export async function systemOfForms(directory: string): Promise<string | null> {
+  for await (const { value } of readLog(join(directory, files.forms))) {
+    const [first] = (value as Partial<SftRecord>).messages ?? [];
+    if (first?.role === "system") return first.content;
+  }
+  return null;
+}
+
 /** Replaces the selected records. @throws as `selectCandidates` */
 export async function selectStep(directory: string, options: SelectOptions): Promise<SelectionReport> {
   const path = join(directory, files.candidates);
@@ -103,6 +113,14 @@ export async function selectStep(directory: string, options: SelectOptions): Pro
   updateReport(directory, { selection: selection.report });
   writeSelected(join(directory, files.selected), path, selection);
   return selection.report;
+}
+
+/** Replaces the pairs of right and wrong answers. @throws as `writePairs` */
+export async function pairsStep(directory: string, perPrompt: number): Promise<PairsReport> {
+  const [target, candidates] = [join(directory, files.pairs), join(directory, files.candidates)];
+  const report = await writePairs(target, candidates, reasoningPrompts(directory), perPrompt);
+  updateReport(directory, { pairs: report });
+  return report;
 }
 
 /** Replaces the data set. @throws as `mixRecords` */

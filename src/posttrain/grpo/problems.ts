@@ -19,19 +19,21 @@ export interface AskedProblem {
   readonly ids: Int32Array;
 }
 
-/** Problems of the families in turn, as chats without a system message, ending where the answer begins. */
+/** Problems of the families in turn, as chats that end where the answer begins. @param system none: there is no system message */
 export function askedProblems(
   tokenizer: Tokenizer,
   split: "train" | "heldout",
   count: number,
   { families, level, phrasing, seed }: ProblemChoice,
+  system: string | null = null,
 ): AskedProblem[] {
+  const before = system === null ? [] : [{ role: "system", content: system }];
   return Array.from({ length: count }, (_, i) => {
     const family = families[i % families.length];
     if (family === undefined) throw new RangeError("no family of problems was named");
     const index = Math.floor(i / families.length);
     const problem = problemAt(family, split, seed, index, level ?? undefined, phrasing);
-    const messages = [{ role: "user", content: problem.prompt }];
+    const messages = [...before, { role: "user", content: problem.prompt }];
     return { problem, ids: encodeChat(tokenizer, messages, { addGenerationPrompt: true }) };
   });
 }
