@@ -29,6 +29,7 @@ interface RunFlags extends RuleFlags {
   readonly length?: number;
   readonly rlSteps?: number;
   readonly rlLearningRate?: number;
+  readonly rlWarmupSteps?: number;
   readonly rlPrompts?: number;
   readonly group?: number;
   readonly temperature?: number;
@@ -60,6 +61,7 @@ export function distillRunCommand(): Command {
     .addOption(integerOption("--length <tokens>", "most tokens of a record (default 2048)", 2, 2 ** 24))
     .addOption(integerOption("--rl-steps <n>", "steps of reinforcement learning (default 100), 0 = none", 0, 2 ** 31))
     .addOption(numberOption("--rl-learning-rate <x>", "its learning rate (default 0.000001)", 0, 1))
+    .addOption(integerOption("--rl-warmup-steps <n>", "steps until it is reached (default 0)", 0, 2 ** 31))
     .addOption(integerOption("--rl-prompts <n>", "questions a step (default 16)", 1, 2 ** 20))
     .addOption(integerOption("--group <n>", "answers to each question of a step (default 8)", 2, 128))
     .addOption(
@@ -192,6 +194,7 @@ async function allSteps(
       ...common,
       base: expert,
       learningRate: flags.rlLearningRate ?? 1e-6,
+      warmupSteps: flags.rlWarmupSteps ?? 0,
       steps: rlSteps,
       promptsPerStep: flags.rlPrompts ?? 16,
       groupSize: flags.group ?? 8,

@@ -52,6 +52,7 @@ async function supervised(
 }
 
 export interface PolicyChoice extends StageChoice {
+  readonly warmupSteps: number;
   readonly steps: number;
   readonly promptsPerStep: number;
   readonly groupSize: number;
@@ -74,7 +75,7 @@ export async function trainPolicy(choice: PolicyChoice): Promise<boolean> {
   const { stageSettings } = await import("./stageOptions.js");
   const { inStage } = await import("./stageSession.js");
   const prompts = reasoningPrompts(choice.directory);
-  const asked = stageFlags(choice, stageFolders.policy);
+  const asked = { ...stageFlags(choice, stageFolders.policy), warmupSteps: choice.warmupSteps };
   await using rules = await openRules(choice.rules, prompts);
   return await inStage(asked, "grpo", async (flags, { directory, config, tokenizer }, session) => {
     const defaults = defaultStageSettings(config);

@@ -48,6 +48,21 @@ const lines = (): Candidate[] =>
     .split("\n")
     .map((line) => JSON.parse(line) as Candidate);
 
+test("many answers at once are no leak, though each listens for the end", async () => {
+  const warned: Error[] = [];
+  const onWarning = (warning: Error): unknown => warned.push(warning);
+  process.on("warning", onWarning);
+  try {
+    const expert = new ScriptedExpert({ write, delay: () => 1 }, 60);
+    expect(await sample(expert, 20)).toMatchObject({ done: 60 });
+    expect(expert.mostRunning).toBe(60);
+    await new Promise(setImmediate);
+    expect(warned).toEqual([]);
+  } finally {
+    process.off("warning", onWarning);
+  }
+});
+
 test("each sample has its own seed, and what it was asked is in its record", async () => {
   const expert = new ScriptedExpert({ write });
   expect(await sample(expert, 2, {}, "Think.")).toMatchObject({ done: 6, wanted: 6, written: 6, isStopped: false });

@@ -3,6 +3,7 @@
  * another run asks for the same; what is answered is kept at once, in an order that does not depend on when it was. post-training.md 2.4.
  */
 import { createHash } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import type { Expert } from "./expert.js";
 import { readLog } from "./jsonLog.js";
 import { OrderedLog } from "./orderedLog.js";
@@ -101,6 +102,7 @@ export async function eachInWindow(
   const places = new Map(order.map((id, place) => [id, place]));
   const failed = new AbortController();
   const both = AbortSignal.any([signal, failed.signal]);
+  setMaxListeners(2 * atOnce + 10, both); // Each call listens.
   let taken = 0;
   let wake: (() => void)[] = [];
   const worker = async (): Promise<void> => {
