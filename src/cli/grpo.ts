@@ -5,7 +5,7 @@ import { type AdapterFlags, withAdapterOptions } from "./adapterOptions.js";
 import { withReadingOptions } from "./dataReading.js";
 import { addPolicyOptions, type PolicyFlags } from "./grpoOptions.js";
 import type { QuestionFlags } from "./grpoQuestions.js";
-import { act, grouped, integerOption, type Outcome, repeated, table } from "./output.js";
+import { act, grouped, integerOption, numberOption, type Outcome, repeated, table } from "./output.js";
 import { addStageOptions, type StageFlags } from "./stageOptions.js";
 
 export interface GrpoFlags extends StageFlags, AdapterFlags, PolicyFlags, QuestionFlags {}
@@ -18,6 +18,15 @@ export function grpoCommand(): Command {
       "--data <path>",
       "prompts with columns for the rewards: JSONL, JSON, CSV, Parquet; may be repeated",
       repeated,
+    )
+    .option("--validation-data <path>", "measure on these prompts, as --data; may be repeated", repeated)
+    .addOption(
+      numberOption(
+        "--validation-fraction <x>",
+        "share of --data to measure on instead of learning (default 0)",
+        0,
+        0.9,
+      ),
     )
     .option(
       "--reward <name>",
@@ -47,7 +56,9 @@ export function grpoCommand(): Command {
     .option("--problems <family>", "ask problems made here: add-subtract, dates, ...; may be repeated", repeated)
     .addOption(integerOption("--level <n>", "one level of them alone, from 1 (default: all in turn)", 1, 9))
     .option("--plain", "one form of question per kind, for very small models")
-    .addOption(integerOption("--eval-problems <n>", "held-out problems to measure on (default 200), 0 = none", 0, 1000))
+    .addOption(
+      integerOption("--eval-problems <n>", "most held-out questions to measure on (default 200), 0 = none", 0, 1000),
+    )
     .addHelpText(
       "after",
       `
@@ -85,7 +96,7 @@ export async function runGrpo(given: GrpoFlags, deadline?: number): Promise<Outc
       settings,
       options,
       tokenizer,
-      records: flags.data ? filesOf(flags.data) : [],
+      records: flags.data ? filesOf([...flags.data, ...(flags.validationData ?? [])]) : [],
       asked: { ...flags },
       grid: session.grid,
       resumeFrom: session.resumeFrom?.path ?? null,

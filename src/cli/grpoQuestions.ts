@@ -1,5 +1,6 @@
 /** What `fathom grpo` asks, and how answers are scored: problems made here by their own rule, or prompts of files by reward functions. */
 import type { LanguageModel } from "../generate/languageModel.js";
+import type { PromptItem } from "../posttrain/data/chatData.js";
 import type { GrpoOptions } from "../posttrain/grpo/options.js";
 import type { Scorer } from "../posttrain/grpo/scoring.js";
 import type { Combination } from "../posttrain/reward/combine.js";
@@ -11,6 +12,8 @@ import { grouped, say } from "./output.js";
 
 export interface QuestionFlags extends ReadingFlags {
   readonly data?: readonly string[];
+  readonly validationData?: readonly string[];
+  readonly validationFraction?: number;
   readonly reward?: readonly string[];
   readonly rewardWeights?: readonly number[];
   readonly combination?: Combination;
@@ -22,6 +25,8 @@ export interface QuestionFlags extends ReadingFlags {
   readonly plain?: boolean;
   readonly evalProblems?: number;
 }
+
+const defaultEvalProblems = 200;
 
 export interface Questions {
   readonly prompts: readonly { readonly ids: Int32Array }[];
@@ -38,6 +43,9 @@ export async function questionsOf(
   options: GrpoOptions,
 ): Promise<Questions> {
   if (flags.problems && flags.data) throw new RangeError("--problems and --data: give one of them");
+  if (flags.problems && (flags.validationData || flags.validationFraction !== undefined)) {
+    throw new RangeError("--validation-data and --validation-fraction go with --data; --problems hold out their own");
+  }
   if (flags.problems) return problemQuestions(flags, flags.problems, tokenizer, settings, options);
   if (!flags.data) throw new RangeError("give questions to ask: --problems FAMILY, or --data FILE with --reward NAME");
   if (!flags.reward) throw new RangeError("--data: say how answers are scored: --reward NAME, or a file of your own");
@@ -67,7 +75,7 @@ async function problemQuestions(
     );
   }
   const asked = askedProblems(tokenizer, "train", Math.max(4096, options.steps * options.promptsPerStep), choice);
-  const heldOut = askedProblems(tokenizer, "heldout", flags.evalProblems ?? 200, choice);
+  const heldOut = askedProblems(tokenizer, "heldout", flags.evalProblems ?? defaultEvalProblems, choice);
   return {
     prompts: asked,
     scorer: problemScorer(asked),
@@ -91,25 +99,44 @@ async function dataQuestions(
   const { rewardScorer } = await import("../posttrain/grpo/rewardScorer.js");
   const { needsSandbox, openRewards } = await import("../posttrain/reward/openRewards.js");
   const { openSandbox } = await import("../sandbox/sandbox.js");
+  const { heldOutScores } = await import("../posttrain/grpo/heldOut.js");
+  const { splitByPrompt } = await import("../posttrain/data/splitRecords.js");
   // Rows of plain prompts are questions of a chat here, unless they are said to be text.
   const read = { plainAs: "chat", ...readingOf(flags) } as const;
   const limits = { maxLength: settings.maxLength, overlong: "drop" } as const;
-  const { items, report } = await loadPrompts({ paths, tokenizer, read, ...limits });
-  say(`data: ${grouped(report.records)} prompts, ${report.dropped.overlong} of them longer than --length and left out`);
+  const load = (from: readonly string[]): ReturnType<typeof loadPrompts> =>
+    loadPrompts({ paths: from, tokenizer, read, ...limits });
+  const { items, keys, report } = await load(paths);
+  const fraction = flags.validationData ? 0 : (flags.validationFraction ?? 0);
+  const split = splitByPrompt(
+    items,
+    ({ record }) => keys[record] ?? "",
+    () => 1,
+    { fraction, seed: settings.seed },
+  );
+  const apart = flags.validationData ? (await load(flags.validationData)).items : split.validation;
+  const heldOut = apart.slice(0, flags.evalProblems ?? defaultEvalProblems);
+  say(
+    `data: ${grouped(report.records)} prompts, ${report.dropped.overlong} of them longer than --length and left out; ` +
+      `${grouped(split.training.length)} to ask, ${grouped(heldOut.length)} held out`,
+  );
   const sandbox =
     flags.confirmRunUnsafeCode && needsSandbox(rewards) ? await openSandbox({ runUnsafeCode: true }) : null;
   const context = { column: flags.answerColumn ?? null, maxLength: options.rollout.maxTokens, sandbox };
   const opened = await openRewards(rewards, context, flags.rewardWeights ?? null);
-  return {
-    prompts: items,
-    scorer: rewardScorer(opened.rewards, items, tokenizer, {
+  const scorerOf = (prompts: readonly PromptItem[]): Scorer =>
+    rewardScorer(opened.rewards, prompts, tokenizer, {
       combination: flags.combination ?? "sum-then-normalize",
       onFailure: flags.onRewardFailure ?? "stop",
       onFailures: (failures) => {
         for (const { reward, message, count } of failures) say(`reward ${reward}: ${message} (${count} answers)`);
       },
-    }),
-    evaluate: null,
+    });
+  const scorer = scorerOf(heldOut);
+  return {
+    prompts: split.training,
+    scorer: scorerOf(split.training),
+    evaluate: heldOut.length === 0 ? null : (model) => heldOutScores(model, heldOut, scorer, options.rollout),
     close: async () => {
       await opened.close();
       await sandbox?.close();

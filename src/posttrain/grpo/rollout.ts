@@ -33,7 +33,7 @@ export interface Rollout {
   readonly promptIds: Int32Array;
   /** As sampled, the end-of-text token included where it was written. */
   readonly completionIds: Int32Array;
-  /** The sampler's log-probability of each of them, at its temperature. */
+  /** The sampler's log-probability of each of them, at its temperature; the model's where it is 0. */
   readonly logprobs: Float64Array;
   /** Without the end-of-text token. */
   readonly text: string;
@@ -82,7 +82,7 @@ async function group(
     n: groupSize,
     stop,
     logprobs: 0,
-    logprobTemperature: temperature,
+    logprobTemperature: temperature === 0 ? 1 : temperature, // A greedy answer has none of its own.
     trace: options.traces ?? false,
   };
   const texts = answers.map(() => "");
