@@ -41,7 +41,7 @@ const preset = "tiny";
 export function quickstartCommand(): Command {
   const command = new Command("quickstart")
     .description("Train a small DeepSeek-V3 on text of this machine and see what it learned.")
-    .addOption(numberOption("--minutes <n>", "for all stages together (default 11)", 0.5, 1e5))
+    .addOption(numberOption("--minutes <n>", "for all stages together (default 10)", 0.5, 1e5))
     .option("--data <path>", "text of your own: files, folders, patterns; may be repeated", repeated)
     .option("--out <dir>", "the run directory (default runs/quickstart)")
     .addOption(threadsOption())
@@ -61,7 +61,7 @@ async function quickstart(flags: Flags): Promise<Outcome> {
   }
   const begun = performance.now();
   const { align, alignmentSeconds } = await import("./quickstartAlignment.js");
-  const minutes = flags.minutes ?? 11;
+  const minutes = flags.minutes ?? 10;
   const { parseDataSources } = await import("../data/sources.js");
   const { loadPreset } = await import("../model/presets.js");
   const { printer } = await import("./progress.js");
