@@ -90,6 +90,9 @@ export const deepSeekChatTemplate = `
 {%- if ns.is_tool %}{{- '<｜tool▁outputs▁end｜>' }}{% endif %}
 {%- if add_generation_prompt and not ns.is_tool %}{{- '<｜Assistant｜>' }}{% endif %}`;
 
+/** Reading one takes longer than rendering a short conversation, and most programs have one. */
+let lastRead: { readonly source: string; readonly template: Template } | null = null;
+
 /**
  * A template ready to render many conversations. Templates may use `raise_exception` and `strftime_now`.
  * @throws RangeError when the source is no valid template; when rendering, for messages it refuses
@@ -97,7 +100,9 @@ export const deepSeekChatTemplate = `
 export function compileChatTemplate(
   source: string,
 ): (messages: readonly ChatMessage[], options?: ChatOptions) => string {
-  const template = explained("cannot be read", () => new Template(source));
+  const template =
+    lastRead?.source === source ? lastRead.template : explained("cannot be read", () => new Template(source));
+  lastRead = { source, template };
   return (messages, options = {}) => {
     checkMessages(messages);
     const variables = {
