@@ -1,5 +1,6 @@
 /** `fathom reward`: trains a model to score answers. */
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import type { Pooling } from "../model/valueHead.js";
 import type { Calibration, ValidationEvent } from "../train/events.js";
 import { act, grouped, numberOption, type Outcome, table } from "./output.js";
 import { addPreferenceOptions, defaultBatch, type PreferenceFlags, preferenceData } from "./preferenceOptions.js";
@@ -8,6 +9,7 @@ interface RewardFlags extends PreferenceFlags {
   readonly centring?: number;
   readonly margin?: number;
   readonly bias?: boolean;
+  readonly pooling?: Pooling;
 }
 
 const rates = { learningRate: 1e-4, minLearningRate: 1e-5 };
@@ -31,6 +33,12 @@ export function rewardCommand(): Command {
       numberOption("--margin <x>", "lead of chosen answers, where the data has no margin (default 0)", 0, 1000),
     )
     .option("--bias", "give the head a bias, for data with labels")
+    .addOption(
+      new Option(
+        "--pooling <how>",
+        "score of the last token, or the sum of a value for each token of the answer, which learns from fewer pairs (default last)",
+      ).choices(["last", "sum"]),
+    )
     .addHelpText(
       "after",
       `
@@ -71,6 +79,7 @@ async function run(given: RewardFlags): Promise<Outcome> {
         centring: flags.centring ?? defaultRewardLoss.centring,
         margin: flags.margin ?? defaultRewardLoss.margin,
         hasBias: flags.bias ?? false,
+        pooling: flags.pooling ?? "last",
         epochs: flags.epochs ?? 1,
         itemsPerStep: flags.batch ?? defaultBatch,
       },

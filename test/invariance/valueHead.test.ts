@@ -7,14 +7,16 @@ import { loadValueHead, saveValueHead, valueHeadOf } from "../../src/checkpoint/
 import { inferenceBatch } from "../../src/model/batch.js";
 import type { DeepseekV3 } from "../../src/model/deepseekV3.js";
 import { noBalanceLoss } from "../../src/model/router.js";
-import { ValueHead } from "../../src/model/valueHead.js";
+import { type Pooling, poolings, ValueHead } from "../../src/model/valueHead.js";
 import { Tape } from "../../src/tensor/tape.js";
 import { smallConfig, smallModel, zeroGradients } from "./models.js";
 
 const sequences = [5, 9, 1, 7].map((length, r) => Int32Array.from({ length }, (_, i) => (7 * r + 5 * i * i + 3) % 61));
 
-function headOn(model: DeepseekV3, hasBias = true): ValueHead {
-  const head = new ValueHead(model, hasBias);
+const promptLengths = [2, 3, 0, 7]; // Of the last nothing is left: its last token stands for the answer.
+
+function headOn(model: DeepseekV3, pooling: Pooling = "last"): ValueHead {
+  const head = new ValueHead(model, { hasBias: true, pooling });
   head.weight.data.floats().forEach((_, i, values) => {
     values[i] = Math.sin(2 * i + 1);
   });
@@ -22,48 +24,63 @@ function headOn(model: DeepseekV3, hasBias = true): ValueHead {
   return head;
 }
 
-test("a score is the product of the head with the last token's normed state, to float32's rounding", async () => {
-  const model = smallModel(smallConfig());
-  const head = headOn(model);
-  using batch = inferenceBatch(model.arena, sequences);
-  using tape = new Tape(model.arena, { hasGrad: false });
-  const context = { kind: "prefill", batch, cache: null } as const;
-  const { normed } = await model.hidden(tape, batch.ids, context, batch.maxSequenceLength);
-  const states = normed.floats();
-  const { hiddenSize } = model.config;
-  const expected = [4, 13, 14, 21].map((row) =>
-    Array.from({ length: hiddenSize }, (_, i) => (states[row * hiddenSize + i] ?? 0) * Math.sin(2 * i + 1)).reduce(
-      (sum, each) => sum + each,
-      0.25,
-    ),
-  );
-  const scores = await head.scores(batch);
-  expect(scores).toHaveLength(4);
-  scores.forEach((score, i) => {
-    expect(score).toBeCloseTo(expected[i] ?? Number.NaN, 5);
-  });
-  model.free();
-});
-
-test("a score does not depend on what is beside it in the batch, to the bit, and a new head says 0", async () => {
-  const model = smallModel(smallConfig());
-  const head = headOn(model);
-  using together = inferenceBatch(model.arena, sequences);
-  const alone: number[] = [];
-  for (const sequence of sequences) {
-    using batch = inferenceBatch(model.arena, [sequence]);
-    alone.push(...(await head.scores(batch)));
-  }
-  expect([...(await head.scores(together))]).toEqual(alone);
-  expect([...(await new ValueHead(model, true).scores(together))]).toEqual([0, 0, 0, 0]);
-  model.free();
-});
-
-test.each([false, true])(
-  "the gradient of a loss of the scores is its central difference, in head and model (recompute %s)",
-  async (recompute) => {
+test.each([
+  ["last", [[4], [13], [14], [21]]],
+  ["sum", [[2, 3, 4], [8, 9, 10, 11, 12, 13], [14], [21]]],
+] as const)(
+  "a score is the product of the head with normed states (%s), to float32's rounding",
+  async (pooling, rows) => {
     const model = smallModel(smallConfig());
-    const head = headOn(model);
+    const head = headOn(model, pooling);
+    using batch = inferenceBatch(model.arena, sequences);
+    using tape = new Tape(model.arena, { hasGrad: false });
+    const context = { kind: "prefill", batch, cache: null } as const;
+    const { normed } = await model.hidden(tape, batch.ids, context, batch.maxSequenceLength);
+    const states = normed.floats();
+    const { hiddenSize } = model.config;
+    const valueAt = (row: number): number =>
+      Array.from({ length: hiddenSize }, (_, i) => (states[row * hiddenSize + i] ?? 0) * Math.sin(2 * i + 1)).reduce(
+        (sum, each) => sum + each,
+        0,
+      );
+    const expected = rows.map((own) => own.reduce((sum, row) => sum + valueAt(row), 0.25));
+    const scores = await head.scores({ batch, promptLengths });
+    expect(scores).toHaveLength(4);
+    scores.forEach((score, i) => {
+      expect(score).toBeCloseTo(expected[i] ?? Number.NaN, 5);
+    });
+    model.free();
+  },
+);
+
+test.each(poolings)(
+  "a score does not depend on what is beside it in the batch, to the bit, and a new head says 0 (%s)",
+  async (pooling) => {
+    const model = smallModel(smallConfig());
+    const head = headOn(model, pooling);
+    using batch = inferenceBatch(model.arena, sequences);
+    const together = { batch, promptLengths };
+    const alone: number[] = [];
+    for (const [i, sequence] of sequences.entries()) {
+      using own = inferenceBatch(model.arena, [sequence]);
+      alone.push(...(await head.scores({ batch: own, promptLengths: promptLengths.slice(i, i + 1) })));
+    }
+    expect([...(await head.scores(together))]).toEqual(alone);
+    expect([...(await new ValueHead(model, { hasBias: true, pooling }).scores(together))]).toEqual([0, 0, 0, 0]);
+    model.free();
+  },
+);
+
+test.each([
+  ["last", false],
+  ["last", true],
+  ["sum", false],
+  ["sum", true],
+] as const)(
+  "the gradient of a loss of the scores is its central difference, in head and model (%s, recompute %s)",
+  async (pooling, recompute) => {
+    const model = smallModel(smallConfig());
+    const head = headOn(model, pooling);
     model.weights.createGrads();
     using batch = inferenceBatch(model.arena, sequences);
     // A loss that binds the scores together, as pairs do.
@@ -71,11 +88,11 @@ test.each([false, true])(
       const [a = 0, b = 0, c = 0, d = 0] = Array.from(scores);
       return Math.log1p(Math.exp(b - a)) + c * c + 0.5 * c * d;
     };
-    const total = async (): Promise<number> => lossOf(await head.scores(batch)) / 3;
+    const total = async (): Promise<number> => lossOf(await head.scores({ batch, promptLengths })) / 3;
     zeroGradients(model);
     using tape = new Tape(model.arena, { hasGrad: true, recompute });
     const weights = { globalTargets: 3, globalSequences: 1, mtp: 0, balance: noBalanceLoss };
-    const losses = await head.losses(tape, batch, weights, (scores) => {
+    const losses = await head.losses(tape, { batch, promptLengths }, weights, (scores) => {
       const [a = 0, b = 0, c = 0, d = 0] = scores;
       const slope = 1 / (1 + Math.exp(a - b));
       return { loss: lossOf(scores), gradients: [-slope, slope, 2 * c + 0.5 * d, 0.5 * c] };
@@ -129,14 +146,14 @@ test("a saved head is read back to the bit; another model's, and a file with ano
   const head = headOn(model);
   saveValueHead(head, folder);
   expect(valueHeadOf(folder)).toEqual({ hasBias: true });
-  const read = new ValueHead(model, true);
+  const read = new ValueHead(model, { hasBias: true });
   loadValueHead(read, folder);
   expect([...read.weight.data.floats()]).toEqual([...head.weight.data.floats()]);
   expect(read.bias?.data.floats()[0]).toBe(0.25);
-  expect(() => loadValueHead(new ValueHead(model, false), folder)).toThrow(
+  expect(() => loadValueHead(new ValueHead(model, { hasBias: false }), folder)).toThrow(
     "holds value_head.weight, value_head.bias, expected value_head.weight",
   );
-  expect(() => loadValueHead(new ValueHead(other, true), folder)).toThrow(
+  expect(() => loadValueHead(new ValueHead(other, { hasBias: true }), folder)).toThrow(
     "value_head.weight is [1, 24], expected [1, 30]",
   );
   writeFileSync(join(folder, "value_head.safetensors"), "no");

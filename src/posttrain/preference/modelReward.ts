@@ -4,22 +4,22 @@
  */
 import type { RecordMessage } from "../data/records.js";
 import { type RewardFunction, type RewardSample, textWithThought } from "../reward/reward.js";
-import type { RewardModel } from "./rewardModel.js";
+import type { RewardModel, ScoredAnswer } from "./rewardModel.js";
 
 /** Scores as they are: a group's advantages know differences alone. @throws RangeError for an answer longer than the reward model */
 export function modelReward(model: RewardModel): RewardFunction {
-  return async (samples) => Array.from(await model.score(samples.map((sample) => idsOf(model, sample))));
+  return async (samples) => Array.from(await model.score(samples.map((sample) => answerOf(model, sample))));
 }
 
-function idsOf(model: RewardModel, sample: RewardSample): Int32Array {
+function answerOf(model: RewardModel, sample: RewardSample): ScoredAnswer {
   const { prompt, messages, completionText, finishReason } = sample;
   const said = [{ role: "assistant", content: textWithThought(sample), weight: 1 }] as const;
-  const ids =
+  const answer =
     messages.length > 0
       ? model.encode({ form: "messages", messages: messages.map(asked) }, { form: "messages", messages: said })
       : model.encodeText(prompt, completionText);
-  const hasEnd = ids.at(-1) === model.tokenizer.eosTokenId;
-  return finishReason === "length" && hasEnd ? ids.subarray(0, -1) : ids;
+  const hasEnd = answer.ids.at(-1) === model.tokenizer.eosTokenId;
+  return finishReason === "length" && hasEnd ? { ...answer, ids: answer.ids.subarray(0, -1) } : answer;
 }
 
 function asked({ role, content }: RewardSample["messages"][number]): RecordMessage {

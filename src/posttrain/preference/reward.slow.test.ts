@@ -39,7 +39,7 @@ test("held-out pairs are in order 85 times of 100 and more, and the scores say h
   const validation = split.validation.map(({ item }) => item);
   expect(validation).toHaveLength(138);
   const settings = { learningRate: 3e-3, minLearningRate: 3e-4, shape: "cosine", microBatchTokens: 512 } as const;
-  const options = { epochs: 30, itemsPerStep: 32, hasBias: false, centring: 0.01, margin: 0 };
+  const options = { epochs: 30, itemsPerStep: 32, hasBias: false, pooling: "last", centring: 0.01, margin: 0 } as const;
   const { validations } = await told(
     reward({ ...(await stageInput(place, "ranks", settings)), options, items, validation }),
   );

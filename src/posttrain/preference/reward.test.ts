@@ -34,7 +34,14 @@ const items: readonly RewardItem[] = [
 ];
 const heldOut = [pair(9), pair(12), { ...answer(10, 2, 3), isDesirable: true }];
 
-const options: RewardOptions = { epochs: 5, itemsPerStep: 4, hasBias: false, centring: 0.01, margin: 0 };
+const options: RewardOptions = {
+  epochs: 5,
+  itemsPerStep: 4,
+  hasBias: false,
+  pooling: "last",
+  centring: 0.01,
+  margin: 0,
+};
 const settings = { learningRate: 3e-3, minLearningRate: 3e-3, saveEvery: 4, validateEvery: 3 };
 
 let place: StagePlace;
@@ -48,59 +55,71 @@ async function input(run: string, changes: Partial<RewardInput> = {}): Promise<R
 }
 
 describe("the reward stage", () => {
-  test("starts at ln 2 and learns the order; its checkpoint is a model with a head, and scores as in training", async () => {
-    const given = await input("learns", { options: { ...options, epochs: 8 } });
-    const { steps, validations } = await told(reward(given));
-    expect(steps).toHaveLength(16); // 64 items, 4 a step
-    expect(steps[0]?.loss).toBeCloseTo(Math.LN2, 12);
-    expect(steps[0]?.preference?.scores).toEqual({ mean: 0, min: 0, max: 0 });
-    const last = steps.at(-1);
-    expect(last?.loss).toBeLessThan(0.5 * Math.LN2);
-    expect(last?.preference?.rewards.accuracy).toBe(1);
-    expect(validations.map(({ step }) => step)).toEqual([3, 6, 9, 12, 15, 16]);
-    const { preference, calibration, valAccuracy, lengthCorrelation } = validations.at(-1) ?? {};
-    expect(preference?.count).toBe(3);
-    expect(valAccuracy).toBe(preference?.rewards.accuracy);
-    expect(calibration?.bins.reduce((sum, { count }) => sum + count, 0)).toBe(3);
-    expect(lengthCorrelation).toBeTypeOf("number");
+  test.each(["last", "sum"] as const)(
+    "starts at ln 2 and learns the order; its checkpoint is a model with a head, and scores as in training (%s)",
+    async (pooling) => {
+      const given = await input(`learns-${pooling}`, { options: { ...options, pooling, epochs: 8 } });
+      const { steps, validations } = await told(reward(given));
+      expect(steps).toHaveLength(16); // 64 items, 4 a step
+      expect(steps[0]?.loss).toBeCloseTo(Math.LN2, 12);
+      expect(steps[0]?.preference?.scores).toEqual({ mean: 0, min: 0, max: 0 });
+      const last = steps.at(-1);
+      expect(last?.loss).toBeLessThan(0.5 * Math.LN2);
+      expect(last?.preference?.rewards.accuracy).toBe(1);
+      expect(validations.map(({ step }) => step)).toEqual([3, 6, 9, 12, 15, 16]);
+      const { preference, calibration, valAccuracy, lengthCorrelation } = validations.at(-1) ?? {};
+      expect(preference?.count).toBe(3);
+      expect(valAccuracy).toBe(preference?.rewards.accuracy);
+      expect(calibration?.bins.reduce((sum, { count }) => sum + count, 0)).toBe(3);
+      expect(lengthCorrelation).toBeTypeOf("number");
 
-    const checkpoint = join(given.run, "checkpoints/latest");
-    verifyManifest(checkpoint);
-    const manifest = JSON.parse(readFileSync(join(checkpoint, "manifest.json"), "utf8"));
-    expect(Object.keys(manifest.files)).toEqual(expect.arrayContaining(["value_head.safetensors", "reward.json"]));
-    const plain = openCheckpoint(checkpoint);
-    expect(plain.unexpected).toEqual([]);
-    plain.model.free();
-    using opened = openRewardModel(given.run, { microBatchTokens: 7 });
-    expect(opened.description).toEqual({ maxLength: place.settings.maxLength, centring: 0.01, margin: 0 });
-    const scores = await opened.score(heldOut.flatMap(answersOf).map(({ ids }) => ids));
-    expect(Math.min(...scores)).toBe(preference?.scores?.min);
-    expect(Math.max(...scores)).toBe(preference?.scores?.max);
-    await expect(opened.score([new Int32Array(65)])).rejects.toThrow("sequence 0 has 65 tokens, expected 1 to 64");
-    const ids = opened.encode({ form: "text", text: "a" }, { form: "text", text: "b" });
-    expect(Array.from(ids).at(-1)).toBe(tokenizer.eosTokenId);
-    expect(tokenizer.decode(ids.subarray(1, -1))).toBe("ab");
+      const checkpoint = join(given.run, "checkpoints/latest");
+      verifyManifest(checkpoint);
+      const manifest = JSON.parse(readFileSync(join(checkpoint, "manifest.json"), "utf8"));
+      expect(Object.keys(manifest.files)).toEqual(expect.arrayContaining(["value_head.safetensors", "reward.json"]));
+      const asModel = openCheckpoint(checkpoint);
+      expect(asModel.unexpected).toEqual([]);
+      asModel.model.free();
+      using opened = openRewardModel(given.run, { microBatchTokens: 7 });
+      expect(opened.description).toEqual({
+        maxLength: place.settings.maxLength,
+        centring: 0.01,
+        margin: 0,
+        pooling,
+      });
+      const scores = await opened.score(heldOut.flatMap(answersOf));
+      expect(Math.min(...scores)).toBe(preference?.scores?.min);
+      expect(Math.max(...scores)).toBe(preference?.scores?.max);
+      await expect(opened.score([{ ids: new Int32Array(65), promptLength: 1 }])).rejects.toThrow(
+        "sequence 0 has 65 tokens, expected 1 to 64",
+      );
+      const plain = opened.encode({ form: "text", text: "a" }, { form: "text", text: "b" });
+      expect(plain.ids.at(-1)).toBe(tokenizer.eosTokenId);
+      expect(tokenizer.decode(plain.ids.subarray(1, -1))).toBe("ab");
+      expect(plain.promptLength).toBe(2);
 
-    // As a reward: by its directory, with the ids that training had, and without the end where the answer was cut.
-    const { rewards, close } = await openRewards([`model:${given.run}`], {
-      column: null,
-      maxLength: 64,
-      sandbox: null,
-    });
-    expect(rewards.map(({ name }) => name)).toEqual([`model:${given.run}`]);
-    const chat = sampleOf("4", { messages: [{ role: "user", content: "2+2" }] });
-    const text = sampleOf("b", { prompt: `${tokenizer.bosToken}a` });
-    const samples = [chat, { ...chat, finishReason: "length" as const }, text];
-    const shown = opened.encode(
-      { form: "messages", messages: [{ role: "user", content: "2+2", weight: 0 }] },
-      { form: "messages", messages: [{ role: "assistant", content: "4", weight: 1 }] },
-    );
-    expect(shown).toHaveLength(8); // begin, user, three characters, assistant, one more, end
-    const expected = await opened.score([shown, shown.subarray(0, -1), ids]);
-    expect(await rewards[0]?.score(samples)).toEqual(Array.from(expected));
-    expect(new Set(expected).size).toBe(3);
-    await close();
-  });
+      // As a reward: by its directory, with the ids that training had, and without the end where the answer was cut.
+      const { rewards, close } = await openRewards([`model:${given.run}`], {
+        column: null,
+        maxLength: 64,
+        sandbox: null,
+      });
+      expect(rewards.map(({ name }) => name)).toEqual([`model:${given.run}`]);
+      const chat = sampleOf("4", { messages: [{ role: "user", content: "2+2" }] });
+      const text = sampleOf("b", { prompt: `${tokenizer.bosToken}a` });
+      const samples = [chat, { ...chat, finishReason: "length" as const }, text];
+      const shown = opened.encode(
+        { form: "messages", messages: [{ role: "user", content: "2+2", weight: 0 }] },
+        { form: "messages", messages: [{ role: "assistant", content: "4", weight: 1 }] },
+      );
+      expect(shown).toMatchObject({ promptLength: 6 });
+      expect(shown.ids).toHaveLength(8); // begin, user, three characters, assistant, one more, end
+      const expected = await opened.score([shown, { ...shown, ids: shown.ids.subarray(0, -1) }, plain]);
+      expect(await rewards[0]?.score(samples)).toEqual(Array.from(expected));
+      expect(new Set(expected).size).toBe(3);
+      await close();
+    },
+  );
 
   test("goes on to the bit where it was interrupted, the head's moments included", async () => {
     const biased = { ...options, hasBias: true };
@@ -112,6 +131,10 @@ describe("the reward stage", () => {
     expect(resumed.steps.map(timeless)).toEqual(straight.steps.slice(4).map(timeless));
     expect(checkpointHashes(stopped.run)).toEqual(checkpointHashes(join(place.folder, "straight")));
     const latest = join(stopped.run, "checkpoints/latest");
+    const otherwise = { ...biased, pooling: "sum" } as const;
+    await expect(told(reward(await input("otherwise", { base: latest, options: otherwise })))).rejects.toThrow(
+      "a reward model with pooling last cannot go on with sum; give --pooling last",
+    );
     const others = [pair(30), ...items.slice(1)];
     await expect(told(reward({ ...stopped, items: others, resumeFrom: latest }))).rejects.toThrow(
       "the records are not those that the run began with",
@@ -161,8 +184,8 @@ describe("the reward stage", () => {
     expect(() => openRewardModel(place.base)).toThrow("no value_head.safetensors: not a reward model");
     const given = await input("refused", { options: { ...options, centring: -1 } });
     await expect(told(reward(given))).rejects.toThrow("centring must be from 0 to 100, got -1");
-    const damaged = join(place.folder, "learns/checkpoints/latest/reward.json");
+    const damaged = join(place.folder, "learns-last/checkpoints/latest/reward.json");
     writeFileSync(damaged, '{"version":1,"maxLength":"long"}');
-    expect(() => openRewardModel(join(place.folder, "learns"))).toThrow("must be numbers");
+    expect(() => openRewardModel(join(place.folder, "learns-last"))).toThrow("must be numbers");
   });
 });

@@ -9,7 +9,7 @@ import { bestFitDecreasing } from "../../data/bestFit.js";
 import type { Communicator } from "../../distributed/communicator.js";
 import { inferenceBatch } from "../../model/batch.js";
 import type { DeepseekV3 } from "../../model/deepseekV3.js";
-import { ValueHead } from "../../model/valueHead.js";
+import { type Pooling, ValueHead } from "../../model/valueHead.js";
 import type { TrainEvent, TrainResult } from "../../train/events.js";
 import { type StepPlan, trainLoop, type Validation } from "../../train/loop.js";
 import { learningRateAt, valueAt } from "../../train/schedule.js";
@@ -18,7 +18,7 @@ import { lowestLoss, openStage, type StageInput, stageSchedule } from "../stage.
 import { EpochOrder, type EpochOrderState, hashSequences } from "./epochOrder.js";
 import { answersOf, isPair, type RewardItem, type RewardLossOptions, rewardLoss } from "./rewardLoss.js";
 import { lengthCorrelation, rewardCalibration, rewardMetrics } from "./rewardMetrics.js";
-import { groupScores, writeRewardDescription } from "./rewardModel.js";
+import { groupScores, readRewardDescription, writeRewardDescription } from "./rewardModel.js";
 
 export interface RewardOptions extends RewardLossOptions {
   readonly epochs: number;
@@ -26,6 +26,7 @@ export interface RewardOptions extends RewardLossOptions {
   readonly itemsPerStep: number;
   /** Give the head a bias; pairs, which know differences alone, do not need one. */
   readonly hasBias: boolean;
+  readonly pooling: Pooling;
 }
 
 export interface RewardInput extends Omit<StageInput, "adapter" | "beside" | "ownSettings" | "stage"> {
@@ -68,7 +69,7 @@ export async function* reward(input: RewardInput): AsyncGenerator<TrainEvent, Tr
     stage: name,
     ownSettings: { ...options },
     beside: (model) => {
-      const head = new ValueHead(model, options.hasBias);
+      const head = new ValueHead(model, options);
       made.head = head;
       return {
         save: (folder) => {
@@ -77,11 +78,19 @@ export async function* reward(input: RewardInput): AsyncGenerator<TrainEvent, Tr
             maxLength: settings.maxLength,
             centring: options.centring,
             margin: options.margin,
+            pooling: options.pooling,
           });
         },
         // A base without a head is one that was only fine-tuned.
         load: (folder) => {
-          if (input.resumeFrom !== null || valueHeadOf(folder)) loadValueHead(head, folder);
+          if (input.resumeFrom === null && !valueHeadOf(folder)) return;
+          const { pooling } = readRewardDescription(folder);
+          if (pooling !== options.pooling) {
+            throw new RangeError(
+              `${folder}: a reward model with pooling ${pooling} cannot go on with ${options.pooling}; give --pooling ${pooling}`,
+            );
+          }
+          loadValueHead(head, folder);
         },
       };
     },
@@ -178,6 +187,7 @@ function scoredBatch(
   options: RewardLossOptions,
 ): MicroBatch {
   const answers = items.flatMap(answersOf);
+  const promptLengths = answers.map(({ promptLength }) => promptLength);
   return {
     numTargets: answers.length,
     numSequences: answers.length,
@@ -187,7 +197,7 @@ function scoredBatch(
         answers.map(({ ids }) => ids),
       ),
     losses: (tape, batch, weights) =>
-      head.losses(tape, batch, weights, (own) => {
+      head.losses(tape, { batch, promptLengths }, weights, (own) => {
         places.forEach((place, i) => {
           scores[place] = own[i] ?? Number.NaN;
         });

@@ -12,12 +12,12 @@ import { isObject, readJson } from "../../files/json.js";
 import { openTokenizer } from "../../generate/openTokenizer.js";
 import { inferenceBatch } from "../../model/batch.js";
 import type { DeepseekV3 } from "../../model/deepseekV3.js";
-import { ValueHead } from "../../model/valueHead.js";
+import { type Pooling, poolings, ValueHead } from "../../model/valueHead.js";
 import type { ComputeDtype } from "../../tensor/dtype.js";
 import { joinIds } from "../../tokenizer/promptIds.js";
 import type { Tokenizer } from "../../tokenizer/tokenizer.js";
 import type { Passage } from "../data/records.js";
-import { ChatRenderer, type RenderOptions } from "../data/render.js";
+import { ChatRenderer, type RenderedAnswer, type RenderOptions } from "../data/render.js";
 import { inOrder } from "../supervisedLoss.js";
 import type { RewardLossOptions } from "./rewardLoss.js";
 
@@ -27,7 +27,12 @@ export const rewardFile = "reward.json";
 export interface RewardDescription extends RewardLossOptions {
   /** Most tokens of what it was trained on, prompt and answer together. */
   readonly maxLength: number;
+  /** Of which tokens a score is made. */
+  readonly pooling: Pooling;
 }
+
+/** An answer to score: ids of prompt and answer, with the token that ends the answer unless it was cut. */
+export type ScoredAnswer = Pick<RenderedAnswer, "ids" | "promptLength">;
 
 export function writeRewardDescription(directory: string, description: RewardDescription): void {
   writeFileAtomic(join(directory, rewardFile), `${JSON.stringify({ version: 1, ...description }, null, 1)}\n`);
@@ -49,11 +54,11 @@ export function openRewardModel(path: string, options: OpenRewardOptions = {}): 
   const head = valueHeadOf(directory);
   if (!head)
     throw new RangeError(`${directory}: no ${valueHeadName}: not a reward model, which \`fathom reward\` makes`);
-  const description = readDescription(join(directory, rewardFile));
+  const description = readRewardDescription(directory);
   const tokenizer = openTokenizer(directory, readConfig(directory));
   if (!tokenizer) throw new RangeError(`${directory}: no tokenizer.json`);
   const { model } = openCheckpoint(directory, { dtype: options.dtype });
-  const valueHead = new ValueHead(model, head.hasBias);
+  const valueHead = new ValueHead(model, { hasBias: head.hasBias, pooling: description.pooling });
   loadValueHead(valueHead, directory);
   return new RewardModel(model, valueHead, {
     tokenizer,
@@ -84,37 +89,36 @@ export class RewardModel implements Disposable {
     this.#microBatchTokens = microBatchTokens;
   }
 
-  /**
-   * A score of each sequence: of prompt and answer, with the token that ends the answer unless it was cut.
-   * @throws RangeError for an empty sequence, or one longer than the model
-   */
-  async score(sequences: readonly ArrayLike<number>[]): Promise<Float64Array> {
+  /** A score of each answer. @throws RangeError for no token at all, or more than the model takes */
+  async score(answers: readonly ScoredAnswer[]): Promise<Float64Array> {
     const { maxPositionEmbeddings: most } = this.#model.config;
-    const bad = sequences.findIndex(({ length }) => length < 1 || length > most);
+    const bad = answers.findIndex(({ ids: { length } }) => length < 1 || length > most);
     if (bad >= 0) {
-      throw new RangeError(`reward model: sequence ${bad} has ${sequences[bad]?.length} tokens, expected 1 to ${most}`);
+      throw new RangeError(
+        `reward model: sequence ${bad} has ${answers[bad]?.ids.length} tokens, expected 1 to ${most}`,
+      );
     }
     const scores: number[] = [];
-    const records = sequences.map((ids) => ({ ids }));
-    for (const group of inOrder(records, this.#microBatchTokens)) {
+    for (const group of inOrder(answers, this.#microBatchTokens)) {
       scores.push(...(await groupScores(this.#model, this.#head, group)));
     }
     return Float64Array.from(scores);
   }
 
-  /** The ids of a prompt with its answer, as they were rendered in training. @throws RangeError for what the chat template refuses */
-  encode(prompt: Passage, completion: Passage, render: Partial<RenderOptions> = {}): Int32Array {
+  /** A prompt with its answer, as they were rendered in training. @throws RangeError for what the chat template refuses */
+  encode(prompt: Passage, completion: Passage, render: Partial<RenderOptions> = {}): ScoredAnswer {
     const about = { path: "answer", row: 1, key: "", tools: [], columns: {}, unusedFields: [] };
     const record = { ...about, kind: "unpaired", prompt, completion, isDesirable: true } as const;
-    return new ChatRenderer(this.tokenizer, render).unpaired(record).ids;
+    return new ChatRenderer(this.tokenizer, render).unpaired(record);
   }
 
   /** The same of a prompt whose control tokens are spelled in it, and which needs no template. */
-  encodeText(prompt: string, completion: string): Int32Array {
+  encodeText(prompt: string, completion: string): ScoredAnswer {
     const { eosTokenId } = this.tokenizer;
     if (eosTokenId === null) throw new RangeError("reward model: the tokenizer has no end token");
     const before = this.tokenizer.encode(prompt, { allowSpecial: true });
-    return joinIds([before, this.tokenizer.encode(completion), [eosTokenId]]);
+    const ids = joinIds([before, this.tokenizer.encode(completion), [eosTokenId]]);
+    return { ids, promptLength: before.length };
   }
 
   [Symbol.dispose](): void {
@@ -122,25 +126,32 @@ export class RewardModel implements Disposable {
   }
 }
 
-/** Scores of sequences that go through the model together. */
+/** Scores of answers that go through the model together. */
 export async function groupScores(
   model: DeepseekV3,
   head: ValueHead,
-  group: readonly { readonly ids: ArrayLike<number> }[],
+  group: readonly ScoredAnswer[],
 ): Promise<Float32Array> {
   using batch = inferenceBatch(
     model.arena,
     group.map(({ ids }) => ids),
   );
-  return await head.scores(batch); // The batch is freed behind it.
+  const promptLengths = group.map(({ promptLength }) => promptLength);
+  return await head.scores({ batch, promptLengths }); // The batch is freed behind it.
 }
 
-function readDescription(path: string): RewardDescription {
+/** How the reward model of a checkpoint was trained. @throws RangeError for a file that is missing or none */
+export function readRewardDescription(directory: string): RewardDescription {
+  const path = join(directory, rewardFile);
   const json = readJson(path);
   if (!isObject(json) || json.version !== 1) throw new RangeError(`${path}: not of this program's version`);
-  const { maxLength, centring, margin } = json;
+  const { maxLength, centring, margin, pooling: given = "last" } = json;
   if (typeof maxLength !== "number" || typeof centring !== "number" || typeof margin !== "number") {
     throw new RangeError(`${path}: maxLength, centring and margin must be numbers`);
   }
-  return { maxLength, centring, margin };
+  const pooling = poolings.find((each) => each === given);
+  if (!pooling) {
+    throw new RangeError(`${path}: pooling is ${JSON.stringify(given)}, expected ${poolings.join(" or ")}`);
+  }
+  return { maxLength, centring, margin, pooling };
 }
