@@ -81,8 +81,9 @@ export function distillRunCommand(): Command {
 Options not given again are those of the beginning.
 
 Example, after fathom quickstart:
-  fathom distill run distilled --model runs/quickstart --family add-subtract --count 2000 --plain \\
-    --learning-rate 1e-3 --rl-learning-rate 2e-5 --rl-steps 20 --max-new-tokens 128`,
+  fathom distill run distilled --model runs/quickstart --family add-subtract --count 10000 --plain \\
+    --learning-rate 1.5e-3 --batch 24 --rl-learning-rate 1e-4 --rl-warmup-steps 10 --rl-prompts 32 --rl-steps 20 \\
+    --samples 2 --max-new-tokens 208`,
   );
   return act<RunFlags>(command, ([directory = ""], flags) =>
     inDirectory(directory, "nothing", (stoppable) => run(directory, flags, stoppable())),

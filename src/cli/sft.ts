@@ -119,6 +119,11 @@ export async function runSft(given: SftFlags, deadline?: number): Promise<Outcom
         `data: ${grouped(report.records)} records, ${grouped(report.tokens)} tokens, ${grouped(report.targets)} of them to learn; ` +
           `${overlong + lostTargets} records dropped, ${report.truncated} cut; ${grouped(validation.length)} held out`,
       );
+      if (overlong > 0) {
+        say(
+          `warning: ${grouped(overlong)} records are longer than ${settings.maxLength} tokens and left out: what only they teach is not learned`,
+        );
+      }
     }
     const epochs = flags.epochs ?? 2;
     const loader = new ChatLoader(split.training, {

@@ -1,7 +1,7 @@
 /**
  * The two samples that an expert is taught each problem by (DeepSeek-V3 report 5.1; post-training.md 2.2): A, the plain question with an ordinary,
  * concise answer; B, with a system prompt that asks to reflect and verify, and an answer that thinks first. The system prompt is the switch between
- * the two. What the report's said is not published; ours is below.
+ * the two. What the report's said is not published; ours is below, short because a tiny model's context holds it and all that is thought.
  *
  * A generated problem has both answers itself. Of other prompts a teacher writes them: A is what it says when it is asked plainly, without its
  * thought; wrong answers are left out where a rule can tell.
@@ -15,8 +15,7 @@ import type { Verdict } from "./scoring.js";
 import { sftRecord } from "./selected.js";
 
 export const reflectionPrompt =
-  "Think the problem through before you answer. Put your reasoning between <think> and </think>: go step by step, question each step, and check " +
-  "the result in a second way; if the check fails, find the mistake. Then give a short answer with the result.";
+  "Think step by step between <think> and </think>, check the result in a second way, then answer.";
 
 export type FormReason = "no answer" | `${"A" | "B"} ${"wrong" | "cut" | "malformed"}` | "B without a thought";
 
