@@ -36,7 +36,7 @@ export function rewardCommand(): Command {
     .addOption(
       new Option(
         "--pooling <how>",
-        "score of the last token, or the sum of a value for each token of the answer, which learns from fewer pairs (default last)",
+        "score of the last token, or the sum of a value for each token of the answer, which learns sooner (default last)",
       ).choices(["last", "sum"]),
     )
     .addHelpText(

@@ -4,7 +4,7 @@
  * the first loss of a pair ln 2.
  *
  * Pooled by sum, each token of the answer has a value w . h and the score is their sum (+ b): where two answers begin alike the values
- * cancel, so that the gradient of a pair begins at the token where one went wrong. A small model learns from far fewer pairs that way.
+ * cancel, so that the gradient of a pair begins at the token where one went wrong. A small model learns sooner that way (docs/rewards.md).
  */
 import { gatherRows } from "../tensor/ops/elementwise.js";
 import { linear } from "../tensor/ops/linear.js";
