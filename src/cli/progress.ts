@@ -77,7 +77,9 @@ function everySecond<T>(line: (value: T) => string): (value: T) => void {
 }
 
 function stepLine(event: StepEvent, rate: number): string {
-  const mtp = event.mtpLosses.map((loss) => loss.toFixed(3)).join("/");
+  // Where MTP modules are not trained there is no token of theirs, and the mean is 0.
+  const isTrained = event.mtpLosses.some((loss) => loss > 0);
+  const mtp = isTrained ? event.mtpLosses.map((loss) => loss.toFixed(3)).join("/") : "";
   const vio =
     event.layers.length > 0 ? ` maxvio ${Math.max(...event.layers.map(({ maxVio }) => maxVio)).toFixed(2)}` : "";
   const { accuracy, margin } = event.preference?.rewards ?? {};
