@@ -14,10 +14,12 @@ import { accuracy, textRules, verdictOf } from "../../src/posttrain/distill/scor
 import { defaultSelect } from "../../src/posttrain/distill/select.js";
 import {
   mixStep,
+  pairsStep,
   problemFormsStep,
   promptsStep,
   queueStep,
   selectStep,
+  systemOfForms,
   teacherFormsStep,
 } from "../../src/posttrain/distill/steps.js";
 import { type Script, ScriptedExpert } from "./scriptedExpert.js";
@@ -72,6 +74,7 @@ const steps: readonly ((directory: string, expert: Expert) => Promise<unknown>)[
     );
   },
   async (directory) => selectStep(directory, { ...defaultSelect, perPrompt: 2 }),
+  async (directory) => pairsStep(directory, 2),
   async (directory, expert) => {
     const path = join(directory, files.chat);
     await sampleCandidates(path, sampleTasks(general, 1, null), expert, options, never);
@@ -102,9 +105,11 @@ const sftRecords = (text: string): SftRecord[] =>
 test("what ends in the data set is right by the problems' own rule, and nothing held out is in it", async () => {
   const made = await whole(folder);
   expect(Object.keys(made).toSorted()).toEqual([
-    ...["candidates.jsonl", "chat.jsonl", "forms.jsonl", "prompts.dropped.jsonl", "prompts.jsonl", "report.json"],
+    ...["candidates.jsonl", "chat.jsonl", "forms.jsonl", "pairs.jsonl", "prompts.dropped.jsonl", "prompts.jsonl"],
+    "report.json",
     ...["review.jsonl", "selected.jsonl", "sft.jsonl", "sft.validation.jsonl"],
   ]);
+  expect(await systemOfForms(folder)).toBe(reflectionPrompt);
   const problems = new Map([...problemPrompts(choice)].map((prompt) => [prompt.id, problemOf(prompt)]));
   const records = [...sftRecords(made[files.sft] ?? ""), ...sftRecords(made[files.validation] ?? "")];
   expect(records.length).toBeGreaterThan(12);
@@ -130,7 +135,7 @@ test("all steps once more change nothing", async () => {
 });
 
 /** The file that a step ends with. */
-const lastFiles = [files.prompts, files.forms, null, files.candidates, files.selected, null, files.sft];
+const lastFiles = [files.prompts, files.forms, null, files.candidates, files.selected, files.pairs, null, files.sft];
 
 test("a kill in the middle of any step leads to the same bytes as none", async () => {
   const expected = await whole(join(folder, "whole"));
@@ -140,7 +145,7 @@ test("a kill in the middle of any step leads to the same bytes as none", async (
     const last = lastFiles[killed];
     if (last === null || last === undefined) {
       // Within the answers, some of which are there before those they stand behind.
-      const dying = new ScriptedExpert({ write, failAt: killed === 5 ? 1 : 5, delay: (n) => (n % 3) * 2 });
+      const dying = new ScriptedExpert({ write, failAt: killed === 6 ? 1 : 5, delay: (n) => (n % 3) * 2 });
       await expect(step(directory, dying)).rejects.toThrow("the script ends");
     } else {
       const path = join(directory, last);
