@@ -82,7 +82,7 @@ export type { Scorer } from "./posttrain/grpo/scoring.js";
 export { type DpoInput, dpo } from "./posttrain/preference/dpo.js";
 export { Judge, type JudgeOptions } from "./posttrain/preference/judge.js";
 export { type RewardInput, reward } from "./posttrain/preference/reward.js";
-export { openRewardModel, type RewardModel, type ScoredAnswer } from "./posttrain/preference/rewardModel.js";
+export { type EncodedAnswer, openRewardModel, type RewardModel } from "./posttrain/preference/rewardModel.js";
 export { builtinRewards, openRewards, type RewardContext } from "./posttrain/reward/openRewards.js";
 export type { Reward, RewardFunction, RewardSample, Score } from "./posttrain/reward/reward.js";
 export { scoreSamples } from "./posttrain/reward/scoreSamples.js";

@@ -90,8 +90,7 @@ Example, after fathom quickstart:
   );
 }
 
-const stages = ["expert", "policy", "student"] as const;
-type StageName = (typeof stages)[number];
+type StageName = keyof typeof import("./distillStages.js").stageFolders;
 /** What is measured: each stage as it is asked without a system prompt, and the experts also with that of form B, which makes them reflect. */
 const measurements = {
   expert: "expert",

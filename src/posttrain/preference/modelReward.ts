@@ -4,14 +4,14 @@
  */
 import type { RecordMessage } from "../data/records.js";
 import { type RewardFunction, type RewardSample, textWithThought } from "../reward/reward.js";
-import type { RewardModel, ScoredAnswer } from "./rewardModel.js";
+import type { EncodedAnswer, RewardModel } from "./rewardModel.js";
 
 /** Scores as they are: a group's advantages know differences alone. @throws RangeError for an answer longer than the reward model */
 export function modelReward(model: RewardModel): RewardFunction {
   return async (samples) => Array.from(await model.score(samples.map((sample) => answerOf(model, sample))));
 }
 
-function answerOf(model: RewardModel, sample: RewardSample): ScoredAnswer {
+function answerOf(model: RewardModel, sample: RewardSample): EncodedAnswer {
   const { prompt, messages, completionText, finishReason } = sample;
   const said = [{ role: "assistant", content: textWithThought(sample), weight: 1 }] as const;
   const answer =

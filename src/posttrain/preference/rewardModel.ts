@@ -32,7 +32,7 @@ export interface RewardDescription extends RewardLossOptions {
 }
 
 /** An answer to score: ids of prompt and answer, with the token that ends the answer unless it was cut. */
-export type ScoredAnswer = Pick<RenderedAnswer, "ids" | "promptLength">;
+export type EncodedAnswer = Pick<RenderedAnswer, "ids" | "promptLength">;
 
 export function writeRewardDescription(directory: string, description: RewardDescription): void {
   writeFileAtomic(join(directory, rewardFile), `${JSON.stringify({ version: 1, ...description }, null, 1)}\n`);
@@ -90,7 +90,7 @@ export class RewardModel implements Disposable {
   }
 
   /** A score of each answer. @throws RangeError for no token at all, or more than the model takes */
-  async score(answers: readonly ScoredAnswer[]): Promise<Float64Array> {
+  async score(answers: readonly EncodedAnswer[]): Promise<Float64Array> {
     const { maxPositionEmbeddings: most } = this.#model.config;
     const bad = answers.findIndex(({ ids: { length } }) => length < 1 || length > most);
     if (bad >= 0) {
@@ -106,14 +106,14 @@ export class RewardModel implements Disposable {
   }
 
   /** A prompt with its answer, as they were rendered in training. @throws RangeError for what the chat template refuses */
-  encode(prompt: Passage, completion: Passage, render: Partial<RenderOptions> = {}): ScoredAnswer {
+  encode(prompt: Passage, completion: Passage, render: Partial<RenderOptions> = {}): EncodedAnswer {
     const about = { path: "answer", row: 1, key: "", tools: [], columns: {}, unusedFields: [] };
     const record = { ...about, kind: "unpaired", prompt, completion, isDesirable: true } as const;
     return new ChatRenderer(this.tokenizer, render).unpaired(record);
   }
 
   /** The same of a prompt whose control tokens are spelled in it, and which needs no template. */
-  encodeText(prompt: string, completion: string): ScoredAnswer {
+  encodeText(prompt: string, completion: string): EncodedAnswer {
     const { eosTokenId } = this.tokenizer;
     if (eosTokenId === null) throw new RangeError("reward model: the tokenizer has no end token");
     const before = this.tokenizer.encode(prompt, { allowSpecial: true });
@@ -130,7 +130,7 @@ export class RewardModel implements Disposable {
 export async function groupScores(
   model: DeepseekV3,
   head: ValueHead,
-  group: readonly ScoredAnswer[],
+  group: readonly EncodedAnswer[],
 ): Promise<Float32Array> {
   using batch = inferenceBatch(
     model.arena,
