@@ -1,6 +1,6 @@
 /** The promises of the engine: what a request gets does not depend on how its prompt is cut, who runs beside it, or what is drafted. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { scoreTokens } from "../../src/eval/bitsPerByte.js";
 import { Engine, type EngineOptions } from "../../src/generate/engine.js";
 import type { GenerationEvent, GenerationRequest } from "../../src/generate/request.js";
@@ -255,17 +255,33 @@ test("choices of one request are what requests with their seeds would get", asyn
   expect(tight.answers.map(bits)).toEqual(forked.answers.map(bits));
 });
 
-test("a running choice gets its tokens while a long prompt is read", async () => {
-  using engine = engineOf(exact, { passTokens: 128 });
-  const order: string[] = [];
-  engine.add({ prompt: [1, 2], maxTokens: 400, ignoreEos: true }, () => order.push("short"));
-  for (let i = 0; i < 3; i++) await engine.step();
-  engine.add({ prompt: prompt(600, 4), maxTokens: 1, ignoreEos: true }, () => order.push("long"));
-  order.length = 0;
-  while (!order.includes("long")) await engine.step();
-  // Five pieces of the prompt, and a step between two of them at the least; how many more is a matter of time.
-  expect(order.filter((name) => name === "short").length).toBeGreaterThanOrEqual(4);
-  while (await engine.step());
+test("a running choice gets its share of the time while a long prompt is read", async () => {
+  // By a clock that only its readings and the prompt move: a step of the running choice takes two, a piece of the prompt one and `extra`.
+  const piecesPerStep = async (extra: number): Promise<number> => {
+    let clock = 0;
+    let pieces = 0;
+    using _now = vi.spyOn(performance, "now").mockImplementation(() => ++clock);
+    using engine = engineOf(exact, {
+      passTokens: 128,
+      breathe: async () => {
+        clock += extra;
+        pieces++;
+        await nextTurn();
+      },
+    });
+    const order: string[] = [];
+    engine.add({ prompt: [1, 2], maxTokens: 400, ignoreEos: true }, () => order.push("short"));
+    for (let i = 0; i < 3; i++) await engine.step();
+    engine.add({ prompt: prompt(600, 4), maxTokens: 1, ignoreEos: true }, () => order.push("long"));
+    order.length = 0;
+    pieces = 0;
+    while (!order.includes("long")) await engine.step();
+    return pieces / order.filter((name) => name === "short").length;
+  };
+  // A step is due when the prompt had 1.55 times as long as one takes, to the nearest piece.
+  expect(await piecesPerStep(10)).toBe(1);
+  expect(await piecesPerStep(1)).toBe(2);
+  expect(await piecesPerStep(0)).toBeCloseTo(3, 1);
 });
 
 test("an aborted request ends at once and gives its pages back, whatever it was at", async () => {
