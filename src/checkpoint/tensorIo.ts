@@ -100,6 +100,8 @@ export function mapParameter(
   }
   const place = first.file.place({ begin: first.begin, end: at });
   if (!place || place.offset % bytesPerElement[dtype] !== 0) return false;
+  // Untouched as it is, it may lie in a large page that a neighbour has touched.
+  native().forget(parameter.data.address, parameter.data.size * bytesPerElement[dtype]);
   parameter.data.free();
   parameter.data = Tensor.over(place, parameter.shape, dtype);
   return true;

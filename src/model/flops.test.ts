@@ -30,6 +30,8 @@ test("the MTP module of DeepSeek-V3, its cache and its training operations", () 
   expect(kvCacheBytesPerToken(config)).toBe(70_272);
   expect(flopsPerTokenTraining(config, 4096).main / 1e9).toBeCloseTo(250.457, 3);
   expect(flopsPerTokenTraining(config, 4096, false).main / 1e9).toBeCloseTo(281.152, 3);
+  // A head of 129,280 x 7,168.
+  expect(flopsPerTokenTraining(config, 4096).trunk / 1e9).toBeCloseTo(250.457 - 5.56, 3);
 });
 
 test("over frozen weights a token of V3 takes 73.249 GFLOP less, which is 2 N, and six operations for each number of an adapter", () => {
@@ -37,6 +39,7 @@ test("over frozen weights a token of V3 takes 73.249 GFLOP less, which is 2 N, a
   // Attention, causal: 61 layers x 2 x 128 heads x (192 + 128) x 2,048.5 positions = 10.2368 G; 2 N = 250.457 / 3 - 10.2368.
   expect(flopsPerTokenAdapter(config, 4096, 0) / 1e9).toBeCloseTo(250.457 - 73.249, 3);
   expect(flopsPerTokenAdapter(config, 4096, 1e9) / 1e9).toBeCloseTo(250.457 - 73.249 + 6, 3);
+  expect(flopsPerTokenAdapter(config, 4096, 0, true, "trunk") / 1e9).toBeCloseTo(250.457 - 73.249 - 5.56 + 1.853, 3);
 });
 
 // model.md H4

@@ -112,6 +112,8 @@ export interface TrainingFlops {
   readonly total: number;
   /** The same without MTP modules, as the report counts. */
   readonly main: number;
+  /** The same without the head too, as where a value head takes its place. */
+  readonly trunk: number;
 }
 
 /**
@@ -124,17 +126,25 @@ export function flopsPerTokenTraining(config: ModelConfig, length: number, causa
   const vDim = config.attention === "mla" ? config.vHeadDim : config.headDim;
   const attention = 2 * heads * (qkHeadDim(config) + vDim) * (causal ? (length + 1) / 2 : length);
   const main = 3 * (2 * matmulOf(config) + attention * numHiddenLayers);
+  const trunk = main - 3 * 2 * head;
   const mtp = depths * 3 * (2 * (layerCounts(config, numHiddenLayers).matmul + 2 * d * d + head) + attention);
-  return { total: main + mtp, main };
+  return { total: main + mtp, main, trunk };
 }
 
 /**
  * The same over frozen weights, with an adapter that alone has gradients: a matrix is gone through twice, the adapter three times. MTP
  * modules are left out.
- * @param activated numbers of the adapter that a token meets
+ * @param activated numbers of the adapter that a token meets @param part "trunk" without the head
  */
-export function flopsPerTokenAdapter(config: ModelConfig, length: number, activated: number, causal = true): number {
-  return flopsPerTokenTraining(config, length, causal).main - 2 * matmulOf(config) + 6 * activated;
+export function flopsPerTokenAdapter(
+  config: ModelConfig,
+  length: number,
+  activated: number,
+  causal = true,
+  part: "main" | "trunk" = "main",
+): number {
+  const frozen = matmulOf(config) - (part === "trunk" ? parameterCounts(config).head : 0);
+  return flopsPerTokenTraining(config, length, causal)[part] - 2 * frozen + 6 * activated;
 }
 
 /** Matrix parameters that a token meets, MTP modules left out. */

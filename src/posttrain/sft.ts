@@ -56,6 +56,7 @@ export async function* sft(input: SftInput): AsyncGenerator<TrainEvent, TrainRes
     saveEvery: settings.saveEvery,
     validateEvery: settings.validateEvery,
     sequenceLength: settings.maxLength,
+    passes: trainsMtp ? "total" : "main",
     next: (step, tokens) => {
       const next = loader.next();
       if (!next) throw new Error("internal: the records end before the run does");

@@ -28,7 +28,7 @@ export interface Native extends ProductKernels, LayerKernels {
   /** Zero-filled, at least 64-byte aligned; freed when the last view is collected, or its pages at once by `release`. */
   alloc(bytes: number): Block;
   release(address: number, bytes: number): void;
-  /** Drops the whole pages of a range of a file map from the process's memory; they are read again when they are touched. */
+  /** Drops the whole pages of a range from the process's memory: those of a file map are read again when they are touched, others are zero. */
   forget(address: number, bytes: number): void;
   /** Private copy-on-write map of a whole file. @throws RangeError with the system's reason */
   mapFile(path: string): Block;

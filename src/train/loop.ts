@@ -6,7 +6,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Communicator } from "../distributed/communicator.js";
 import { adapterCounts } from "../model/adapter.js";
-import { flopsPerTokenAdapter, flopsPerTokenTraining, parameterCounts } from "../model/flops.js";
+import { flopsPerTokenAdapter, flopsPerTokenTraining, parameterCounts, type TrainingFlops } from "../model/flops.js";
 import {
   recentLoss,
   type SampleEvent,
@@ -47,6 +47,8 @@ export interface LoopInput {
   readonly validateEvery: number;
   /** Tokens of a sequence, for the count of operations. */
   readonly sequenceLength: number;
+  /** What of the model a token goes through, for the same. */
+  readonly passes: keyof TrainingFlops;
   /** @param step steps done before @param tokens consumed before */
   readonly next: (step: number, tokens: number) => StepPlan | Promise<StepPlan>;
   /** Null if there is nothing to validate on; every process computes the same, since experts may be spread over them. */
@@ -68,9 +70,10 @@ export async function* trainLoop(input: LoopInput): AsyncGenerator<TrainEvent, T
   const { stage, trainer, world, totalTokens, maxSteps, signal } = input;
   const { model } = trainer;
   const adapter = model.adapter ? adapterCounts(model) : null;
+  const part = input.passes === "trunk" ? "trunk" : "main";
   const operations = adapter
-    ? flopsPerTokenAdapter(model.config, input.sequenceLength, adapter.activated, false)
-    : flopsPerTokenTraining(model.config, input.sequenceLength, false).total;
+    ? flopsPerTokenAdapter(model.config, input.sequenceLength, adapter.activated, false, part)
+    : flopsPerTokenTraining(model.config, input.sequenceLength, false)[input.passes];
   const peak = peakFlops(model.dtype);
   const { total, activated, mtp } = parameterCounts(model.config);
   let { step, tokens } = input.start;

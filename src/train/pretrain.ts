@@ -90,6 +90,7 @@ export async function* pretrain(input: PretrainInput): AsyncGenerator<TrainEvent
       validateEvery: settings.validateEvery,
     },
     sequenceLength: length,
+    passes: "total",
     next: (step, tokens) => {
       const sequences = batchSizeAt(schedule.batch, tokens);
       const rows = loader.next(sequences / world.size, world.rank, world.size);

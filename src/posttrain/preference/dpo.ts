@@ -76,6 +76,7 @@ export async function* dpo(input: DpoInput): AsyncGenerator<TrainEvent, TrainRes
     saveEvery: settings.saveEvery,
     validateEvery: settings.validateEvery,
     sequenceLength: settings.maxLength,
+    passes: "main",
     next: async (step, tokens): Promise<StepPlan> => {
       const taken = order.next();
       const share = shareOf(taken, world);

@@ -110,6 +110,7 @@ export async function* reward(input: RewardInput): AsyncGenerator<TrainEvent, Tr
     saveEvery: settings.saveEvery,
     validateEvery: settings.validateEvery,
     sequenceLength: settings.maxLength,
+    passes: "trunk",
     next: (step, tokens): StepPlan => {
       const all = placed(order.next().flatMap((i) => items[i] ?? []));
       const scores = new Float64Array(all.starts.at(-1) ?? 0);
