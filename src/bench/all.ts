@@ -44,7 +44,8 @@ export function allRuns(cores: number): BenchRun[] {
     run("javascript", "javascript --threads 1"),
     run("tokenizer", "tokenizer", true),
     run("load", "load"),
-    run("serve", "serve"),
+    run("serve", "serve", true),
+    run("serve-int8", "serve --weights int8 --scenario single", true),
   ];
 }
 

@@ -97,6 +97,26 @@ export function llamaPeer(preset: string, type: LlamaType, threads: number, maxT
   });
 }
 
+/**
+ * Decoding through node-llama-cpp's interface; see llama/node_api.mjs for its lines.
+ * @param writeModel writes the GGUF file, if the package is there
+ */
+export function nodeLlamaPeer(
+  writeModel: () => Promise<{ readonly path: string; readonly type: LlamaType }>,
+  threads: number,
+  maxTokens: number,
+): Promise<Peer> {
+  const folder = peersFolder();
+  const advice = `node-llama-cpp does not run here: npm install --prefix ${folder} --ignore-scripts node-llama-cpp`;
+  return startOr(advice, async () => {
+    const { version } = Object(readJson(join(folder, "node_modules", "node-llama-cpp", "package.json")));
+    const { path, type } = await writeModel();
+    const args = [join(scripts, "llama", "node_api.mjs"), folder, path, String(threads), String(maxTokens)];
+    const name = `node-llama-cpp ${String(version)}, ${type.toUpperCase()}`;
+    return startPeer({ program: process.execPath, args }, () => name);
+  });
+}
+
 /** @throws Error if there are none */
 function llamaLibraries(folder: string): string {
   const packages = join(folder, "node_modules", "@node-llama-cpp");

@@ -102,12 +102,21 @@ function tableOf(rows: readonly BenchRow[]): string {
     `${digits(row.figure)} ${row.unit}`,
     `${digits(row.floor)} ${row.unit}`,
     `${(100 * row.ratio).toFixed(0)} %`,
-    row.peer === undefined ? (row.peerName ?? "") : `${digits(row.peer)} ${row.unit} (${row.peerName})`,
-    row.peerRatio === undefined ? "" : row.peerRatio.toFixed(2),
+    ...peerCells(row),
     targetsOf(row).map(targetText).join("; "),
   ]);
-  const head = ["case", "threads", "figure", "floor", "of the floor", "peer", "ratio", "target"];
-  // Columns that say nothing of any row are left out.
+  return figures(["case", "threads", "figure", "floor", "of the floor", "peer", "ratio", "target"], lines);
+}
+
+function peerCells({ peer, peerRatio, peerName = "", unit }: BenchRow): string[] {
+  return [
+    peer === undefined ? peerName : `${digits(peer)} ${unit} (${peerName})`,
+    peerRatio === undefined ? "" : peerRatio.toFixed(2),
+  ];
+}
+
+/** A table whose columns after the fifth are left out where they say nothing of any row. */
+function figures(head: readonly string[], lines: readonly (readonly string[])[]): string {
   const isShown = head.map((_, column) => column < 5 || lines.some((cells) => cells[column] !== ""));
   return markdown([head, ...lines].map((cells) => cells.filter((_, column) => isShown[column])));
 }
@@ -157,9 +166,10 @@ function servingTables(rows: readonly BenchRow[]): string {
     `${digits(row.figure)} ${row.unit}`,
     `${digits(row.floor)} ${row.unit}${row.floorName === undefined ? "" : ` (${row.floorName})`}`,
     row.ratio.toFixed(2),
+    ...peerCells(row),
     targetsOf(row).map(targetText).join("; "),
   ]);
-  const table = markdown([["case", "threads", "figure", "beside", "ratio", "target"], ...lines]);
+  const table = figures(["case", "threads", "figure", "beside", "ratio", "peer", "times the peer", "target"], lines);
   const loads = rows.filter(({ at }) => at?.requestsPerSecond !== undefined);
   if (loads.length === 0) return table;
   const head = [

@@ -81,9 +81,11 @@ function speculationTargets({ ratio, at = {} }: BenchRow): Target[] {
 }
 
 /** The server's, by what its case names. */
-function servingTargets({ case: name, ratio, figure, floor, at = {} }: BenchRow): Target[] {
+function servingTargets({ case: name, ratio, peerRatio, peerName, figure, floor, at = {} }: BenchRow): Target[] {
   const most = (what: string, value: number, must: number): Target => ({ what, value, must, aim: null, isCost: true });
-  if (/, (prefill|decode) of \d+ tokens/.test(name)) return [rate("of the same in process", ratio, 0.95, null)];
+  const times = peerRatio === undefined ? [] : [rate(`times ${peerName ?? ""}`, peerRatio, 2, null)];
+  if (/, (prefill|decode) of \d+ tokens/.test(name))
+    return [rate("of the same in process", ratio, 0.95, null), ...times];
   if (/ again: first token$/.test(name)) return [most("of the first time", figure / floor, 0.1)];
   if (/ beside \d+ streams$/.test(name)) return [rate("of the prompt alone", ratio, 0.6, null)];
   if (/, next token beside a prompt of \d+ tokens, p99$/.test(name)) return [most("ms", figure, 150)];

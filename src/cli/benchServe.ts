@@ -1,9 +1,10 @@
 /** `fathom bench serve`: the server under load, in a process of its own, or one that runs already. */
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { Peer } from "../bench/peerProcess.js";
 import type { Scenario } from "../bench/serving/benchServing.js";
 import type { Span } from "../bench/serving/loadPlan.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
-import { benchOutcome, repeatsOption, saveOption } from "./benchOutcome.js";
+import { benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
 import { localModel, modelHelp } from "./modelPath.js";
 import {
   act,
@@ -41,6 +42,7 @@ interface Flags {
   readonly longPrompt?: number;
   readonly seed?: number;
   readonly repeats?: number;
+  readonly peer?: boolean;
   readonly save?: string;
 }
 
@@ -75,6 +77,7 @@ export function serveBenchCommand(): Command {
       integerOption("--seed <n>", "of prompts, lengths and arrivals (default 1; drawn with --url)", 0, 2 ** 31),
     )
     .addOption(repeatsOption(5))
+    .addOption(peerOption("decoding by node-llama-cpp (scenario single)"))
     .addOption(saveOption())
     .addHelpText(
       "after",
@@ -234,6 +237,9 @@ async function measure(flags: Flags, url: string, directory: string | null, thre
   const weights = flags.weights && quantDtypes[flags.weights];
   const model =
     chosen.includes("single") && directory !== null ? openInProcess(directory, { dtype: flags.dtype, weights }) : null;
+  const positions = promptTokens.most + outputTokens.most + 1;
+  const peer =
+    flags.peer && model && directory !== null ? await nodeLlama(directory, flags.weights, positions, threads) : null;
   const client = new LoadClient({ url, model: facts.model, apiKey });
   // A server that runs may have seen the prompts of another run.
   let seed = flags.seed ?? (flags.url === undefined ? 1 : randomInt(2 ** 31));
@@ -246,6 +252,7 @@ async function measure(flags: Flags, url: string, directory: string | null, thre
         scenarios: chosen,
         lengths,
         model,
+        peer,
         concurrency: concurrencyOf(flags),
         rate: flags.rate ?? null,
         requests: flags.requests ?? null,
@@ -254,7 +261,31 @@ async function measure(flags: Flags, url: string, directory: string | null, thre
     );
     return await benchOutcome({ rows }, flags.save, { url, firstSeed, loads });
   } finally {
+    if (peer && "close" in peer) peer.close();
     model?.free();
     await client.close();
   }
+}
+
+/** Beside weights of 8 bits it gets Q8_0, else bfloat16. Its file is in a folder of its own and goes with the process. */
+async function nodeLlama(
+  directory: string,
+  weights: WeightPrecision | undefined,
+  positions: number,
+  threads: number,
+): Promise<Peer> {
+  const { mkdtempSync, rmSync } = await import("node:fs");
+  const { tmpdir } = await import("node:os");
+  const { join } = await import("node:path");
+  const { nodeLlamaPeer } = await import("../bench/peers.js");
+  const { toGguf } = await import("./convert.js");
+  const type = weights === "int8" || weights === "fp8" ? "q8_0" : "bf16";
+  const writeModel = async (): Promise<{ path: string; type: typeof type }> => {
+    const folder = mkdtempSync(join(tmpdir(), "fathom-peer-"));
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    const path = join(folder, "model.gguf");
+    await toGguf(directory, path, type);
+    return { path, type };
+  };
+  return nodeLlamaPeer(writeModel, threads, positions);
 }

@@ -53,7 +53,7 @@ async function convert(flags: Flags): Promise<Outcome> {
   }
   const from = resolveModelDirectory(await localModel(flags.model));
   const to = flags.to ?? (await plainPrecision(from));
-  const written = to === "gguf" ? await toGguf(from, flags) : await toDirectory(from, to, flags);
+  const written = to === "gguf" ? await toGguf(from, flags.out, flags.gguf) : await toDirectory(from, to, flags);
   const seconds = (performance.now() - begun) / 1000;
   const text = `${out}: ${grouped(written.tensors)} tensors, ${grouped(written.bytes)} bytes, ${seconds.toFixed(1)} s`;
   return { result: { out, to, merge: merge ?? null, ...written, seconds }, text };
@@ -79,7 +79,8 @@ async function toDirectory(from: string, to: Precision, flags: Flags): Promise<W
   return convertCheckpoint(from, out, to, maxShardGigabytes * 1e9, adapter);
 }
 
-async function toGguf(from: string, { out, gguf }: Flags): Promise<Written> {
+/** @throws RangeError for a file that is there, a model without tokenizer, or one that llama.cpp cannot hold */
+export async function toGguf(from: string, out: string, precision: GgufPrecision): Promise<Written> {
   const { exportGguf } = await import("../checkpoint/ggufExport.js");
   const { Tokenizer } = await import("../tokenizer/tokenizer.js");
   if (existsSync(out)) throw new RangeError(`${out}: exists already; choose another --out`);
@@ -89,6 +90,6 @@ async function toGguf(from: string, { out, gguf }: Flags): Promise<Written> {
   const tokenizer = Tokenizer.fromDirectory(from);
   const { bosTokenId, eosTokenId, padTokenId, chatTemplate } = tokenizer;
   const vocabulary = { ...tokenizer.vocabulary(), bosTokenId, eosTokenId, padTokenId, chatTemplate };
-  const { tensors, bytes } = exportGguf(from, out, gguf, vocabulary);
+  const { tensors, bytes } = exportGguf(from, out, precision, vocabulary);
   return { tensors, bytes };
 }

@@ -83,6 +83,11 @@ test("a peer that is not installed is told in the row, with how to install it", 
   const [row] = (json?.rows ?? []) as Row[];
   expect(row?.peerName).toContain(`npm install --prefix ${empty} --ignore-scripts @node-llama-cpp/`);
   expect(row).not.toHaveProperty("peerRatio");
+  const words = "bench serve --preset tiny --scenario single --repeats 1 --prompt-tokens 16 --tokens 4 --peer --json";
+  const served = await fathom(words.split(" "), { env: { FATHOM_PEERS: empty } });
+  expect(served.code).toBe(0);
+  const [, decoding] = (served.json?.rows ?? []) as Row[];
+  expect(decoding?.peerName).toContain(`npm install --prefix ${empty} --ignore-scripts node-llama-cpp (`);
 });
 
 test("the GGUF that llama.cpp is timed on has the preset's weights, each where the header says", async () => {

@@ -48,6 +48,7 @@ async function bench(options: Partial<ServingOptions>, maxInFlight = 8): Promise
       scenarios: [],
       lengths,
       model: null,
+      peer: null,
       concurrency: [1, 3],
       rate: null,
       requests: null,
@@ -76,8 +77,19 @@ test("a single stream is held against the same prompt and tokens in process", ti
     },
     free() {},
   };
-  const [prefill, decode, ...rest] = await bench({ scenarios: ["single"], model });
+  const lines: string[] = [];
+  const peer = {
+    name: "a peer",
+    run: async (line: string) => {
+      lines.push(line);
+      return 0.2;
+    },
+    close() {},
+  };
+  const [prefill, decode, ...rest] = await bench({ scenarios: ["single"], model, peer });
   expect(rest).toEqual([]);
+  // Once to warm up, then in each round; ten tokens after the first.
+  expect(lines).toEqual(Array.from({ length: 4 }, () => "decode 100 10"));
   expect(asked.length).toBeGreaterThan(4); // three that count, after a second and a half of others
   expect(new Set(asked.map(({ prompt, tokens }) => `${prompt} ${tokens}`))).toEqual(new Set(["100 11"]));
   expect(prefill).toMatchObject({ bench: "serve", case: "m, prefill of 100 tokens", unit: "tokens/s", threads: 2 });
@@ -88,6 +100,9 @@ test("a single stream is held against the same prompt and tokens in process", ti
   expect(decode).toMatchObject({ case: "m, decode of 11 tokens after 100", floor: expect.closeTo(125, 6) });
   // 10 ms and how late timers are, where 8 were told.
   within(decode?.ratio, 0.5, 0.81);
+  expect(decode).toMatchObject({ peerName: "a peer", peer: expect.closeTo(50, 6) });
+  within(decode?.peerRatio, 1.2, 2);
+  expect(prefill).not.toHaveProperty("peerName");
 });
 
 test("loads of more clients and at a rate stand beside one client", timed, async () => {

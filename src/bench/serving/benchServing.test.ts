@@ -68,6 +68,7 @@ test("more requests at once than the server takes are refused before anything is
     sharedPrefix: null,
     lengths: usualLengths,
     model: null,
+    peer: null,
   };
   // Four streams and the long prompt.
   await expect(benchServing({ ...serving, say() {} }, { ...options, scenarios: ["long"] })).rejects.toThrow(

@@ -2,6 +2,7 @@
  * The server as its clients meet it, over HTTP: one stream beside the same work in process, more and more clients, a beginning that comes
  * again, a long prompt beside streams, and too many requests. Every figure stands beside one of the same run. infrastructure.md 7, performance.md 4.
  */
+import type { Peer } from "../peerProcess.js";
 import type { BenchRow } from "../row.js";
 import type { InProcess } from "./inProcess.js";
 import type { Span } from "./loadPlan.js";
@@ -82,6 +83,8 @@ export interface ServingOptions extends LoadsOptions {
   readonly lengths: ServingLengths;
   /** What the single stream is held against. */
   readonly model: InProcess | null;
+  /** Decodes in turn with the single stream. */
+  readonly peer: Peer | null;
 }
 
 /**
@@ -103,7 +106,7 @@ export async function benchServing(
     if (!options.scenarios.includes(scenario)) continue;
     switch (scenario) {
       case "single":
-        if (model) found.push(onlyRows(await singleStream(serving, model)));
+        if (model) found.push(onlyRows(await singleStream(serving, model, options.peer)));
         break;
       case "loads":
         found.push(await measureLoads(serving, options));

@@ -1,6 +1,6 @@
 /** What the scenarios share: the server and how it is loaded, and how figures beside a figure of the same run become rows. */
 import { measureSection, type Say, timed } from "../rounds.js";
-import { type BenchRow, type CostUnit, costRow, type RateUnit, type RowFacts, rateRow } from "../row.js";
+import { type BenchRow, type CostUnit, costRow, type PeerRuns, type RateUnit, type RowFacts, rateRow } from "../row.js";
 import type { RequestRecord } from "./completionRequest.js";
 import type { LoadClient } from "./loadClient.js";
 import type { LoadPlan, Span } from "./loadPlan.js";
@@ -77,16 +77,17 @@ function factsOf({ label, threads }: Serving, { what, ...facts }: Facts): RowFac
   return { bench: "serve", case: `${label}, ${what}`, threads, ...facts };
 }
 
-/** A rate beside another. @param rates of each run, in the unit */
+/** A rate beside another. @param rates of each run, in the unit @param peer its seconds for one */
 export function speed(
   serving: Serving,
   facts: Facts,
   unit: RateUnit,
   rates: readonly number[],
   reference: number,
+  peer: PeerRuns = null,
 ): BenchRow {
   const seconds = rates.map((rate) => 1 / rate);
-  return rateRow(factsOf(serving, facts), unit, 1, seconds, 1 / reference);
+  return rateRow(factsOf(serving, facts), unit, 1, seconds, 1 / reference, peer);
 }
 
 /** A cost beside another. @param samples of each run, in the unit */

@@ -1,8 +1,12 @@
-/** One stream through the server beside the same prompt and tokens in this process, in turn: what HTTP, threads and scheduling cost. */
+/**
+ * One stream through the server beside the same prompt and tokens in this process, in turn: what HTTP, threads and scheduling cost. A peer that
+ * decodes in a process of its own takes turns too.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { median } from "../../train/measure.js";
+import type { Peer } from "../peerProcess.js";
 import { measureSection } from "../rounds.js";
-import type { BenchRow } from "../row.js";
+import type { BenchRow, PeerRuns } from "../row.js";
 import type { InProcess, InProcessTimes } from "./inProcess.js";
 import { plannedRequest } from "./loadPlan.js";
 import { firstMs } from "./loadSummary.js";
@@ -15,7 +19,7 @@ const settleMs = 50;
 const warmMs = 1500;
 
 /** @throws RangeError if requests fail, or the server shows fewer than two tokens of an answer */
-export async function singleStream(serving: Serving, model: InProcess): Promise<BenchRow[]> {
+export async function singleStream(serving: Serving, model: InProcess, peer: Peer | null): Promise<BenchRow[]> {
   const { label, client, repeats, say } = serving;
   const prompt = serving.promptTokens.most;
   const tokens = Math.max(2, serving.outputTokens.most);
@@ -43,17 +47,29 @@ export async function singleStream(serving: Serving, model: InProcess): Promise<
   while (performance.now() < warm);
   served.length = 0;
   direct.length = 0;
-  await measureSection({ name: `serve ${label}, single stream`, rounds: repeats, say, ours: turn });
-  const row = (what: string, work: number, of: (times: InProcessTimes) => number): BenchRow =>
+  const ask = [`decode ${prompt} ${tokens - 1}`];
+  if (peer && "run" in peer) await peer.run(ask[0] ?? "");
+  const { peers } = await measureSection({
+    name: `serve ${label}, single stream`,
+    rounds: repeats,
+    say,
+    ours: turn,
+    peers: peer ? [{ peer, ask }] : [],
+  });
+  const [runs = null] = peers;
+  const ofOneToken: PeerRuns =
+    runs && "samples" in runs ? { ...runs, samples: runs.samples.map((seconds) => seconds / (tokens - 1)) } : runs;
+  const row = (what: string, work: number, of: (times: InProcessTimes) => number, theirs: PeerRuns = null): BenchRow =>
     speed(
       serving,
       { what, floorName: "in this process", per: "token", at: { prompt, tokens } },
       "tokens/s",
       served.map((times) => work / of(times)),
       work / median(direct.map(of)),
+      theirs,
     );
   return [
     row(`prefill of ${prompt} tokens`, prompt, ({ firstSeconds }) => firstSeconds),
-    row(`decode of ${tokens} tokens after ${prompt}`, 1, ({ nextSeconds }) => nextSeconds),
+    row(`decode of ${tokens} tokens after ${prompt}`, 1, ({ nextSeconds }) => nextSeconds, ofOneToken),
   ];
 }
