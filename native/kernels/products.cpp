@@ -25,7 +25,7 @@ constexpr int64_t kPackedRows = 12 * kTileRows;      // rows of A packed at a ti
 constexpr int64_t kMaxRows = 512, kMaxColumns = 1024, kMaxSums = 256 << 10;  // of a block of C; kMaxSums = rows * columns
 constexpr int64_t kMinRows = 10 * kTileRows, kMinColumns = 128;
 constexpr double kBlockFlops = 256e6;                // what a block should at least hold once there are kEnoughBlocks
-constexpr int64_t kEnoughBlocks = 8, kManyBlocks = 64;
+constexpr int64_t kEnoughBlocks = 8, kManyBlocks = 64;  // for a few threads; more threads need more
 constexpr int64_t kDecodedRows = 8;                  // rows of an operand decoded at a time where they are packed row by row
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -194,14 +194,17 @@ struct Product {
 // Splitting rows packs B again unless it is shared; splitting columns packs A again.
 void choose_blocks(Plan& plan, double flops, int64_t problems) {
   const Problem& q = plan.problem;
+  int64_t pool = threads(), enough = most_of(kEnoughBlocks, 2 * pool), many = most_of(kManyBlocks, 4 * pool);
   double wanted = flops / kBlockFlops;
-  int64_t blocks = wanted < kEnoughBlocks ? kEnoughBlocks : wanted > kManyBlocks ? kManyBlocks : int64_t(wanted);
-  blocks = ceil_div(blocks, problems);
+  int64_t blocks = ceil_div(wanted < double(enough) ? enough : wanted > double(many) ? many : int64_t(wanted), problems);
+  // Threads that would have nothing to do rather pack the same once more.
+  bool few = ceil_div(q.m, kMinRows) * ceil_div(q.n, kMinColumns) * problems < pool;
+  int64_t least_rows = few ? 2 * kTileRows : kMinRows, least_columns = few ? 2 * kTileColumns : kMinColumns;
   int64_t down = ceil_div(q.m, kMaxRows), across = ceil_div(q.n, kMaxColumns);
   for (;;) {
     int64_t rows = round_up(ceil_div(q.m, down), kTileRows), columns = round_up(ceil_div(q.n, across), kTileColumns);
     if (down * across >= blocks && rows * columns <= kMaxSums) break;
-    bool rows_left = rows > kMinRows, columns_left = columns > kMinColumns;
+    bool rows_left = rows > least_rows, columns_left = columns > least_columns;
     if (!rows_left && !columns_left) break;
     if (rows_left && (!columns_left || plan.shared || rows > columns)) down++;
     else across++;

@@ -15,6 +15,7 @@ constexpr bool kHasPairs = false;
 #endif
 
 inline int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t most_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // The next `count` values, of which a vector takes at most W; the rest is zero.
 template <typename T>

@@ -16,8 +16,14 @@ export interface BenchRun {
   readonly hasPeer: boolean;
 }
 
-/** @param cores of this machine: with several, some runs are repeated on one */
-export function allRuns(cores: number): BenchRun[] {
+/** What `npm run quickstart` leaves, for the runs that need a trained model. */
+export const trainedModel = "runs/quickstart";
+
+/**
+ * @param cores of this machine: with several, some runs are repeated on one
+ * @param isTrained whether the trained model is there; without it two runs are left out
+ */
+export function allRuns(cores: number, isTrained: boolean): BenchRun[] {
   const run = (name: string, words: string, hasPeer = false): BenchRun => ({ name, words: words.split(" "), hasPeer });
   const training = ["small", "middle"].flatMap((preset) =>
     (["float32", "bfloat16", "fp8"] as const).map((dtype) =>
@@ -29,9 +35,14 @@ export function allRuns(cores: number): BenchRun[] {
     run("prefill-1-thread", "prefill --threads 1"),
     run("decode-1-thread", "decode --weights int8 --depths 0 --threads 1"),
   ];
+  const trained = [
+    run("quantization", `quantization --model ${trainedModel} --tokens 8192`),
+    run("speculation", `speculation --model ${trainedModel}`),
+  ];
   return [
     run("kernels", "kernels", true),
     ...training,
+    run("train-fp8-beside-bfloat16", "train --preset small --dtype fp8 --beside bfloat16"),
     run("train-experts", "train --preset small --experts 8,16,32,64,128"),
     run("prefill", "prefill", true),
     run("prefill-int8", "prefill --weights int8", true),
@@ -43,7 +54,9 @@ export function allRuns(cores: number): BenchRun[] {
     ...(cores > 1 ? single : []),
     run("javascript", "javascript --threads 1"),
     run("tokenizer", "tokenizer", true),
+    ...(isTrained ? trained : []),
     run("load", "load"),
+    run("load-8gb", "load --preset moonlight-16b-a3b --gigabytes 8"),
     run("serve", "serve", true),
     run("serve-int8", "serve --weights int8 --scenario single", true),
   ];

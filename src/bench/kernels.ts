@@ -3,7 +3,7 @@ import { quantGroups } from "../checkpoint/modelFiles.js";
 import { Arena } from "../tensor/arena.js";
 import type { ComputeDtype, QuantDtype } from "../tensor/dtype.js";
 import { native } from "../tensor/native.js";
-import { linear } from "../tensor/ops/linear.js";
+import { groupedLinear, linear } from "../tensor/ops/linear.js";
 import { createParameter, createQuantized, type Parameter } from "../tensor/parameter.js";
 import { Tape } from "../tensor/tape.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -232,30 +232,88 @@ function* others(memory: Memory, dtype: ComputeDtype, shrink: number): Iterable<
         ...([bounds.address, 1, length, heads, heads, dn, dr, dv, dr, dr, scale, code] as const),
       ),
   };
-  if (dtype !== "float32") return;
+  yield absorbedAttention(memory, dtype, shrink);
+  yield adamw(memory, dtype, shrink);
+}
+
+/** One token of a sequence over its cached latents, which all heads share; the sizes of DeepSeek-V3's cache and of an eighth of its heads. */
+function absorbedAttention(memory: Memory, dtype: ComputeDtype, shrink: number): Work {
+  const [name, code, width] = dtype === "float32" ? (["f32", 0, 4] as const) : (["bf16", 1, 2] as const);
+  const [heads, c, dr, pageSize, depth] = [16, 512, 64, 16, 4096 / shrink];
+  const cache = memory.random(depth * (c + dr), dtype);
+  const q = memory.random(heads * (c + dr), dtype);
+  const o = memory.random(heads * c, dtype);
+  const table = memory.ints(Array.from({ length: depth / pageSize }, (_, page) => page));
+  const lengths = memory.ints([depth]);
+  return {
+    name: `absorbed attention ${name} 1 token over ${depth}, ${heads} heads of ${c}+${dr}`,
+    dtype,
+    flops: 2 * heads * depth * (c + dr + c),
+    bytes: width * depth * (c + dr),
+    run: () =>
+      native().mlaDecode(
+        ...([o.address, q.address, cache.address, table.address, lengths.address, 1, heads, c, dr] as const),
+        ...([pageSize, depth / pageSize, 1 / Math.sqrt(192), code, code] as const),
+      ),
+  };
+}
+
+/** As training has it: beside float32 with float32 moments, else with bfloat16 moments and a working copy in bfloat16. */
+function adamw(memory: Memory, dtype: ComputeDtype, shrink: number): Work {
   const count = 2 ** 24 / shrink;
-  const [p, m1, v1, g] = [0, 1, 2, 3].map(() => memory.random(count, "float32")) as [Tensor, Tensor, Tensor, Tensor];
-  v1.fill(1);
-  yield {
-    name: `adamw f32 ${count} values`,
+  const isWide = dtype === "float32";
+  const [p, g] = [memory.random(count, "float32"), memory.random(count, "float32")];
+  const [m1, v1] = [memory.random(count, dtype), memory.random(count, dtype)];
+  native().scale(v1.address, 0, count, v1.code);
+  const working = isWide ? null : memory.random(count, "bfloat16");
+  const rates = [1, 1e-4, 0.9, 0.95, 1e-8, 0.1, 0.1, 0.05] as const;
+  return {
+    name: `adamw ${isWide ? "f32" : "bf16 moments and copy"} ${count} values`,
     dtype,
     flops: 14 * count,
-    bytes: 28 * count,
+    // Parameters and moments are read and written, the gradient is read, the copy written.
+    bytes: (isWide ? 28 : 22) * count,
     run: () =>
-      n.adamw(p.address, null, m1.address, v1.address, g.address, count, 1, 1e-4, 0.9, 0.95, 1e-8, 0.1, 0.1, 0.05, 0),
+      native().adamw(
+        ...([p.address, working?.address ?? null, m1.address, v1.address, g.address, count] as const),
+        ...([...rates, m1.code] as const),
+      ),
     unit: "GB/s",
     isUpdate: true,
   };
 }
 
-/** One projection with weights in bf16 and in 8 and 4 bits, at the rows of decoding, of a batch and of a prefill; the peer is our bf16. */
-async function quantizedLinears(
+/** A projection, or one for each expert, and the rows that meet it: of decoding, of a batch, of a prefill. */
+interface QuantizedShape {
+  readonly name: string;
+  /** [out, in], or [experts, out, in]. */
+  readonly shape: readonly number[];
+  readonly rows: readonly number[];
+}
+
+/** Weights in bf16 and in 8 and 4 bits; the peer is our bf16. */
+async function quantizedLinears(probe: BandwidthProbe, options: KernelOptions): Promise<RowOf[]> {
+  const { shrink } = options;
+  const experts = { name: "grouped linear", shape: [16, 256 / shrink, 256 / shrink], rows: [64, 1024] };
+  return [
+    ...(await quantizedProducts(
+      { name: "linear", shape: [4096 / shrink, 4096 / shrink], rows: [1, 64, 512] },
+      probe,
+      options,
+    )),
+    ...(await quantizedProducts(experts, probe, options)),
+  ];
+}
+
+async function quantizedProducts(
+  { name: kind, shape, rows: counts }: QuantizedShape,
   probe: BandwidthProbe,
   { shrink, repeats, threads, say }: KernelOptions,
 ): Promise<RowOf[]> {
-  const [out, inner] = [4096 / shrink, 4096 / shrink];
+  const [out = 0, inner = 0] = shape.slice(-2);
+  const groups = shape.length === 3 ? (shape[0] ?? 1) : 1;
   const arena = new Arena();
-  const floats = Tensor.empty(arena, [out, inner], "float32");
+  const floats = Tensor.empty(arena, shape, "float32");
   native().randomNormal(floats.address, floats.size, 1, 1, 0, 0.02);
   const copiesOf = (made: () => Parameter): Parameter[] => {
     const first = made();
@@ -263,27 +321,35 @@ async function quantizedLinears(
     return [first, ...Array.from({ length: more }, made)];
   };
   const plain = copiesOf(() => {
-    const weight = createParameter(arena, "bf16", [out, inner], "bfloat16");
+    const weight = createParameter(arena, "bf16", shape, "bfloat16");
     native().convert(weight.data.address, floats.address, floats.size, 1, 0);
     return weight;
   });
   const rows: RowOf[] = [];
   for (const dtype of ["float8_e4m3fn", "int8", "int4"] as const) {
     const weights = copiesOf(() => quantized(arena, floats, dtype));
-    for (const count of [1, 64, 512]) {
-      const x = Tensor.zeros(arena, [count, inner], "bfloat16");
-      native().convert(x.address, floats.address, x.size, 1, 0);
+    for (const count of counts) {
+      const x = Tensor.zeros(arena, [groups * count, inner], "bfloat16");
+      const values = Tensor.empty(arena, x.shape, "float32");
+      native().randomNormal(values.address, values.size, 1, 2, 0, 1);
+      native().convert(x.address, values.address, x.size, 1, 0);
+      values.free();
+      const offsets = Tensor.fromInts(
+        arena,
+        Array.from({ length: groups + 1 }, (_, group) => group * count),
+      );
       let call = 0;
       const run = (copies: readonly Parameter[]): void => {
         const parameter = copies[call++ % copies.length];
         if (!parameter) throw new Error("internal: no weights");
         using tape = new Tape(arena, { hasGrad: false });
-        linear(tape, x, parameter, count < 64 ? "decode" : "prefill");
+        if (groups > 1) groupedLinear(tape, x, parameter, offsets);
+        else linear(tape, x, parameter, count < 64 ? "decode" : "prefill");
       };
       run(weights);
       run(plain);
       const bf16: number[] = [];
-      const name = `linear ${formatNames[dtype]} ${count} x ${out} x ${inner}`;
+      const name = `${kind} ${formatNames[dtype]} ${groups > 1 ? `${groups} x ` : ""}${count} x ${out} x ${inner}`;
       const { ours, bandwidth } = await measureSection({
         name: `kernels ${name}`,
         rounds: repeats,
@@ -294,8 +360,8 @@ async function quantizedLinears(
           return shortSeconds(() => run(weights));
         },
       });
-      const flops = 2 * count * out * inner;
-      const bytes = (weights[0] ? weightBytes(weights[0]) : 0) + 2 * count * (out + inner);
+      const flops = 2 * x.rows * out * inner;
+      const bytes = (weights[0] ? weightBytes(weights[0]) : 0) + 2 * x.rows * (out + inner);
       const facts = { bench: "kernels", case: name, threads, flops, bytes, per: "call", at: { rows: count } } as const;
       const peer: PeerRuns = { name: "our bf16", samples: bf16 };
       const row: RowOf["row"] = ({ bf16Flops, readBytes }) => {
@@ -304,6 +370,7 @@ async function quantizedLinears(
       };
       rows.push({ row, bandwidth });
       x.free();
+      offsets.free();
     }
     for (const { data, scales } of weights) {
       data.free();
@@ -314,8 +381,8 @@ async function quantizedLinears(
 }
 
 function quantized(arena: Arena, floats: Tensor, dtype: QuantDtype): Parameter {
-  const [rows = 0, columns = 0] = floats.shape;
+  const columns = floats.shape.at(-1) ?? 1;
   const weight = createQuantized(arena, dtype, floats.shape, dtype, quantGroups[dtype]);
-  quantizeInto(weight, 0, floats.address, rows, columns);
+  quantizeInto(weight, 0, floats.address, floats.size / columns, columns);
   return weight;
 }

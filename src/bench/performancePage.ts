@@ -69,7 +69,7 @@ export function plotFile(name: string): string {
 
 /** As `bench all` runs them, but with single threads last; others after. */
 function inOrder(results: readonly StoredResult[]): readonly StoredResult[] {
-  const commands = allRuns(2).map(({ words }) => words.join(" "));
+  const commands = allRuns(2, true).map(({ words }) => words.join(" "));
   const place = ({ command }: StoredResult): number => {
     const at = commands.indexOf(command.replace(" --peer", ""));
     return at < 0 ? commands.length : at;

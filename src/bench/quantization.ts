@@ -7,7 +7,6 @@ import { singleCommunicator } from "../distributed/single.js";
 import { decode, SequenceCache } from "../generate/forward.js";
 import { argMax } from "../generate/sampler.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
-import type { StorageOf } from "../model/weights.js";
 import type { QuantDtype } from "../tensor/dtype.js";
 import type { CacheDtype } from "../tensor/ops/latentAttention.js";
 import { measureSection, type Say, timed } from "./rounds.js";
@@ -80,7 +79,9 @@ export async function benchQuantization(options: QuantizationOptions): Promise<{
 
 async function readAll(variant: Variant, { directory, texts }: QuantizationOptions): Promise<Expected> {
   const config = readConfig(directory);
-  const model = new DeepseekV3(config, "bfloat16", singleCommunicator(), storageOf(variant));
+  const { weights, hasQuantizedHead } = variant;
+  const storage = weights === null ? undefined : quantizedTo(weights, hasQuantizedHead);
+  const model = new DeepseekV3(config, "bfloat16", singleCommunicator(), storage);
   loadWeights(model, directory);
   const logProbabilities: Float32Array[] = [];
   for (const ids of texts) {
@@ -92,12 +93,6 @@ async function readAll(variant: Variant, { directory, texts }: QuantizationOptio
   const weightMiB = main.reduce((sum, parameter) => sum + weightBytes(parameter), 0) / 2 ** 20;
   model.free();
   return { logProbabilities, weightMiB };
-}
-
-function storageOf({ weights, hasQuantizedHead }: Variant): StorageOf | undefined {
-  if (weights === null) return undefined;
-  const storage = quantizedTo(weights);
-  return (name, shape) => (name === "lm_head.weight" && !hasQuantizedHead ? null : storage(name, shape));
 }
 
 function logSoftmax(logits: Float32Array): Float32Array {

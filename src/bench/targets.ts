@@ -13,16 +13,19 @@ export interface Target {
 
 /** The targets of a row; none if it has none, or its peer did not run. */
 export function targetsOf(row: BenchRow): Target[] {
-  const { bench, ratio, peerRatio, peerName = "", at = {}, figure, unit } = row;
+  const { bench, ratio, peerRatio, peerName = "", at = {}, figure, floor, unit } = row;
   const share = (must: number | null, aim: number | null): Target => rate("of the floor", ratio, must, aim);
   const times = (must: number | null, aim: number | null): Target[] =>
     peerRatio === undefined ? [] : [rate(`times ${peerName}`, peerRatio, must, aim)];
   switch (bench) {
     case "kernels":
       // Weights in fewer bits are held against our own bf16.
-      if (/^linear fp8/.test(row.case)) return at.rows === 1 ? times(1.8, null) : times(0.85, null);
-      return row.case.startsWith("linear ") ? [] : times(0.9, 1);
+      if (/^(grouped )?linear fp8/.test(row.case)) return at.rows === 1 ? times(1.8, null) : times(0.85, null);
+      return /^(grouped )?linear /.test(row.case) ? [] : times(0.9, 1);
     case "train":
+      if (/ fp8 beside bfloat16$/.test(row.case)) return times(0.75, null);
+      if (/ fp8 activations$/.test(row.case))
+        return [{ what: `of ${peerName}'s`, value: figure / floor, must: 0.6, aim: null, isCost: true }];
       return unit === "tokens/s" && /^(small|middle) /.test(row.case) ? [share(0.35, 0.5), ...times(1.3, 2.5)] : [];
     case "prefill":
       return times(1.5, 2.3);

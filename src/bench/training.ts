@@ -83,6 +83,54 @@ export async function benchTraining(config: ModelConfig, options: TrainingOption
   return { floors, rows: [speedRow, memoryRow], speed };
 }
 
+/** The same in another precision, in turn: how much faster ours is, and how much less it keeps for the backward. */
+export async function benchBeside(
+  config: ModelConfig,
+  options: Omit<TrainingOptions, "peer"> & { readonly beside: TrainPrecision },
+): Promise<TrainingBench> {
+  const { preset, dtype, beside, steps, threads, sequenceLength: length, batchSize, say } = options;
+  const before = measureFloors();
+  const both = [dtype, beside].map((precision) => ({
+    training: startTraining(config, { ...options, dtype: precision }),
+    seen: [] as Awaited<ReturnType<ReturnType<typeof startTraining>["step"]>>[],
+  }));
+  const stepBoth = async (): Promise<number> => {
+    for (const { training, seen } of both) seen.push(await training.step());
+    return both[0]?.seen.at(-1)?.seconds ?? Number.NaN;
+  };
+  await stepBoth();
+  await stepBoth();
+  await measureSection({ name: `train ${preset} ${dtype} beside ${beside}`, rounds: steps, say, ours: stepBoth });
+  for (const { training } of both) training.free();
+  const floors = bestFloors(before, measureFloors());
+  const peak = Math.max(floors.f32Flops, floors.bf16Flops);
+  const [speed, other] = both.map(({ seen }) => trainingSpeed(config, options, seen, peak));
+  if (!speed || !other) throw new Error("internal: two trainings");
+  const tokens = batchSize * length;
+  const flops = flopsPerTokenTraining(config, length, false).total;
+  const name = `our ${beside}`;
+  const facts = { bench: "train", threads } as const;
+  const mib = ({ activationBytes }: TrainingSpeed): number => activationBytes / 2 ** 20;
+  return {
+    floors,
+    speed,
+    rows: [
+      rateRow(
+        { ...facts, case: `${preset} ${dtype} beside ${beside}`, flops, per: "token" },
+        "tokens/s",
+        tokens,
+        speed.stepSeconds,
+        (tokens * flops) / peak,
+        { name, samples: other.stepSeconds },
+      ),
+      costRow({ ...facts, case: `${preset} ${dtype} activations`, floorName: name }, "MiB", [mib(speed)], mib(other), {
+        name,
+        samples: [mib(other)],
+      }),
+    ],
+  };
+}
+
 /** What training keeps of each parameter: master, gradient and two moments (bfloat16 beside FP8), and the working copy of a narrower type. */
 const stateBytesPerParameter: Readonly<Record<TrainPrecision, number>> = { float32: 16, bfloat16: 18, fp8: 13 };
 

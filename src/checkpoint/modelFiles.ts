@@ -278,14 +278,15 @@ export function storedAs(directory: string, config: ModelConfig): StorageOf {
 export const quantGroups: Readonly<Record<QuantDtype, number>> = { float8_e4m3fn: 128, int8: 128, int4: 32 };
 
 /**
- * Quantises the matrices of attention, feed-forward parts and experts while they are read, whatever the files hold, and the head in 8 bits:
- * it is read whole for every token. Embedding, norms and router stay, and rows that int4 cannot hold (no multiple of 32 values).
+ * Quantises the matrices of attention, feed-forward parts and experts while they are read, whatever the files hold, and (hasHead) the output
+ * head in 8 bits, since it is read whole for every token. Embedding, norms and router stay, and rows that int4 cannot hold (no multiple of
+ * 32 values).
  */
-export function quantizedTo(dtype: QuantDtype): StorageOf {
+export function quantizedTo(dtype: QuantDtype, hasHead = true): StorageOf {
   const stored = { dtype, group: quantGroups[dtype] };
   const head = dtype === "int4" ? ({ dtype: "int8", group: quantGroups.int8 } as const) : stored;
   return (name, shape) => {
-    if (name === "lm_head.weight") return head;
+    if (name === "lm_head.weight") return hasHead ? head : null;
     const isProjection = /\.(self_attn|mlp)\..*_proj(_with_mqa)?(\.weight)?$/.test(name);
     return isProjection && (dtype !== "int4" || (shape.at(-1) ?? 0) % 32 === 0) ? stored : null;
   };

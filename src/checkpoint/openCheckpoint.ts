@@ -12,6 +12,8 @@ export interface OpenCheckpointOptions {
   readonly dtype?: ComputeDtype | undefined;
   /** Type of the matrices in memory. Default: FP8 where the files hold that, else the arithmetic's. */
   readonly weights?: QuantDtype | undefined;
+  /** With `weights`: the output head stays as it is. Default: it has 8 bits. */
+  readonly plainHead?: boolean | undefined;
   /** Directory of an adapter to put over the weights, unmerged; null, the default: none. */
   readonly adapter?: string | null;
 }
@@ -23,11 +25,16 @@ export interface OpenedCheckpoint {
   readonly unexpected: readonly string[];
 }
 
-/** @throws RangeError for files that are missing, damaged or do not fit together */
+/** @throws RangeError for files that are missing, damaged or do not fit together, and for a plain head without `weights` */
 export function openCheckpoint(directory: string, options: OpenCheckpointOptions = {}): OpenedCheckpoint {
+  if (options.plainHead && !options.weights) {
+    throw new RangeError(
+      "--plain-head (plainHead) goes with --weights (weights); without that the head stays as it is",
+    );
+  }
   const config = readConfig(directory);
   const dtype = options.dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
-  const storage = options.weights ? quantizedTo(options.weights) : storedAs(directory, config);
+  const storage = options.weights ? quantizedTo(options.weights, !options.plainHead) : storedAs(directory, config);
   const model = new DeepseekV3(config, dtype, singleCommunicator(), storage);
   const { unexpected } = loadWeights(model, directory, undefined, "mapped");
   if (options.adapter) loadAdapter(model, options.adapter);

@@ -96,6 +96,7 @@ interface TrainFlags {
   readonly batch?: number;
   readonly seed?: number;
   readonly recompute?: boolean;
+  readonly beside?: TrainPrecision;
   readonly peer?: boolean;
   readonly save?: string;
 }
@@ -112,9 +113,17 @@ function trainCommand(): Command {
     .addOption(integerOption("--batch <sequences>", "sequences a step (default: 4096 tokens)", 1, 2 ** 20))
     .addOption(integerOption("--seed <n>", "seed of weights and tokens (default 1)", 0, Number.MAX_SAFE_INTEGER))
     .option("--recompute", "compute norms and up-projections again in the backward")
+    .addOption(
+      new Option("--beside <type>", "take turns with another arithmetic of ours")
+        .choices([...trainPrecisions])
+        .conflicts(["peer", "experts"]),
+    )
     .addOption(peerOption("the fastest PyTorch of float32, bfloat16 autocast and torch.compile"))
     .addOption(saveOption())
-    .addHelpText("after", "\nExamples:\n  fathom bench train --preset small --steps 10 --threads 2 --peer");
+    .addHelpText(
+      "after",
+      "\nExamples:\n  fathom bench train --preset small --steps 10 --threads 2 --peer\n  fathom bench train --preset small --dtype fp8 --beside bfloat16",
+    );
   return act<TrainFlags>(command, (_, flags) => benchTrain(flags));
 }
 
@@ -133,7 +142,7 @@ async function benchTrain(flags: TrainFlags): Promise<Outcome> {
     variant: experts === null ? null : `${experts} experts`,
   }));
   say(`${flags.preset}: ${batchSize} x ${sequenceLength} tokens a step, ${dtype}, ${threads} threads`);
-  const { benchTraining } = await import("../bench/training.js");
+  const { benchBeside, benchTraining } = await import("../bench/training.js");
   const { fastestTorchMode, torchPeer } = await import("../bench/peers.js");
   const mode = flags.peer ? fastestTorchMode(flags.preset, threads, 3) : null;
   const runs = mode && (!("missing" in mode) ? await torchPeer(flags.preset, threads, mode.mode) : mode);
@@ -152,7 +161,13 @@ async function benchTrain(flags: TrainFlags): Promise<Outcome> {
     say,
   };
   const benches = [];
-  for (const { config, variant } of variants) benches.push(await benchTraining(config, { ...options, variant }));
+  for (const { config, variant } of variants) {
+    benches.push(
+      flags.beside === undefined
+        ? await benchTraining(config, { ...options, variant })
+        : await benchBeside(config, { ...options, variant, beside: flags.beside }),
+    );
+  }
   if (runs && "close" in runs) runs.close();
   const first = benches[0];
   if (!first) throw new Error("internal: nothing was measured");

@@ -25,10 +25,14 @@ export function allCommand(): Command {
 async function all({ peer = false, quick = false, save }: AllFlags): Promise<Outcome> {
   const { availableParallelism } = await import("node:os");
   const { fileURLToPath } = await import("node:url");
-  const { allRuns, benchAll, quickRuns } = await import("../bench/all.js");
+  const { existsSync } = await import("node:fs");
+  const { allRuns, benchAll, quickRuns, trainedModel } = await import("../bench/all.js");
+  const isTrained = existsSync(trainedModel);
+  if (!quick && !isTrained)
+    say(`${trainedModel} is not there (npm run quickstart): without it no quantization and no speculation`);
   const { results, failures, clockDifference } = await benchAll({
     mainFile: fileURLToPath(new URL("./main.js", import.meta.url)),
-    runs: quick ? quickRuns() : allRuns(availableParallelism()),
+    runs: quick ? quickRuns() : allRuns(availableParallelism(), isTrained),
     withPeers: peer,
     folder: save ?? null,
     say,

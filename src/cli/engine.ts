@@ -9,6 +9,7 @@ import {
   arithmeticOption,
   type CachePrecision,
   cacheOption,
+  headOption,
   type WeightPrecision,
   weightsOption,
 } from "./precision.js";
@@ -17,6 +18,7 @@ export interface EngineFlags {
   readonly threads?: number;
   readonly dtype?: ComputeDtype;
   readonly weights?: WeightPrecision;
+  readonly plainHead?: boolean;
   readonly cache?: CachePrecision;
   readonly maxBatch?: number;
   readonly cacheTokens?: number;
@@ -30,6 +32,7 @@ export function engineOptions(): readonly Option[] {
     threadsOption(),
     arithmeticOption(),
     weightsOption(),
+    headOption(),
     cacheOption(),
     integerOption("--cache-tokens <n>", "tokens that the latent cache has room for", 1, 2 ** 31),
     adapterOption(),
@@ -39,8 +42,8 @@ export function engineOptions(): readonly Option[] {
 
 export async function openEngine(directory: string, flags: EngineFlags): Promise<LanguageModel> {
   const { loadModel } = await import("../generate/loadModel.js");
-  const { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation, adapter } = flags;
-  const given = { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation, adapter };
+  const { threads, dtype, weights, plainHead, cache, maxBatch, cacheTokens, speculation, adapter } = flags;
+  const given = { threads, dtype, weights, plainHead, cache, maxBatch, cacheTokens, speculation, adapter };
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
   return loadModel(directory, Object.fromEntries(set));
 }

@@ -21,6 +21,8 @@ export interface OpenOptions {
   readonly threads?: number;
   /** Precision of the matrices in memory. Default: FP8 where the files hold that, else the arithmetic's. */
   readonly weights?: WeightPrecision;
+  /** With `weights`: the output head stays as it is. */
+  readonly plainHead?: boolean;
   readonly adapter?: string;
 }
 
@@ -38,7 +40,7 @@ export async function openModel(path: string, options: OpenOptions): Promise<Ope
   const { directory, adapter } = source;
   native().setThreads(options.threads ?? availableParallelism());
   const weights = options.weights && quantDtypes[options.weights];
-  const { model, config, unexpected } = openCheckpoint(directory, { dtype: options.dtype, weights, adapter });
+  const { model, config, unexpected } = openCheckpoint(directory, { ...options, weights, adapter });
   if (unexpected.length > 0) {
     say(
       `${directory}: ${unexpected.length} tensors are not part of the model and left out: ${unexpected.slice(0, 3).join(", ")}`,

@@ -15,6 +15,11 @@ export function weightsOption(which = "matrices"): Option {
   return new Option("--weights <precision>", text).choices(Object.keys(quantDtypes));
 }
 
+/** --plain-head */
+export function headOption(): Option {
+  return new Option("--plain-head", "with --weights: the output head stays as it is; else it has 8 bits");
+}
+
 /** --adapter */
 export function adapterOption(): Option {
   return new Option("--adapter <dir>", "an adapter (PEFT's layout) over the model; a model that is one opens its base");

@@ -5,7 +5,7 @@ import type { Dispatched } from "../model/moe.js";
 import type { ComputeDtype } from "../tensor/dtype.js";
 import { modelHelp } from "./modelPath.js";
 import { act, grouped, integerOption, type Outcome, table, threadsOption } from "./output.js";
-import { adapterOption, arithmeticOption, type WeightPrecision, weightsOption } from "./precision.js";
+import { adapterOption, arithmeticOption, headOption, type WeightPrecision, weightsOption } from "./precision.js";
 
 interface Flags {
   readonly model: string;
@@ -18,6 +18,7 @@ interface Flags {
   readonly threads?: number;
   readonly dtype?: ComputeDtype;
   readonly weights?: WeightPrecision;
+  readonly plainHead?: boolean;
   readonly adapter?: string;
 }
 
@@ -36,6 +37,7 @@ export function scoreCommand(): Command {
     .addOption(threadsOption())
     .addOption(arithmeticOption())
     .addOption(weightsOption())
+    .addOption(headOption())
     .addOption(adapterOption())
     .addHelpText(
       "after",

@@ -21,6 +21,8 @@ export interface EngineSettings {
   readonly dtype?: ComputeDtype;
   /** Precision of the matrices in memory. Default: FP8 where the files hold that, else the arithmetic's. */
   readonly weights?: WeightPrecision;
+  /** With `weights`: the output head stays as it is. Default: it has 8 bits. */
+  readonly plainHead?: boolean;
   /** How the latent cache keeps a token. Default: in the type of the arithmetic. */
   readonly cache?: CachePrecision;
   /** Choices that are written at once; more wait. Default 64. */
@@ -44,7 +46,12 @@ export function hostCheckpoint({ source, settings }: WorkerData, post: (message:
   native().setThreads(settings.threads ?? availableParallelism());
   const weights = settings.weights && quantDtypes[settings.weights];
   const { directory, adapter } = source;
-  const { model, config } = openCheckpoint(directory, { dtype: settings.dtype, weights, adapter });
+  const { model, config } = openCheckpoint(directory, {
+    dtype: settings.dtype,
+    weights,
+    plainHead: settings.plainHead,
+    adapter,
+  });
   const tokenizer = openTokenizer(tokenizerFolder(source), config);
   const cacheDtype = settings.cache ? cacheDtypes[settings.cache] : model.dtype;
   const maxBatch = settings.maxBatch ?? defaultMaxBatch;

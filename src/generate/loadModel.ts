@@ -157,7 +157,7 @@ class LocalLink implements EngineLink {
 
 /** Options without those that are undefined, which do not cross between threads as such. */
 function plain(settings: EngineSettings): EngineSettings {
-  const { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation } = settings;
-  const given = { threads, dtype, weights, cache, maxBatch, cacheTokens, speculation };
+  const { threads, dtype, weights, plainHead, cache, maxBatch, cacheTokens, speculation } = settings;
+  const given = { threads, dtype, weights, plainHead, cache, maxBatch, cacheTokens, speculation };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { convertCheckpoint } from "../../src/checkpoint/convert.js";
 import { loadWeights, quantizedTo, readConfig, saveModel, storedAs } from "../../src/checkpoint/modelFiles.js";
+import { openCheckpoint } from "../../src/checkpoint/openCheckpoint.js";
 import { type FileDtype, writeSafetensors } from "../../src/checkpoint/safetensors.js";
 import { singleCommunicator } from "../../src/distributed/single.js";
 import { decode, prefill, SequenceCache } from "../../src/generate/forward.js";
@@ -212,6 +213,17 @@ test("back in float32 it is what the bytes and scales say", () => {
   const values = Array.from({ length: q.bytes.length }, (_, i) => w.bytes.readFloatLE(4 * i));
   expect(values).toEqual(values.map((_, i) => value(i)));
   expect(JSON.parse(readFileSync(join(at("back"), "config.json"), "utf8"))).not.toHaveProperty("quantization_config");
+});
+
+test("the head is left as it is where that is asked for, and only beside weights that are not", () => {
+  const dtypes = [undefined, true].map((plainHead) => {
+    const { model } = openCheckpoint(at("plain"), { weights: "int8", plainHead });
+    return model.parameters.find(({ name }) => name === "lm_head.weight")?.data.dtype;
+  });
+  expect(dtypes).toEqual(["int8", readConfig(at("plain")).torchDtype]);
+  expect(() => openCheckpoint(at("plain"), { plainHead: true })).toThrow(
+    "--plain-head (plainHead) goes with --weights",
+  );
 });
 
 test.each([
