@@ -1,6 +1,7 @@
 // Runs recorded kernel calls and compares what they write with what is expected: the kernels without Node, for builds that Node cannot
 // load (another processor, sanitizers). Every buffer has exactly the size the caller gave it, so that an address sanitizer sees a read
-// or write one element past its end; other builds put guard bytes behind it. A call runs once per given thread count: the first
+// or write one element past its end; other builds put guard bytes behind it. One that does not begin at an aligned address has guard bytes
+// before it in every build. A call runs once per given thread count: the first
 // result is compared with the expectation, the others with the first, to the bit. Buffers that a call only reads must stay as they are.
 //
 //   driver calls <file> <isa> <threads>...   the file is written by test/native/calls.ts, which documents the format
@@ -42,6 +43,7 @@ struct Buffer {
   ElementType type;
   Role role;
   double absolute, relative;
+  size_t offset;  // bytes from an aligned address to the first element
   std::vector<unsigned char> initial, expected;
 };
 
@@ -94,6 +96,7 @@ Call read_call(Reader& in) {
     b.role = Role(in.value<uint32_t>());
     b.absolute = in.value<double>();
     b.relative = in.value<double>();
+    b.offset = in.value<uint32_t>();
     uint32_t size = in.value<uint32_t>();
     b.initial = in.block(size);
     if (b.role == kOutput) b.expected = in.block(size);
@@ -108,7 +111,7 @@ Call read_call(Reader& in) {
 
 std::vector<Call> read_calls(const char* path) {
   Reader in(path);
-  if (in.value<uint32_t>() != 0x31434b46) fail(std::string(path) + " is not a file of calls (it should begin with FKC1)");
+  if (in.value<uint32_t>() != 0x32434b46) fail(std::string(path) + " is not a file of calls (it should begin with FKC2)");
   std::vector<Call> calls(in.value<uint32_t>());
   for (Call& call : calls) call = read_call(in);
   return calls;
@@ -148,17 +151,20 @@ void call_by_name(const KernelTable& table, const std::string& name, const std::
 }
 
 struct Memory {
+  unsigned char* block;
+  size_t offset, size;
   unsigned char* data;
-  size_t size;
-  explicit Memory(const std::vector<unsigned char>& source) : data(static_cast<unsigned char*>(malloc(source.size() + kGuard))), size(source.size()) {
-    if (!data && size + kGuard > 0) fail("out of memory");
-    if (size > 0) memcpy(data, source.data(), size);
+  explicit Memory(const Buffer& b)
+      : block(static_cast<unsigned char*>(malloc(b.offset + b.initial.size() + kGuard))), offset(b.offset), size(b.initial.size()), data(block + offset) {
+    if (!block && offset + size + kGuard > 0) fail("out of memory");
+    if (offset > 0) memset(block, kGuardByte, offset);
+    if (size > 0) memcpy(data, b.initial.data(), size);
     memset(data + size, kGuardByte, kGuard);
   }
-  Memory(Memory&& other) noexcept : data(other.data), size(other.size) { other.data = nullptr; }
+  Memory(Memory&& other) noexcept : block(other.block), offset(other.offset), size(other.size), data(other.data) { other.block = nullptr; }
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
-  ~Memory() { free(data); }
+  ~Memory() { free(block); }
 };
 
 // ---- comparing ----
@@ -227,6 +233,11 @@ bool is_same(const std::string& where, const char* what, const Memory& m, const 
       printf("%s: byte %zu %s\n", where.c_str(), i, what);
       return false;
     }
+  for (size_t i = 0; i < m.offset; i++)
+    if (m.block[i] != kGuardByte) {
+      printf("%s: byte %zu before the first was written\n", where.c_str(), m.offset - i);
+      return false;
+    }
   for (size_t i = 0; i < kGuard; i++)
     if (m.data[m.size + i] != kGuardByte) {
       printf("%s: byte %zu past the end was written\n", where.c_str(), i);
@@ -241,7 +252,7 @@ bool run_call(const KernelTable& table, const Call& call, size_t number, const s
   for (int count : thread_counts) {
     set_threads(count);
     std::vector<Memory> memory;
-    for (const Buffer& b : call.buffers) memory.emplace_back(b.initial);
+    for (const Buffer& b : call.buffers) memory.emplace_back(b);
     std::vector<Word> words;
     for (const CallArgument& a : call.arguments)
       words.push_back({a.value, a.kind == kBuffer ? memory[size_t(a.value)].data : nullptr});

@@ -305,6 +305,22 @@ describe("refused", () => {
     expect(() => open(at("fp8"), true)).toThrow(/_scale_inv has shape \[\d, \d\], expected \[\d, \d\] by config.json/);
   });
 
+  test.each([true, false])("scales of another type than float32; kept as stored: %s", (isDirect) => {
+    const scale = `${name}_scale_inv`;
+    const sources = [...tensorsOf(at("fp8"))].map(([tensor, { dtype, shape, bytes }]) => {
+      // The upper halves of float32 are bfloat16.
+      const halves = Uint8Array.from(bytes.filter((_, i) => i % 4 >= 2));
+      const [type, stored] = tensor === scale ? ["BF16", halves] : [dtype, bytes];
+      return { name: tensor, dtype: type as FileDtype, shape, chunks: () => [stored] };
+    });
+    mkdirSync(at("narrow"));
+    writeSafetensors(join(at("narrow"), "model.safetensors"), sources);
+    copyFileSync(join(at("fp8"), "config.json"), join(at("narrow"), "config.json"));
+    expect(() => open(at("narrow"), isDirect)).toThrow(
+      new RangeError(`${join(at("narrow"), "model.safetensors")}: ${scale} is BF16, expected F32`),
+    );
+  });
+
   test("an FP8 model where weights are to be trained or saved, and a target that holds a model", () => {
     const model = open(at("fp8"), true);
     expect(() => saveModel(at("again"), model)).toThrow("is quantised: convert the checkpoint to bf16 first");

@@ -1,9 +1,9 @@
 /**
  * Kernel calls in a file, for the driver in native/driver: what to call, with which buffers, and what they must hold afterwards.
  *
- * Little-endian. u32 "FKC1", u32 calls; a call is a string (the kernel's JavaScript name), u32 buffers, then per buffer u32 element
- * type, u32 role, f64 absolute, f64 relative tolerance, u32 bytes, the bytes before the call and, for an output, the bytes expected
- * after it; then u32 arguments, per argument u32 kind (0 number, 1 null, 2 buffer) and f64 (number, or index of the buffer). A string
+ * Little-endian. u32 "FKC2", u32 calls; a call is a string (the kernel's JavaScript name), u32 buffers, then per buffer u32 element
+ * type, u32 role, f64 absolute, f64 relative tolerance, u32 bytes from an aligned address to its first element, u32 bytes, the bytes before
+ * the call and, for an output, the bytes expected after it; then u32 arguments, per argument u32 kind (0 number, 1 null, 2 buffer) and f64 (number, or index of the buffer). A string
  * is u32 bytes and UTF-8.
  *
  * Expectations are either given, or recorded by running the call on the addon's portable path, which the kernel tests hold against
@@ -14,6 +14,7 @@ import { bf16Bits, bf16Value } from "../kernels/memory.js";
 
 export const elementTypes = ["f32", "bf16", "i32", "u8", "f64", "f16"] as const;
 export type ElementType = (typeof elementTypes)[number];
+const elementBytes: Readonly<Record<ElementType, number>> = { f32: 4, bf16: 2, i32: 4, u8: 1, f64: 8, f16: 2 };
 const roles = ["input", "output", "ignored"] as const;
 
 /** A buffer that a call reads or writes. `expected` is null until the call is recorded, and always for inputs. */
@@ -23,6 +24,8 @@ export interface Operand {
   readonly initial: Uint8Array;
   readonly absolute: number;
   readonly relative: number;
+  /** Bytes from an aligned address to the first element. */
+  readonly offset: number;
   expected: Uint8Array | null;
 }
 
@@ -60,17 +63,22 @@ export function valuesOf(operand: Operand): number[] {
 }
 
 export function input(values: ArrayLike<number>, type: ElementType = "f32"): Operand {
-  return { type, role: "input", initial: toBytes(values, type), absolute: 0, relative: 0, expected: null };
+  return { type, role: "input", initial: toBytes(values, type), absolute: 0, relative: 0, offset: 0, expected: null };
 }
 
 /** A buffer that the call overwrites or adds to: its values before the call, and how far from the expectation it may end. */
 export function output(values: ArrayLike<number>, type: ElementType, absolute: number, relative: number): Operand {
-  return { type, role: "output", initial: toBytes(values, type), absolute, relative, expected: null };
+  return { type, role: "output", initial: toBytes(values, type), absolute, relative, offset: 0, expected: null };
 }
 
 /** A buffer whose contents after the call say nothing. */
 export function ignored(values: ArrayLike<number>, type: ElementType): Operand {
-  return { type, role: "ignored", initial: toBytes(values, type), absolute: 0, relative: 0, expected: null };
+  return { type, role: "ignored", initial: toBytes(values, type), absolute: 0, relative: 0, offset: 0, expected: null };
+}
+
+/** The same buffer, `elements` past an aligned address, as rows of a matrix and tensors of a mapped file lie. */
+export function placed(operand: Operand, elements: number): Operand {
+  return { ...operand, offset: elements * elementBytes[operand.type] };
 }
 
 function kernelOf(name: string): (...args: (number | null)[]) => void {
@@ -82,17 +90,17 @@ function kernelOf(name: string): (...args: (number | null)[]) => void {
 
 /** Runs the call on the addon as it is set up and returns the bytes of every operand afterwards. */
 export function runCall(call: KernelCall): Map<Operand, Uint8Array> {
-  const memory = new Map<Operand, { view: Uint8Array; address: number }>();
+  const memory = new Map<Operand, Uint8Array>();
   const args = call.args.map((arg) => {
     if (arg === null || typeof arg === "number") return arg;
-    const block = native().alloc(arg.initial.length);
-    const view = new Uint8Array(block.buffer, 0, arg.initial.length);
+    const block = native().alloc(arg.offset + arg.initial.length);
+    const view = new Uint8Array(block.buffer, arg.offset, arg.initial.length);
     view.set(arg.initial);
-    memory.set(arg, { view, address: block.address });
-    return block.address;
+    memory.set(arg, view);
+    return block.address + arg.offset;
   });
   kernelOf(call.kernel)(...args);
-  return new Map([...memory].map(([operand, { view }]) => [operand, view.slice()]));
+  return new Map([...memory].map(([operand, view]) => [operand, view.slice()]));
 }
 
 /** A list of calls whose outputs are recorded on the portable path as they are added. */
@@ -114,7 +122,7 @@ export class Recorder {
 
 /** The file of `calls`. @throws Error if an output has no expectation */
 export function encodeCalls(calls: readonly KernelCall[]): Buffer {
-  const parts: Buffer[] = [Buffer.from("FKC1")];
+  const parts: Buffer[] = [Buffer.from("FKC2")];
   const u32 = (value: number): void => {
     const b = Buffer.alloc(4);
     b.writeUInt32LE(value);
@@ -136,6 +144,7 @@ export function encodeCalls(calls: readonly KernelCall[]): Buffer {
       u32(roles.indexOf(operand.role));
       f64(operand.absolute);
       f64(operand.relative);
+      u32(operand.offset);
       u32(operand.initial.length);
       parts.push(Buffer.from(operand.initial));
       if (operand.role !== "output") continue;

@@ -5,6 +5,7 @@
 import { type ElementType, ignored, input, type Operand, output, Recorder, valuesOf } from "./calls.js";
 import { latents } from "./latentCalls.js";
 import { fresh, given, made, madeInts, nameOf, restart, type Storage, storages } from "./operands.js";
+import { randomShapes } from "./randomCalls.js";
 
 const sizes = [1, 7, 33, 40_001] as const;
 
@@ -495,7 +496,7 @@ export function recordKernelCalls(): Recorder {
   const recorder = new Recorder();
   const parts = [
     ...[vectors, formats, products, quantized, fp8Training, rowKernels],
-    ...[experts, attention, latents, strangeInput, emptySizes],
+    ...[experts, attention, latents, strangeInput, emptySizes, randomShapes],
   ];
   for (const part of parts) part(recorder);
   return recorder;

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { isas } from "../kernels/memory.js";
-import { type KernelCall, output } from "./calls.js";
+import { input, type KernelCall, output, placed } from "./calls.js";
 import { buildDriver, runCommand, withCallFile, workedCalls } from "./driver.js";
 import { recordKernelCalls } from "./kernelCalls.js";
 
@@ -30,10 +30,18 @@ describe("address and undefined-behaviour sanitizers", () => {
     expect(runCommand([driver, "pool"])).toContain("every chunk exactly once");
   });
 
-  test("see a write one element past the end", () => {
-    const y = output([1, 2, 3], "f32", 0, 0);
+  test.each([0, 1, 3])("see a write one element past the end of a buffer that begins %i elements late", (elements) => {
+    const y = placed(output([1, 2, 3], "f32", 0, 0), elements);
     y.expected = y.initial;
     expect(() => run([{ kernel: "fill", args: [y, 1, 4] }], "portable")).toThrow("heap-buffer-overflow");
+  });
+
+  test("leave a write before such a buffer to the driver, which sees it", () => {
+    const [y, x] = [placed(output([1, 2, 3], "f32", 0, 0), 1), input([1, 7])];
+    y.expected = y.initial;
+    // The second of two rows lies one element before the first.
+    const call = { kernel: "copyRows", args: [y, x, 2, 1, -1, 1, 4] };
+    expect(() => run([call], "portable")).toThrow("byte 4 before the first was written");
   });
 });
 

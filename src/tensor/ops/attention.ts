@@ -5,6 +5,7 @@
 import { native } from "../native.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { coveredRows, shown } from "./sizes.js";
 
 export interface AttentionShape {
   readonly heads: number;
@@ -25,6 +26,7 @@ export interface AttentionShape {
  * @param kRope [rows, ropeDim], or null if ropeDim is 0
  * @param seqOffsets [sequences + 1] int32: rows of each sequence; attention never crosses them
  * @returns [rows, heads * vDim], new
+ * @throws RangeError for sizes that differ
  */
 export function attention(
   tape: Tape,
@@ -92,6 +94,7 @@ export interface SeenKeys {
  * @param q [rows, heads * (nopeDim + ropeDim)] @param seqOffsets [sequences + 1] int32: queries of each sequence
  * @param o [rows, heads * vDim], overwritten
  * @returns [heads, rows] float32, logarithms of the sums of exponentials, new
+ * @throws RangeError for sizes that differ
  */
 export function attendBack(
   tape: Tape,
@@ -103,12 +106,7 @@ export function attendBack(
 ): Tensor {
   const { heads, kvHeads, nopeDim: dn, ropeDim: dr, vDim: dv, scale } = shape;
   const { rows, code } = q;
-  if (q.columns !== heads * (dn + dr) || kv.columns !== kvHeads * (dn + dv) || (kRope?.columns ?? 0) !== dr) {
-    throw new RangeError(
-      `attention: q [${q.shape.join(", ")}], kv [${kv.shape.join(", ")}], kRope [${kRope?.shape.join(", ") ?? ""}] do not fit ` +
-        `${heads} heads, ${kvHeads} kv heads, ${dn} + ${dr} and ${dv} values`,
-    );
-  }
+  checkSizes(o, q, { kv, kRope, offsets }, seqOffsets, shape);
   const lse = tape.empty([heads, rows], "float32");
   native().attentionForward(
     o.address,
@@ -130,4 +128,26 @@ export function attendBack(
     code,
   );
   return lse;
+}
+
+function checkSizes(o: Tensor, q: Tensor, keys: SeenKeys, seqOffsets: Tensor, shape: AttentionShape): void {
+  const { heads, kvHeads, nopeDim: dn, ropeDim: dr, vDim: dv } = shape;
+  const { kv, kRope, offsets } = keys;
+  const isSameType = kv.dtype === q.dtype && o.dtype === q.dtype && (!kRope || kRope.dtype === q.dtype);
+  const fitHeads = q.columns === heads * (dn + dr) && kv.columns === kvHeads * (dn + dv) && heads % kvHeads === 0;
+  const fitsKey = kRope ? kRope.columns === dr && kRope.rows === kv.rows : dr === 0;
+  if (!isSameType || !fitHeads || !fitsKey || o.rows !== q.rows || o.columns !== heads * dv) {
+    throw new RangeError(
+      `attention: o ${shown(o)}, q ${shown(q)}, kv ${shown(kv)}, kRope ${shown(kRope)} do not fit ${heads} heads, ${kvHeads} kv heads, ` +
+        `${dn} + ${dr} and ${dv} values: expected [rows, ${heads * dv}], [rows, ${heads * (dn + dr)}], ` +
+        `[keys, ${kvHeads * (dn + dv)}] and [keys, ${dr}] of one type`,
+    );
+  }
+  const isCovered = coveredRows(seqOffsets) === q.rows && coveredRows(offsets) === kv.rows;
+  if (!isCovered || offsets.size !== seqOffsets.size) {
+    throw new RangeError(
+      `attention: sequences ${shown(seqOffsets)} to ${coveredRows(seqOffsets)} and ${shown(offsets)} to ${coveredRows(offsets)}, ` +
+        `expected as many of both, to ${q.rows} queries and ${kv.rows} keys`,
+    );
+  }
 }

@@ -7,6 +7,7 @@ import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 import { gradientThroughMatrix, productWithMatrix } from "./products.js";
+import { shown } from "./sizes.js";
 
 export interface CrossEntropyResult {
   /** [rows] float32: negative log-probability of the target; 0 where the target is -1 */
@@ -49,14 +50,15 @@ export function linearCrossEntropy(
 ): CrossEntropyResult {
   const [vocab = 0, dim = 0] = head.shape;
   const { rows } = x;
-  if (x.columns !== dim || targets.size !== rows) {
+  if (head.shape.length !== 2 || x.columns !== dim || targets.size !== rows || targets.dtype !== "int32") {
     throw new RangeError(
-      `linearCrossEntropy: x [${x.shape.join(", ")}], ${targets.size} targets, head [${head.shape.join(", ")}]`,
+      `linearCrossEntropy: x ${shown(x)}, targets ${shown(targets)}, ${head.name} ${shown(head)}: ` +
+        `expected [${rows}, ${dim}], [${rows}] int32 and [vocab, dim]`,
     );
   }
   const { rowScales = null, temperature = 1 } = options;
-  if (rowScales && rowScales.size !== rows) {
-    throw new RangeError(`linearCrossEntropy: ${rowScales.size} scales for ${rows} rows`);
+  if (rowScales && (rowScales.size !== rows || rowScales.dtype !== "float32")) {
+    throw new RangeError(`linearCrossEntropy: row scales ${shown(rowScales)}, expected [${rows}] float32`);
   }
   if (!(temperature > 0)) throw new RangeError(`linearCrossEntropy: temperature must be positive, got ${temperature}`);
   const losses = tape.empty([rows], "float32");

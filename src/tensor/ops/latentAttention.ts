@@ -1,6 +1,7 @@
 /**
  * Decoding in the latent space of MLA: what is written to a latent cache, and attention over it between the two products with kv_b_proj that
  * the naive form makes keys and values with. DeepSeek-V2 report, section 2.1.2; kernels.h has the layouts. No gradients.
+ * Sizes that differ are refused with a RangeError before a kernel runs; slots and the block table are read as they are.
  * T rows, H heads, C latent values, R rotated key values, N and V values of a head's key and value part
  */
 import { type ComputeDtype, type Dtype, quantFormat } from "../dtype.js";
@@ -9,7 +10,8 @@ import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 import { addToQueries, addToValues } from "./adapter.js";
-import type { RopeTables } from "./rope.js";
+import { checkTables, type RopeTables } from "./rope.js";
+import { shown } from "./sizes.js";
 
 /** How a cache keeps its entries: values as they are, or latents in E4M3 with a scale for each 128 of them beside bf16 keys. */
 export type CacheDtype = "float32" | "bfloat16" | "float8_e4m3fn";
@@ -56,6 +58,13 @@ export interface LatentShape {
 /** Puts latent rows into their slots of the cache. */
 export function writeLatents({ pages, slots }: Pick<LatentCacheView, "pages" | "slots">, rows: LatentRows): void {
   const { latent, kRope } = rows;
+  if (kRope.rows !== latent.rows || kRope.dtype !== latent.dtype) {
+    throw new RangeError(
+      `writeLatents: latent ${shown(latent)}, kRope ${shown(kRope)}: expected as many rows of one type`,
+    );
+  }
+  checkCount("writeLatents", "slots", slots, latent.rows);
+  checkPages("writeLatents", pages, latent.columns, kRope.columns);
   const [to, from, key] = [pages.address, latent.address, kRope.address];
   native().writeLatents(
     to,
@@ -79,6 +88,8 @@ export function readLatents(
   dtype: ComputeDtype,
 ): LatentRows {
   const rows = slots.size;
+  checkCount("readLatents", "slots", slots, rows);
+  checkPages("readLatents", pages, c, r);
   const latent = tape.empty([rows, c], dtype);
   const kRope = tape.empty([rows, r], dtype);
   const [to, key, from] = [latent.address, kRope.address, pages.address];
@@ -92,10 +103,21 @@ export function appendLatents(
   z: Tensor,
   norm: Parameter,
   eps: number,
-  { cos, sin }: RopeTables,
+  tables: RopeTables,
   positions: Tensor,
 ): void {
   const c = norm.data.size;
+  const r = z.columns - c;
+  if (r < 0 || norm.data.dtype !== "float32") {
+    throw new RangeError(
+      `appendLatents: z ${shown(z)}, ${norm.name} ${shown(norm.data)}: expected [rows, C + R] and [C] float32`,
+    );
+  }
+  checkTables("appendLatents", tables, r);
+  checkCount("appendLatents", "positions", positions, z.rows);
+  checkCount("appendLatents", "slots", slots, z.rows);
+  checkPages("appendLatents", pages, c, r);
+  const { cos, sin } = tables;
   native().appendLatents(
     pages.address,
     z.address,
@@ -106,7 +128,7 @@ export function appendLatents(
     slots.address,
     z.rows,
     c,
-    z.columns - c,
+    r,
     eps,
     z.code,
     pages.code,
@@ -121,11 +143,16 @@ export function absorbQueries(
   tape: Tape,
   q: Tensor,
   kvB: Parameter,
-  { cos, sin }: RopeTables,
+  tables: RopeTables,
   positions: Tensor,
   shape: LatentShape,
 ): Tensor {
   const { heads, nopeDim: n, ropeDim: r, latentDim: c, vDim: v } = shape;
+  checkHeads("absorbQueries", q, n + r, shape);
+  checkMatrix("absorbQueries", kvB, shape);
+  checkTables("absorbQueries", tables, r);
+  checkCount("absorbQueries", "positions", positions, q.rows);
+  const { cos, sin } = tables;
   const y = tape.empty([q.rows, heads * (c + r)], q.dtype);
   native().absorbQueries(
     y.address,
@@ -159,6 +186,14 @@ export function attendLatents(
 ): Tensor {
   const { heads, ropeDim: r, latentDim: c } = shape;
   const { pages, pageSize, blockTable, lengths } = cache;
+  checkHeads("attendLatents", q, c + r, shape);
+  checkCount("attendLatents", "lengths", lengths, q.rows);
+  if (blockTable.rows !== q.rows || blockTable.dtype !== "int32" || pages.shape[1] !== pageSize) {
+    throw new RangeError(
+      `attendLatents: block table ${shown(blockTable)}, pages ${shown(pages)}: expected [${q.rows}, maxPages] int32, pages of ${pageSize}`,
+    );
+  }
+  checkPages("attendLatents", pages, c, r);
   const y = tape.empty([q.rows, heads * c], q.dtype);
   native().mlaDecode(
     y.address,
@@ -182,6 +217,8 @@ export function attendLatents(
 /** Results in latent space to values: the value half of kv_b_proj. @param latent [T, H * C] @returns [T, H * V], new */
 export function expandValues(tape: Tape, latent: Tensor, kvB: Parameter, shape: LatentShape): Tensor {
   const { heads, nopeDim: n, latentDim: c, vDim: v } = shape;
+  checkHeads("expandValues", latent, c, shape);
+  checkMatrix("expandValues", kvB, shape);
   const y = tape.empty([latent.rows, heads * v], latent.dtype);
   native().expandValues(
     y.address,
@@ -204,4 +241,30 @@ export function expandValues(tape: Tape, latent: Tensor, kvB: Parameter, shape: 
 function storageCode({ data, scales }: Parameter): DtypeCode | QuantFormatCode {
   const dtype: Dtype = data.dtype;
   return scales ? quantFormat(dtype) : data.code;
+}
+
+function checkHeads(op: string, x: Tensor, headDim: number, { heads }: LatentShape): void {
+  if (x.columns === heads * headDim) return;
+  throw new RangeError(
+    `${op}: rows ${shown(x)}, expected [rows, ${heads * headDim}]: ${heads} heads of ${headDim} values`,
+  );
+}
+
+function checkMatrix(op: string, kvB: Parameter, { heads, nopeDim, vDim, latentDim }: LatentShape): void {
+  const rows = heads * (nopeDim + vDim);
+  if (kvB.shape.length === 2 && kvB.shape[0] === rows && kvB.shape[1] === latentDim) return;
+  throw new RangeError(`${op}: ${kvB.name} ${shown(kvB)}, expected [${rows}, ${latentDim}]`);
+}
+
+function checkCount(op: string, what: string, x: Tensor, rows: number): void {
+  if (x.size === rows && x.dtype === "int32") return;
+  throw new RangeError(`${op}: ${what} ${shown(x)}, expected [${rows}] int32, one for each row`);
+}
+
+function checkPages(op: string, pages: Tensor, c: number, r: number): void {
+  const size = entrySize(c, r, pages.dtype as CacheDtype);
+  if (pages.shape.length === 3 && pages.shape[2] === size) return;
+  throw new RangeError(
+    `${op}: pages ${shown(pages)}, expected [pages, pageSize, ${size}]: ${c} latent and ${r} key values`,
+  );
 }

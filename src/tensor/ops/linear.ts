@@ -16,6 +16,7 @@ import {
   productWithMatrix,
   type RowKind,
 } from "./products.js";
+import { coveredRows, shown } from "./sizes.js";
 
 /**
  * @param x [rows, in]
@@ -66,6 +67,7 @@ export function linear(
  * @param weight [experts, out, in]
  * @param offsets [experts + 1] int32
  * @returns [rows, out], new
+ * @throws RangeError if the inner sizes differ, or the offsets are not those of all rows for as many experts
  */
 export function groupedLinear(
   tape: Tape,
@@ -75,9 +77,10 @@ export function groupedLinear(
   kind: RowKind = "prefill",
 ): Tensor {
   const [e = 0, n = 0, k = 0] = weight.shape;
-  if (weight.shape.length !== 3 || x.columns !== k || offsets.size !== e + 1) {
+  if (weight.shape.length !== 3 || x.columns !== k || offsets.size !== e + 1 || coveredRows(offsets) !== x.rows) {
     throw new RangeError(
-      `groupedLinear: x [${x.shape.join(", ")}], offsets [${offsets.size}] do not fit ${weight.name} [${weight.shape.join(", ")}]`,
+      `groupedLinear: x ${shown(x)}, offsets ${shown(offsets)} to ${coveredRows(offsets)} do not fit ${weight.name} ${shown(weight)}: ` +
+        `expected [rows, ${k}] and [${e + 1}] to the number of rows`,
     );
   }
   const y = tape.empty([x.rows, n], x.dtype);

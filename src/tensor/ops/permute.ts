@@ -5,6 +5,7 @@
 import { native } from "../native.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { shown } from "./sizes.js";
 
 /** A stable sort of slots by expert; slot = token * k + j. */
 export interface ExpertOrder {
@@ -24,6 +25,9 @@ export interface ExpertOrder {
 export function sortByExpert(tape: Tape, experts: Tensor, numExperts: number): ExpertOrder {
   const rows = experts.rows;
   const k = experts.columns;
+  if (experts.dtype !== "int32") {
+    throw new RangeError(`sortByExpert: experts ${shown(experts)}, expected [rows, k] int32`);
+  }
   const offsets = tape.empty([numExperts + 1], "int32");
   const rowSlot = tape.empty([rows * k], "int32");
   const slotRow = tape.empty([rows * k], "int32");
@@ -35,7 +39,7 @@ export function sortByExpert(tape: Tape, experts: Tensor, numExperts: number): E
 export function permute(tape: Tape, x: Tensor, order: ExpertOrder): Tensor {
   const dim = x.columns;
   const { numTokens, slotsPerToken: k, numSorted } = order;
-  if (x.rows !== numTokens) throw new RangeError(`permute: x has ${x.rows} rows, the order ${numTokens} tokens`);
+  if (x.rows !== numTokens) throw new RangeError(`permute: x ${shown(x)}, expected the ${numTokens} rows of the order`);
   const y = tape.empty([numSorted, dim], x.dtype);
   native().permuteForward(y.address, x.address, order.rowSlot.address, numSorted, k, dim, x.code);
   tape.record(() => {
@@ -62,9 +66,14 @@ export function permute(tape: Tape, x: Tensor, order: ExpertOrder): Tensor {
  */
 export function combine(tape: Tape, y: Tensor, weights: Tensor, order: ExpertOrder, shared: Tensor | null): Tensor {
   const dim = y.columns;
-  const { numTokens, slotsPerToken: k } = order;
-  if (weights.rows !== numTokens || weights.columns !== k || (shared && shared.rows !== numTokens)) {
-    throw new RangeError(`combine: weights [${weights.shape.join(", ")}] do not fit ${numTokens} tokens of ${k} slots`);
+  const { numTokens, slotsPerToken: k, numSorted } = order;
+  const isWeighed = weights.rows === numTokens && weights.columns === k && weights.dtype === "float32";
+  const isShared = !shared || (shared.rows === numTokens && shared.columns === dim && shared.dtype === y.dtype);
+  if (y.rows !== numSorted || !isWeighed || !isShared) {
+    throw new RangeError(
+      `combine: y ${shown(y)}, weights ${shown(weights)}, shared ${shown(shared)}: expected [${numSorted}, ${dim}], ` +
+        `[${numTokens}, ${k}] float32 and [${numTokens}, ${dim}] ${y.dtype}`,
+    );
   }
   const out = tape.empty([numTokens, dim], y.dtype);
   native().combineForward(

@@ -4,6 +4,7 @@ import type { Parameter } from "../parameter.js";
 import type { Recomputable, Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 import { recordSum } from "./elementwise.js";
+import { shown } from "./sizes.js";
 
 /**
  * y = x / sqrt(mean(x^2) + eps) * weight, row by row; the mean is taken in float32.
@@ -13,9 +14,9 @@ import { recordSum } from "./elementwise.js";
  */
 export function rmsNorm(tape: Tape, x: Tensor, weight: Parameter, eps: number): Recomputable {
   const dim = x.columns;
-  if (weight.data.size !== dim) {
+  if (weight.data.size !== dim || weight.data.dtype !== "float32") {
     throw new RangeError(
-      `rmsNorm: x [${x.shape.join(", ")}] has ${dim} columns, ${weight.name} has ${weight.data.size}`,
+      `rmsNorm: x ${shown(x)} has ${dim} columns, ${weight.name} is ${shown(weight.data)}, expected [${dim}] float32`,
     );
   }
   const { rows } = x;
@@ -41,9 +42,10 @@ export function addRmsNorm(
   eps: number,
 ): Recomputable & { readonly sum: Tensor } {
   const dim = a.columns;
-  if (a.size !== b.size || a.dtype !== b.dtype || weight.data.size !== dim) {
+  const isSame = a.rows === b.rows && a.size === b.size && a.dtype === b.dtype;
+  if (!isSame || weight.data.size !== dim || weight.data.dtype !== "float32") {
     throw new RangeError(
-      `addRmsNorm: [${a.shape.join(", ")}] ${a.dtype}, [${b.shape.join(", ")}] ${b.dtype} and ${weight.name} of ${weight.data.size} do not fit`,
+      `addRmsNorm: a ${shown(a)}, b ${shown(b)}, ${weight.name} ${shown(weight.data)}: expected a and b alike, [${dim}] float32`,
     );
   }
   const { rows } = a;

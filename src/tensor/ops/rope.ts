@@ -5,6 +5,7 @@
 import { native } from "../native.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { shown } from "./sizes.js";
 
 export interface RopeTables {
   /** [positions, ropeDim / 2] float32 */
@@ -24,23 +25,27 @@ export interface RopeLayout {
  * Rotates `x` in place. Its producer must not need the values in its backward (a linear does not), and no one may have read them before.
  * @param x [rows, heads * headDim]
  * @param positions [rows] int32, below the tables' length
+ * @throws RangeError for sizes that differ
  */
 export function rope(tape: Tape, x: Tensor, tables: RopeTables, positions: Tensor, layout: RopeLayout): void {
-  const { heads, headDim, offset, ropeDim } = layout;
-  if (x.columns !== heads * headDim || offset + ropeDim > headDim || tables.cos.columns !== ropeDim / 2) {
-    throw new RangeError(
-      `rope: x [${x.shape.join(", ")}] is not ${heads} heads of ${headDim} with ${ropeDim} at ${offset}`,
-    );
-  }
   rotate(x, tables, positions, layout, 1);
   tape.record(() => {
     if (x.grad) rotate(x.grad, tables, positions, layout, -1);
   });
 }
 
-/** Rotates in place; sign -1 undoes it. */
+/** Rotates in place; sign -1 undoes it. @throws RangeError for sizes that differ */
 export function rotate(x: Tensor, tables: RopeTables, positions: Tensor, layout: RopeLayout, sign: 1 | -1): void {
   const { heads, headDim, offset, ropeDim } = layout;
+  if (x.columns !== heads * headDim || offset < 0 || offset + ropeDim > headDim) {
+    throw new RangeError(
+      `rope: x ${shown(x)}, expected [rows, ${heads * headDim}]: ${heads} heads of ${headDim} with ${ropeDim} at ${offset}`,
+    );
+  }
+  if (positions.size !== x.rows || positions.dtype !== "int32") {
+    throw new RangeError(`rope: positions ${shown(positions)}, expected [${x.rows}] int32, as many as x has rows`);
+  }
+  checkTables("rope", tables, ropeDim);
   native().rope(
     x.address,
     tables.cos.address,
@@ -55,4 +60,10 @@ export function rotate(x: Tensor, tables: RopeTables, positions: Tensor, layout:
     sign,
     x.code,
   );
+}
+
+/** @throws RangeError unless both tables are [positions, ropeDim / 2] */
+export function checkTables(op: string, { cos, sin }: RopeTables, ropeDim: number): void {
+  if (cos.columns === ropeDim / 2 && sin.columns === cos.columns && sin.rows === cos.rows) return;
+  throw new RangeError(`${op}: tables ${shown(cos)} and ${shown(sin)}, expected [positions, ${ropeDim / 2}] each`);
 }

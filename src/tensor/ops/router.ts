@@ -5,6 +5,7 @@ import { native } from "../native.js";
 import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
+import { coveredRows, shown } from "./sizes.js";
 
 export type ScoringFunc = "sigmoid" | "softmax";
 export type TopkMethod = "greedy" | "group_limited_greedy" | "noaux_tc";
@@ -43,6 +44,7 @@ const methodCode: Readonly<Record<TopkMethod, number>> = { greedy: 0, group_limi
  * expert id, so the choice is deterministic.
  * @param logits [rows, e] float32, before the sigmoid
  * @param bias [e] float32, moved by the balancer between steps, never by a gradient; null for gates without one
+ * @throws RangeError for sizes that differ
  */
 export function routeTokens(
   tape: Tape,
@@ -53,9 +55,10 @@ export function routeTokens(
 ): Routing {
   const { nRoutedExperts: e, numExpertsPerTok: k } = shape;
   const { rows } = logits;
-  if (logits.columns !== e || (bias && bias.data.size !== e)) {
+  const isBiased = !bias || (bias.data.size === e && bias.data.dtype === "float32");
+  if (logits.columns !== e || logits.dtype !== "float32" || !isBiased) {
     throw new RangeError(
-      `routeTokens: logits [${logits.shape.join(", ")}], bias [${bias?.shape.join(", ") ?? ""}], expected ${e} experts`,
+      `routeTokens: logits ${shown(logits)}, bias ${shown(bias?.data ?? null)}: expected [rows, ${e}] and [${e}], both float32`,
     );
   }
   const experts = tape.empty([rows, k], "int32");
@@ -152,6 +155,7 @@ export function routerStatistics(
 ): RouterStatistics {
   const { scores } = routing;
   const e = scores.columns;
+  checkSequences("routerStatistics", scores, seqOffsets);
   const sequences = seqOffsets.size - 1;
   const meanScores = tape.empty([sequences, e], "float32");
   const topCounts = tape.empty([sequences, e], "int32");
@@ -186,6 +190,7 @@ export function routerStatistics(
 /** Assignments (row, slot) per expert and sequence: [sequences, e] int32. */
 export function expertCounts(tape: Tape, routing: Routing, seqOffsets: Tensor): Tensor {
   const e = routing.scores.columns;
+  checkSequences("expertCounts", routing.scores, seqOffsets);
   const sequences = seqOffsets.size - 1;
   const counts = tape.empty([sequences, e], "int32");
   native().expertCounts(
@@ -197,4 +202,12 @@ export function expertCounts(tape: Tape, routing: Routing, seqOffsets: Tensor): 
     routing.experts.columns,
   );
   return counts;
+}
+
+/** @throws RangeError unless the offsets end with the rows */
+function checkSequences(op: string, scores: Tensor, seqOffsets: Tensor): void {
+  if (coveredRows(seqOffsets) === scores.rows) return;
+  throw new RangeError(
+    `${op}: sequences ${shown(seqOffsets)} to ${coveredRows(seqOffsets)}, expected to the ${scores.rows} rows of scores ${shown(scores)}`,
+  );
 }
