@@ -123,7 +123,9 @@ struct Product {
     int64_t columns = part_begin(q.n, kTileColumns, across + 1, plan.column_blocks) - column;
     int64_t c_at = row * q.ldc + column;
 
-    bool in_place = form.c_type == F32 && columns % kTileColumns == 0 && q.k > 0 && q.k <= kChunk;
+    // What C holds is added to the whole sum: straight to C would go a part at a time where scales part it.
+    bool in_parts = form.accumulate && form.block > 0 && q.k > form.block;
+    bool in_place = form.c_type == F32 && columns % kTileColumns == 0 && q.k > 0 && q.k <= kChunk && !in_parts;
     int64_t width = round_up(columns, kTileColumns);
     int64_t ld = in_place ? q.ldc : width + 16;  // apart from powers of two, whose rows would share cache sets
     float* sums = in_place ? static_cast<float*>(q.c) + c_at : scratch_of<float>(kSums, rows * ld);
