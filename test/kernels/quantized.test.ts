@@ -331,3 +331,21 @@ test("nothing to multiply writes nothing", () => {
     expect(y.values[0]).toBe(5);
   });
 });
+
+test("how C is cut into blocks changes no bit, though scales part its sums and C holds something", () => {
+  // Columns that end inside a tile: a block of all of them is gathered apart, one of whole tiles goes straight to C.
+  const [n, k, group, counts] = [66, 200, 64, [0, 5, 5, 14]];
+  const w = weights(3, 3 * n, k, group, 1);
+  const a = f32(noise(4, 14 * k, 1));
+  const before = Float32Array.from(noise(5, 14 * n, 1));
+  const offsets = i32(counts);
+  const all = [1, 2, 3, 64].map((threads) => {
+    native().setThreads(threads);
+    const c = f32(before);
+    const sizes = [3, n, k, 1, 1, group, 1, 0, 0] as const;
+    native().groupedGemmQuantized(c.address, a.address, w.address, w.scales.address, offsets.address, ...sizes);
+    return Float32Array.from(c.values);
+  });
+  native().setThreads(2);
+  for (const values of all) expect(values).toEqual(all[0]);
+});
