@@ -34,6 +34,7 @@ export function allRuns(cores: number, isTrained: boolean): BenchRun[] {
     run("train-1-thread", "train --preset small --threads 1"),
     run("prefill-1-thread", "prefill --threads 1"),
     run("decode-1-thread", "decode --weights int8 --depths 0 --threads 1"),
+    run("javascript-1-thread", "javascript --threads 1"),
   ];
   const trained = [
     run("quantization", `quantization --model ${trainedModel} --tokens 8192`),
@@ -52,7 +53,7 @@ export function allRuns(cores: number, isTrained: boolean): BenchRun[] {
     run("decode-batch", "decode --batch 16 --depths 0"),
     run("decode-batch-int8", "decode --weights int8 --batch 4,16 --depths 0"),
     ...(cores > 1 ? single : []),
-    run("javascript", "javascript --threads 1"),
+    run("javascript", "javascript"),
     run("tokenizer", "tokenizer", true),
     ...(isTrained ? trained : []),
     run("load", "load"),

@@ -22,7 +22,7 @@ const headings: Readonly<Record<BenchName, string>> = {
 /** What a reader needs before the table. */
 const introductions: Readonly<Partial<Record<BenchName, string>>> = {
   javascript:
-    "Wall clock less the time inside kernels, in percent of the wall clock; the floor is as many empty calls into the addon. One thread; with more, the kernels' part shrinks and the milliseconds of JavaScript stay.",
+    "Wall clock less the time inside kernels, in percent of the wall clock; the floor is as many empty calls into the addon. With more threads the kernels' part shrinks and the milliseconds of JavaScript stay.",
   serve:
     "`fathom serve` as its clients meet it, over HTTP, in a process of its own; prompts are token ids, answers are streamed and greedy. Each figure stands beside another of the same run: the same work without a server, one client alone, or the same without what disturbs it.",
   quantization:

@@ -73,6 +73,11 @@ const commands = [
 ];
 for (const command of commands) program.addCommand(inheriting(command, program));
 
+// Whoever read the output has gone (`| head`): a run goes on without a reader, and what only prints comes to its end.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 await program.parseAsync();
 
 /** A command and those below it, which report mistakes as the program does. */

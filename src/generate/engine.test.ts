@@ -68,6 +68,37 @@ function checkOrder({ request, events }: Asked): void {
   expect([...ended].sort((a, b) => a - b)).toEqual(Array.from({ length: n }, (_, i) => i));
 }
 
+test.each([0, 0.8])(
+  "grammars and stop strings cut drafts as they cut what is drawn, temperature %f",
+  async (temperature) => {
+    const schema = { type: "array", items: { type: "integer" }, maxItems: 12 };
+    const limits: Partial<GenerationRequest>[] = [
+      { grammar: { kind: "regex", pattern: "[ab]{5,40}c" } },
+      { grammar: { kind: "json_schema", schema } },
+      { grammar: { kind: "choice", texts: ["yes", "yesterday", "no"] } },
+      { stop: ["a"], minTokens: 3 },
+      { stop: ["ab", "c"] },
+    ];
+    const written = async (options: Partial<EngineOptions>): Promise<{ texts: unknown; drafts: number }> => {
+      using engine = engineOf(options);
+      const all = limits.map((limit, i) =>
+        ask(engine, { prompt: numbers(20, i + 1), maxTokens: 60, sampling: { temperature, seed: i }, ...limit }),
+      );
+      await finish(engine);
+      const texts = all.map(({ events }) =>
+        events.map((event) => (event.type === "token" ? event.id : event.type === "finish" ? event.reason : null)),
+      );
+      return { texts, drafts: engine.stats().speculation.drafts };
+    };
+    const plain = await written({ speculation: 0 });
+    for (const speculation of [1, 4]) {
+      const drafted = await written({ speculation, isDepthFixed: true });
+      expect(drafted.texts).toEqual(plain.texts);
+      expect(drafted.drafts).toBeGreaterThan(5);
+    }
+  },
+);
+
 test.each([1, 2, 3, 4, 5, 6])(
   "whatever comes and goes, every choice ends once and every page comes back (%i)",
   async (seed) => {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { readEvents, testApp } from "../../test/serve/testServer.js";
-import { Constraint, TokenBytes } from "../generate/grammar/constraint.js";
+import { dead } from "../generate/grammar/automaton.js";
+import { Constraint, type Grammar, TokenBytes } from "../generate/grammar/constraint.js";
 
 const chat = "/v1/chat/completions";
 const ask = (more: object = {}): object => ({ messages: [{ role: "user", content: "Hi" }], ...more });
@@ -108,6 +109,19 @@ test("tool calls come as deltas and whole, and tools are told to the model", asy
   expect(model.requests.at(-1)?.stop).toEqual(["<\uff5ctool\u2581call\u2581end\uff5c>"]);
 });
 
+/** Whether a grammar lets a list of so many calls be written, byte by byte, and ends there. */
+function accepts(grammar: Grammar, calls: number): boolean {
+  const bytes = new TokenBytes(256, (id) => Uint8Array.of(id));
+  const constraint = new Constraint(grammar, bytes);
+  const call = '{"name": "weather", "arguments": {"city": "Oslo"}}';
+  let state = constraint.start;
+  for (const byte of Buffer.from(`[${Array.from({ length: calls }, () => call).join(", ")}]`)) {
+    state = constraint.advance(state, byte);
+    if (state === dead) return false;
+  }
+  return constraint.isComplete(state);
+}
+
 test("a call that is required is held to its tool's schema by a grammar", async () => {
   const { post, model } = await testApp({ write: () => '[{"name": "weather", "arguments": {"city": "Oslo"}}]' });
   for (const tool_choice of ["required", { type: "function", function: { name: "weather" } }]) {
@@ -116,9 +130,13 @@ test("a call that is required is held to its tool's schema by a grammar", async 
       finish_reason: "tool_calls",
       message: { content: null, tool_calls: [{ function: { name: "weather", arguments: '{"city": "Oslo"}' } }] },
     });
-    const constraint = new Constraint(model.requests.at(-1)!.grammar!, new TokenBytes(1, () => null));
-    expect(constraint.start).toBeGreaterThanOrEqual(0);
+    expect(model.lastPrompt).toMatch(/### weather.*nothing but a JSON list of calls.*\[\{"name": NAME/s);
+    const [one, two] = [1, 2].map((calls) => accepts(model.requests.at(-1)!.grammar!, calls));
+    // A named function is called as often as it takes, too.
+    expect([one, two]).toEqual([true, true]);
   }
+  await post(chat, ask({ tools: [weather], tool_choice: "required", parallel_tool_calls: false }));
+  expect([1, 2].map((calls) => accepts(model.requests.at(-1)!.grammar!, calls))).toEqual([true, false]);
   const bad = { ...weather, function: { name: "weather", parameters: { type: "object", minProperties: 1 } } };
   const refused = await post(chat, ask({ tools: [bad], tool_choice: "required" }));
   expect(refused.status).toBe(400);

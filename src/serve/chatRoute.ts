@@ -88,6 +88,7 @@ async function askedOf(body: ChatRequest, running: RunningRequest): Promise<Aske
       ? { ...conversation, prefix: conversation.prefix ?? { content: "", reasoning: null } }
       : conversation,
     tools: calling.tools,
+    isCalling: calling.forced !== null,
     variables: body.chat_template_kwargs ?? {},
   });
   running.checkLength(prompt.ids.length, maxTokens);

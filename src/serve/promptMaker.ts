@@ -12,7 +12,7 @@ import {
 } from "../tokenizer/chatTemplate.js";
 import { gapIds, joinIds, startIds } from "../tokenizer/promptIds.js";
 import type { EncodeOptions, Tokenizer } from "../tokenizer/tokenizer.js";
-import { templateKnowsTools, withTools } from "../tokenizer/toolPrompt.js";
+import { templateKnowsTools, withCallList, withTools } from "../tokenizer/toolPrompt.js";
 import { invalid } from "./apiError.js";
 import type { Conversation, Tool } from "./chatRequest.js";
 import { type EncodeTask, type TokenizerData, textEncoder } from "./encodeText.js";
@@ -29,6 +29,8 @@ export interface PromptSettings {
 export interface TemplateInput {
   readonly conversation: Conversation;
   readonly tools: readonly Tool[];
+  /** Whether the answer must be calls. */
+  readonly isCalling?: boolean;
   /** Switches of the template. */
   readonly variables: Readonly<Record<string, boolean | number>>;
 }
@@ -111,13 +113,14 @@ export class PromptMaker {
     return startIds(this.#tokenizer);
   }
 
-  async #render({ conversation, tools, variables }: TemplateInput): Promise<GuardedText> {
+  async #render({ conversation, tools, isCalling, variables }: TemplateInput): Promise<GuardedText> {
     if (this.#template === null || !this.#renderer) {
       throw invalid("messages", "messages: this model has no chat template; use /v1/completions");
     }
     const isOwn = tools.length > 0 && templateKnowsTools(this.#template);
-    const messages: readonly ChatMessage[] =
+    const told: readonly ChatMessage[] =
       tools.length > 0 && !isOwn ? withTools(conversation.messages, tools, this.#template) : conversation.messages;
+    const messages = isCalling ? withCallList(told) : told;
     const size = messages.reduce((sum, { content }) => sum + (content?.length ?? 0), 0);
     const task: RenderTask = {
       messages,

@@ -1,5 +1,10 @@
+import pino from "pino";
 import { expect, test } from "vitest";
-import { testApp, testServer } from "../../test/serve/testServer.js";
+import { ScriptedModel } from "../../test/serve/scriptedModel.js";
+import { anyModel, testApp, testServer } from "../../test/serve/testServer.js";
+import { createApp } from "./app.js";
+import { createContext } from "./server.js";
+import { defaultSettings } from "./settings.js";
 
 test("tokens and texts go both ways, in the forms of vLLM and of llama.cpp", async () => {
   const { post, model } = await testApp({ write: () => "" });
@@ -25,6 +30,42 @@ test("tokens and texts go both ways, in the forms of vLLM and of llama.cpp", asy
   expect(await json("/apply-template", { messages: [{ role: "user", content: "a" }] })).toEqual({
     prompt: "<\uff5cbegin\u2581of\u2581sentence\uff5c><\uff5cUser\uff5c>a<\uff5cAssistant\uff5c>",
   });
+});
+
+test("of two models each answers under its name, and the first where none is named", async () => {
+  const models = [
+    { id: "one", path: anyModel },
+    { id: "two", path: `${anyModel}/.` },
+  ];
+  const context = createContext({
+    settings: { ...defaultSettings, port: 0, reloadMs: 0 },
+    models,
+    open: async (directory) => new ScriptedModel({ write: () => (directory.endsWith(".") ? "2" : "1") }, directory),
+    log: pino({ level: "silent" }),
+    version: "0.0.0",
+  });
+  await context.models.open();
+  const app = createApp(context);
+  const { data } = (await (await app.request("/v1/models")).json()) as { data: { id: string }[] };
+  expect(data.map(({ id }) => id)).toEqual(["one", "two"]);
+  const ask = async (model?: string): Promise<[number, unknown]> => {
+    const body = JSON.stringify({ model, messages: [{ role: "user", content: "Hi" }] });
+    const headers = { "content-type": "application/json" };
+    const answer = await app.request("/v1/chat/completions", { method: "POST", headers, body });
+    const { model: named, choices } = (await answer.json()) as { model?: string; choices?: object[] };
+    return [answer.status, [named, choices?.[0]]];
+  };
+  for (const [model, id, content] of [
+    ["one", "one", "1"],
+    ["two", "two", "2"],
+    [undefined, "one", "1"],
+  ] as const) {
+    expect(await ask(model)).toEqual([
+      200,
+      [id, expect.objectContaining({ message: expect.objectContaining({ content }) })],
+    ]);
+  }
+  expect((await ask("three"))[0]).toBe(404);
 });
 
 test("models are listed and found by name", async () => {

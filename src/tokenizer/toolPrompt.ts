@@ -27,7 +27,19 @@ export function withTools(
   tools: readonly ToolDescription[],
   template: string,
 ): ChatMessage[] {
-  const text = describeTools(tools, template);
+  return withSystemText(messages, describeTools(tools, template));
+}
+
+/** The messages with what an answer that must be calls looks like, as a grammar holds it (serve/forcedCalls.ts). */
+export function withCallList(messages: readonly ChatMessage[]): ChatMessage[] {
+  const list = '[{"name": NAME, "arguments": ARGUMENTS}]';
+  return withSystemText(
+    messages,
+    `This time write nothing but a JSON list of calls, in place of the form above:\n${list}`,
+  );
+}
+
+function withSystemText(messages: readonly ChatMessage[], text: string): ChatMessage[] {
   const at = messages.findIndex(({ role }) => role === "system");
   const system = messages[at];
   if (!system) return [{ role: "system", content: text }, ...messages];

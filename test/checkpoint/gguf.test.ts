@@ -174,6 +174,7 @@ test("the metadata describes attention as it is absorbed, and fills the vocabula
   expect([tokens.length, ...tokens.slice(0, 5)]).toEqual([vocabSize, "<s>", "a", "[PAD2]", "Ġb", "[PAD4]"]);
   expect((metadata.get("tokenizer.ggml.token_type") as number[]).slice(0, 5)).toEqual([3, 1, 5, 1, 5]);
   expect(metadata.has("tokenizer.ggml.eos_token_id")).toBe(false);
+  expect(metadata.get("tokenizer.chat_template")).toBe(vocabulary.chatTemplate);
 });
 
 test("what the other side cannot hold is refused by its key, and nothing is written", () => {

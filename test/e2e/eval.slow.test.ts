@@ -1,11 +1,12 @@
 /** `fathom eval` as a user types it: results on disk, an interrupted evaluation that goes on, files of tasks, and mistakes. */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
-import { endAll, fathom, fathomJson, smallConfig, start } from "./command.js";
+import { endAll, fathom, fathomJson, root, smallConfig, start } from "./command.js";
 
 let folder = "";
 let model = "";
@@ -237,4 +238,11 @@ test("the fathom group needs no data set, and takes 100 documents of each task u
     needle: { original: 12, effective: 12 },
   });
   expect(Object.keys(leftOut ?? {})).toEqual(["problems_code_python", "problems_code_javascript"]);
+});
+
+test("a reader that goes early is no error", () => {
+  // What the shell tells is the reader's end; an error of the writer's would stand in its standard error.
+  const command = `"${process.execPath}" "${join(root, "dist", "cli", "main.js")}" eval --list | head -1`;
+  const { status, stdout, stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
+  expect([status, stdout.split("\n").length, stderr]).toEqual([0, 2, ""]);
 });

@@ -6,15 +6,15 @@ import { Engine, type EngineOptions } from "../../src/generate/engine.js";
 import type { GenerationEvent, GenerationRequest } from "../../src/generate/request.js";
 import type { DeepseekV3 } from "../../src/model/deepseekV3.js";
 import type { CacheDtype } from "../../src/tensor/ops/latentAttention.js";
-import { smallConfig, smallModel, tokenRows } from "./models.js";
+import { quantizedModel, smallConfig, smallModel, tokenRows } from "./models.js";
 
 const positions = 640;
 const config = smallConfig({ max_position_embeddings: positions, num_nextn_predict_layers: 1 });
 const exact = smallModel(config);
 const brief = smallModel(config, 1, "bfloat16");
+const [int8, fp8] = (["int8", "float8_e4m3fn"] as const).map((weights) => quantizedModel(config, weights));
 afterAll(() => {
-  exact.free();
-  brief.free();
+  for (const model of [exact, brief, int8, fp8]) model?.free();
 });
 
 interface Answer {
@@ -92,6 +92,8 @@ describe.each([
   ["bfloat16", brief, undefined],
   ["bfloat16 with a cache in FP8", brief, "float8_e4m3fn"],
   ["float32 with a cache in bfloat16", exact, "bfloat16"],
+  ["weights in int8", int8!, undefined],
+  ["weights in FP8", fp8!, undefined],
 ] as const)("%s", (_, model, cacheDtype: CacheDtype | undefined) => {
   const options = { cacheDtype };
   const requests = [300, 1, 64, 65, 128, 17, 200, 63, 90, 31, 2, 129, 5, 77, 250, 40].map((length, i) => ({
@@ -117,10 +119,16 @@ describe.each([
     }
   });
 
-  test("pre-emption changes nothing", async () => {
-    const many = requests.slice(0, 6).map((request) => ({ ...request, maxTokens: 150 }));
-    const roomy = await fresh(model, many, options);
-    const tight = await fresh(model, many, { ...options, cacheTokens: 640 });
+  test.each([
+    [0, 0],
+    [3, 0.8],
+  ])("pre-emption changes nothing, with %i drafts at temperature %f", async (speculation, temperature) => {
+    const many = requests
+      .slice(0, 6)
+      .map((request, i) => ({ ...request, maxTokens: 150, sampling: { temperature, seed: i } }));
+    const drafting = { ...options, speculation, isDepthFixed: true };
+    const roomy = await fresh(model, many, drafting);
+    const tight = await fresh(model, many, { ...drafting, cacheTokens: 640 });
     expect(tight.stats.preemptions).toBeGreaterThan(2);
     expect(tight.answers.map(bits)).toEqual(roomy.answers.map(bits));
   });

@@ -1,4 +1,6 @@
 /** Small models for tests that compare the program with itself. */
+import { quantizeInto } from "../../src/bench/weights.js";
+import { quantizedTo } from "../../src/checkpoint/modelFiles.js";
 import { singleCommunicator } from "../../src/distributed/single.js";
 import { trainingBatch } from "../../src/model/batch.js";
 import { type ModelConfig, parseModelConfig } from "../../src/model/config.js";
@@ -6,7 +8,8 @@ import { type BatchLosses, DeepseekV3, type LossWeights } from "../../src/model/
 import type { Fp8Options } from "../../src/model/fp8.js";
 import { initialize } from "../../src/model/init.js";
 import { noBalanceLoss } from "../../src/model/router.js";
-import type { ComputeDtype } from "../../src/tensor/dtype.js";
+import type { ComputeDtype, QuantDtype } from "../../src/tensor/dtype.js";
+import { native } from "../../src/tensor/native.js";
 import { Tape } from "../../src/tensor/tape.js";
 
 const base = {
@@ -31,6 +34,21 @@ const base = {
   max_position_embeddings: 64,
   initializer_range: 0.15,
 };
+
+/** The same weights as `smallModel(config, seed)`, its matrices quantised, computing in bfloat16. */
+export function quantizedModel(config: ModelConfig, weights: QuantDtype, seed = 1): DeepseekV3 {
+  const source = smallModel(config, seed);
+  const model = new DeepseekV3(config, "bfloat16", singleCommunicator(), quantizedTo(weights));
+  for (const [i, parameter] of model.parameters.entries()) {
+    const from = source.parameters[i]?.data;
+    if (!from) throw new Error("internal: another model");
+    const columns = from.shape.at(-1) ?? 1;
+    if (parameter.scales) quantizeInto(parameter, 0, from.address, from.size / columns, columns);
+    else native().convert(parameter.data.address, from.address, from.size, parameter.data.code, from.code);
+  }
+  source.free();
+  return model;
+}
 
 export function smallConfig(changes: Readonly<Record<string, unknown>> = {}): ModelConfig {
   return parseModelConfig({ ...base, ...changes }, "test config");

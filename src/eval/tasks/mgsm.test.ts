@@ -17,18 +17,25 @@ const shot = {
 
 test("worked rows bring their label and their cue, test rows get both", () => {
   expect(promptOf("mgsm_native_cot_zh", doc, [shot]).prompt).toBe(
-    "问题: 三加四是多少？\n逐步解答: 三加四等于七。答案是 7。\n\n问题: 盘里有5颗豆，又放进6颗。一共有几颗？\n逐步解答:",
+    "问题: 三加四是多少？\n逐步解答: 三加四等于七。答案是 7。\n\n问题： 盘里有5颗豆，又放进6颗。一共有几颗？\n逐步解答:",
   );
   expect(promptOf("mgsm_native_cot_en", { ...doc, question: "5 + 6?" }).prompt).toBe(
     "Question: 5 + 6?\nStep-by-Step Answer:",
   );
   expect(generationOf("mgsm_native_cot_en", doc).until).toEqual(["Question:", "</s>", "<|im_end|>"]);
+  // As lm-eval has it, without the space.
+  expect(promptOf("mgsm_native_cot_ru", { ...doc, question: "5 + 6?" }).prompt).toBe(
+    "Задача: 5 + 6?\nПошаговоерешение:",
+  );
+  expect(promptOf("mgsm_native_cot_ja", { ...doc, question: "5 + 6?" }).prompt).toBe(
+    "問題： 5 + 6?\nステップごとの答え:",
+  );
   expect(mgsmTasks.length).toBe(11);
 });
 
 test("the strict pipeline knows the phrase of each language", async () => {
   const endings: Readonly<Record<string, string>> = {
-    bn: "উত্তর হল 11।",
+    bn: "The answer is 11.",
     de: "Die Antwort lautet 11.",
     en: "The answer is 11.",
     es: "La respuesta es 11.",
