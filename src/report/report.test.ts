@@ -195,13 +195,10 @@ test.each(Object.entries(palettes))("text and curves stand out from what is behi
 test("a run that went on by reinforcement stands behind it with curves of its own, its last figure among the first ones", () => {
   const policy = {
     ...{ reward: 0.25, rewardStd: 0.4, rewards: {}, zeroStdShare: 0.5, kl: 0.01, oldKl: 0, entropy: 0.07 },
-    ...{ clipLow: 0, clipHigh: 0, advantage: { mean: 0, min: -1, max: 1 }, truncatedShare: 0 },
-    ...{
-      length: { mean: 30, min: 20, max: 48, terminated: 30 },
-      mismatch: { mean: 0, max: 0 },
-      answers: 8,
-      learned: 8,
-    },
+    ...{ clipLow: 0, clipHigh: 0, clipLowMin: 0, clipHighMax: 0, advantage: { mean: 0, min: -1, max: 1 } },
+    ...{ length: { mean: 30, min: 20, max: 48, terminated: null }, truncatedShare: 1, importance: null },
+    mismatch: { mean: 0, max: 0, k3: 0, ratio: { mean: 1, min: 1, max: 1 }, effectiveShare: 1 },
+    ...{ answers: 8, learned: 8 },
     seconds: { rollout: 1, reward: 0, logprobs: 0.1, update: 0.5 },
   };
   const evaluation = (number: number, accuracy: number): TrainEvent => ({

@@ -85,6 +85,25 @@ export interface Calibration {
   }[];
 }
 
+export interface Spread {
+  readonly mean: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** How far trainer and sampler are apart at the same weights, over the tokens that the sampler chose; post-training.md 8.4. */
+export interface Mismatch {
+  /** Of |d|, d = log trainer - log sampler. */
+  readonly mean: number;
+  readonly max: number;
+  /** Mean of e^d - d - 1, an estimate of the KL from sampler to trainer. */
+  readonly k3: number;
+  /** Of e^d. */
+  readonly ratio: Spread;
+  /** Effective sample size under the weights e^d, as a share of the tokens: (sum w)^2 / (n sum w^2). */
+  readonly effectiveShare: number;
+}
+
 /** What one step of reinforcement learning saw; post-training.md 9. */
 export interface PolicyMetrics {
   /** Mean of the combined reward, and the mean over groups of its spread within the group. */
@@ -99,18 +118,17 @@ export interface PolicyMetrics {
   readonly entropy: number;
   readonly clipLow: number;
   readonly clipHigh: number;
-  readonly advantage: { readonly mean: number; readonly min: number; readonly max: number };
-  /** Tokens of answers; `terminated` is the mean of those that ended by themselves. */
-  readonly length: {
-    readonly mean: number;
-    readonly min: number;
-    readonly max: number;
-    readonly terminated: number | null;
-  };
+  /** Of the step's updates and processes: the smallest share clipped below, and the largest clipped above. */
+  readonly clipLowMin: number;
+  readonly clipHighMax: number;
+  readonly advantage: Spread;
+  /** Tokens of answers; `terminated`: of those that ended by themselves, null if none did. */
+  readonly length: Spread & { readonly terminated: Spread | null };
   /** Share of answers cut at the limit. */
   readonly truncatedShare: number;
-  /** |log-probability of the trainer less that of the sampler| of the same weights. */
-  readonly mismatch: { readonly mean: number; readonly max: number };
+  readonly mismatch: Mismatch;
+  /** Ratios trainer / sampler before their cap, token by token or of whole answers; null where the loss makes no use of them. */
+  readonly importance: Spread | null;
   readonly answers: number;
   /** Of these, the ones that the update learned from. */
   readonly learned: number;

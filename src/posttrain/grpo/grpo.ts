@@ -211,7 +211,7 @@ class Policy {
     );
     const facts = { answers, groupSize: options.rollout.groupSize, learned: known.length, losses, seconds };
     const { metrics, loss } = await policyMetrics(
-      { ...facts, hasReference: this.#reference !== null, mismatch: mismatchOf(known) },
+      { ...facts, hasReference: this.#reference !== null, distances: known.map(samplerDistances) },
       grid.world,
     );
     this.#step++;
@@ -355,18 +355,9 @@ function checkReference({ adapter, options }: GrpoInput): void {
   }
 }
 
-/** How far trainer and sampler are apart at equal weights. */
-function mismatchOf(answers: readonly KnownAnswer[]): { sum: number; count: number; max: number } {
-  let [sum, count, max] = [0, 0, 0];
-  for (const { promptIds, logprobs, old } of answers) {
-    logprobs.forEach((logprob, t) => {
-      const distance = Math.abs(logprob - (old.logprobs[promptIds.length + t] ?? Number.NaN));
-      sum += distance;
-      count++;
-      max = Math.max(max, distance);
-    });
-  }
-  return { sum, count, max };
+/** log trainer - log sampler of each token of the answer, at equal weights. */
+function samplerDistances({ promptIds, logprobs, old }: KnownAnswer): Float64Array {
+  return logprobs.map((logprob, t) => (old.logprobs[promptIds.length + t] ?? Number.NaN) - logprob);
 }
 
 function writeAnswers(

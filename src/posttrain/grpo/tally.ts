@@ -2,7 +2,7 @@
 import type { Communicator } from "../../distributed/communicator.js";
 import type { PolicyMetrics } from "../../train/events.js";
 import { momentsOf } from "./advantage.js";
-import type { PolicyLossMetrics } from "./policyLoss.js";
+import { clampLog, type PolicyLossMetrics } from "./policyLoss.js";
 import type { ScoredAnswer } from "./scoring.js";
 
 export interface StepFacts {
@@ -12,8 +12,8 @@ export interface StepFacts {
   readonly learned: number;
   readonly losses: readonly PolicyLossMetrics[];
   readonly hasReference: boolean;
-  /** |trainer - sampler| of each token's log-probability. */
-  readonly mismatch: { readonly sum: number; readonly count: number; readonly max: number };
+  /** log trainer - log sampler of the tokens of each answer that was learned from. */
+  readonly distances: readonly ArrayLike<number>[];
   readonly seconds: PolicyMetrics["seconds"];
 }
 
@@ -22,88 +22,135 @@ export async function policyMetrics(
   facts: StepFacts,
   world: Communicator,
 ): Promise<{ readonly metrics: PolicyMetrics; readonly loss: number }> {
-  const { answers, groupSize, losses, mismatch } = facts;
+  const { answers, groupSize, losses, seconds } = facts;
   const names = [...new Set(answers.flatMap(({ parts }) => Object.keys(parts)))].sort();
   const rewards = answers.map(({ reward }) => reward);
   const lengths = answers.map(({ completionIds }) => completionIds.length);
-  const terminated = answers.filter(({ finishReason }) => finishReason === "stop");
+  const terminated = answers.flatMap(({ finishReason }, i) => (finishReason === "stop" ? [lengths[i] ?? 0] : []));
+  const advantages = answers.map(({ advantage }) => advantage);
   const groups = Array.from({ length: answers.length / groupSize }, (_, g) =>
     rewards.slice(g * groupSize, (g + 1) * groupSize),
   );
-  const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
-  const sums = Float64Array.of(
-    answers.length,
-    total(rewards),
-    groups.length,
-    total(groups.map((group) => momentsOf(group, "sample").std)),
-    groups.filter((group) => group.every((reward) => reward === group[0])).length,
-    total(lengths),
-    terminated.length,
-    total(terminated.map(({ completionIds }) => completionIds.length)),
-    total(answers.map(({ advantage }) => advantage)),
-    facts.learned,
-    mismatch.sum,
-    mismatch.count,
-    ...lossSums(losses),
-    ...names.flatMap((name) => {
-      const values = answers.flatMap(({ parts }) => parts[name] ?? []);
-      return [values.length, total(values), total(values.map((value) => value * value))];
-    }),
-  );
-  await world.allReduce(sums, "sum");
-  const most = Float64Array.of(
-    Math.max(...lengths),
-    -Math.min(...lengths),
-    Math.max(...answers.map(({ advantage }) => advantage)),
-    -Math.min(...answers.map(({ advantage }) => advantage)),
-    mismatch.max,
-    facts.seconds.rollout,
-    facts.seconds.reward,
-    facts.seconds.logprobs,
-    facts.seconds.update,
-  );
-  await world.allReduce(most, "max");
-  const at = (i: number): number => sums[i] ?? 0;
-  const ratio = (i: number, by: number): number => (at(by) > 0 ? at(i) / at(by) : 0);
-  const top = (i: number): number => most[i] ?? 0;
-  const parts = names.map((name, n) => {
-    const [count, sum, squares] = [at(19 + 3 * n), at(20 + 3 * n), at(21 + 3 * n)];
-    const mean = count > 0 ? sum / count : 0;
-    const variance = count > 1 ? Math.max(0, (squares - count * mean * mean) / (count - 1)) : 0;
+  const distances = Float64Array.from(facts.distances.flatMap((values) => Array.from(values)));
+  const ratios = distances.map((distance) => Math.exp(clampLog(distance)));
+  const partValues = names.map((name) => answers.flatMap(({ parts }) => parts[name] ?? []));
+  /** Sum over the updates of a mean over their tokens. */
+  const weighted = (value: (metrics: PolicyLossMetrics) => number): number =>
+    total(losses.map((metrics) => value(metrics) * metrics.tokens));
+  const sum = await reduced(world, "sum", {
+    answers: answers.length,
+    reward: total(rewards),
+    groups: groups.length,
+    groupStd: total(groups.map((group) => momentsOf(group, "sample").std)),
+    flat: groups.filter((group) => group.every((reward) => reward === group[0])).length,
+    length: total(lengths),
+    terminated: terminated.length,
+    terminatedLength: total(terminated),
+    advantage: total(advantages),
+    learned: facts.learned,
+    distances: distances.length,
+    distance: total(distances.map(Math.abs)),
+    ratio: total(ratios),
+    ratioSquared: total(ratios.map((ratio) => ratio * ratio)),
+    k3: total(distances.map((distance, i) => (ratios[i] ?? 0) - distance - 1)),
+    tokens: total(losses.map(({ tokens }) => tokens)),
+    kl: weighted(({ kl }) => kl),
+    oldKl: weighted(({ oldKl }) => oldKl),
+    entropy: weighted(({ entropy }) => entropy),
+    clipLow: weighted(({ clipLow }) => clipLow),
+    clipHigh: weighted(({ clipHigh }) => clipHigh),
+    importance: weighted(({ importance }) => importance?.mean ?? 0),
+    loss: total(losses.map(({ loss }) => loss)),
+    ...Object.fromEntries(
+      partValues.flatMap((values, n) => [
+        [`count ${n}`, values.length],
+        [`sum ${n}`, total(values)],
+        [`squares ${n}`, total(values.map((value) => value * value))],
+      ]),
+    ),
+  });
+  const updates = losses.filter(({ tokens }) => tokens > 0);
+  const most = await reduced(world, "max", {
+    length: Math.max(...lengths),
+    terminated: Math.max(...terminated),
+    advantage: Math.max(...advantages),
+    distance: distances.reduce((max, distance) => Math.max(max, Math.abs(distance)), 0),
+    ratio: ratios.reduce((max, ratio) => Math.max(max, ratio), Number.NEGATIVE_INFINITY),
+    clipHigh: Math.max(...updates.map(({ clipHigh }) => clipHigh)),
+    importance: Math.max(...updates.map(({ importance }) => importance?.max ?? Number.NEGATIVE_INFINITY)),
+    rollout: seconds.rollout,
+    reward: seconds.reward,
+    logprobs: seconds.logprobs,
+    update: seconds.update,
+  });
+  const least = await reduced(world, "min", {
+    length: Math.min(...lengths),
+    terminated: Math.min(...terminated),
+    advantage: Math.min(...advantages),
+    ratio: ratios.reduce((min, ratio) => Math.min(min, ratio), Number.POSITIVE_INFINITY),
+    clipLow: Math.min(...updates.map(({ clipLow }) => clipLow)),
+    importance: Math.min(...updates.map(({ importance }) => importance?.min ?? Number.POSITIVE_INFINITY)),
+  });
+  const per = (value: number, count: number): number => (count > 0 ? value / count : 0);
+  const named = names.map((name, n) => {
+    const of = (what: string): number => (sum as Readonly<Record<string, number>>)[`${what} ${n}`] ?? 0;
+    const count = of("count");
+    const mean = per(of("sum"), count);
+    const variance = count > 1 ? Math.max(0, (of("squares") - count * mean * mean) / (count - 1)) : 0;
     return [name, { mean, std: Math.sqrt(variance) }] as const;
   });
   const metrics: PolicyMetrics = {
-    reward: ratio(1, 0),
-    rewardStd: ratio(3, 2),
-    rewards: Object.fromEntries(parts),
-    zeroStdShare: ratio(4, 2),
-    kl: facts.hasReference ? ratio(13, 12) : null,
-    oldKl: ratio(14, 12),
-    entropy: ratio(15, 12),
-    clipLow: ratio(16, 12),
-    clipHigh: ratio(17, 12),
-    advantage: { mean: ratio(8, 0), min: -top(3), max: top(2) },
-    length: { mean: ratio(5, 0), min: -top(1), max: top(0), terminated: at(6) > 0 ? ratio(7, 6) : null },
-    truncatedShare: 1 - ratio(6, 0),
-    mismatch: { mean: ratio(10, 11), max: top(4) },
-    answers: at(0),
-    learned: at(9),
-    seconds: { rollout: top(5), reward: top(6), logprobs: top(7), update: top(8) },
+    reward: per(sum.reward, sum.answers),
+    rewardStd: per(sum.groupStd, sum.groups),
+    rewards: Object.fromEntries(named),
+    zeroStdShare: per(sum.flat, sum.groups),
+    kl: facts.hasReference ? per(sum.kl, sum.tokens) : null,
+    oldKl: per(sum.oldKl, sum.tokens),
+    entropy: per(sum.entropy, sum.tokens),
+    clipLow: per(sum.clipLow, sum.tokens),
+    clipHigh: per(sum.clipHigh, sum.tokens),
+    clipLowMin: sum.tokens > 0 ? least.clipLow : 0,
+    clipHighMax: sum.tokens > 0 ? most.clipHigh : 0,
+    advantage: { mean: per(sum.advantage, sum.answers), min: least.advantage, max: most.advantage },
+    length: {
+      ...{ mean: per(sum.length, sum.answers), min: least.length, max: most.length },
+      terminated:
+        sum.terminated > 0
+          ? { mean: sum.terminatedLength / sum.terminated, min: least.terminated, max: most.terminated }
+          : null,
+    },
+    truncatedShare: 1 - per(sum.terminated, sum.answers),
+    mismatch: {
+      ...{ mean: per(sum.distance, sum.distances), max: most.distance, k3: per(sum.k3, sum.distances) },
+      ratio:
+        sum.distances > 0
+          ? { mean: sum.ratio / sum.distances, min: least.ratio, max: most.ratio }
+          : { mean: 1, min: 1, max: 1 },
+      effectiveShare: sum.distances > 0 ? sum.ratio ** 2 / (sum.distances * sum.ratioSquared) : 1,
+    },
+    importance: Number.isFinite(most.importance)
+      ? { mean: per(sum.importance, sum.tokens), min: least.importance, max: most.importance }
+      : null,
+    answers: sum.answers,
+    learned: sum.learned,
+    seconds: { rollout: most.rollout, reward: most.reward, logprobs: most.logprobs, update: most.update },
   };
-  return { metrics, loss: at(18) / Math.max(1, losses.length) };
+  return { metrics, loss: sum.loss / Math.max(1, losses.length) };
 }
 
-/** Tokens, and sums over them: KL, log(old / new), entropy, clipped below and above; then the losses, which add up over processes. */
-function lossSums(losses: readonly PolicyLossMetrics[]): number[] {
-  const weighted = (value: (metrics: PolicyLossMetrics) => number): number =>
-    losses.reduce((sum, metrics) => sum + value(metrics) * metrics.tokens, 0);
-  return [
-    losses.reduce((sum, { tokens }) => sum + tokens, 0),
-    weighted(({ kl }) => kl),
-    weighted(({ oldKl }) => oldKl),
-    weighted(({ entropy }) => entropy),
-    weighted(({ clipLow }) => clipLow),
-    weighted(({ clipHigh }) => clipHigh),
-    losses.reduce((sum, { loss }) => sum + loss, 0),
-  ];
+/** The figures over all processes, each of which must name the same. */
+async function reduced<T extends Readonly<Record<string, number>>>(
+  world: Communicator,
+  how: "sum" | "max" | "min",
+  figures: T,
+): Promise<T> {
+  // The communicator knows no least; adding 0 makes 0 of -0.
+  const sign = how === "min" ? -1 : 1;
+  const values = Float64Array.from(Object.values(figures), (value) => sign * value);
+  await world.allReduce(values, how === "sum" ? "sum" : "max");
+  return Object.fromEntries(Object.keys(figures).map((name, i) => [name, sign * (values[i] ?? 0) + 0] as const)) as T;
+}
+
+function total(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((sum, value) => sum + value, 0);
 }
