@@ -59,6 +59,14 @@ export function grpoCommand(): Command {
     .addOption(
       integerOption("--eval-problems <n>", "most held-out questions to measure on (default 200), 0 = none", 0, 1000),
     )
+    .addOption(
+      integerOption(
+        "--eval-samples <k>",
+        "answers sampled to each of them, for mean@k, best@k and maj@k (default 0: the greedy one alone)",
+        0,
+        128,
+      ),
+    )
     .addHelpText(
       "after",
       `

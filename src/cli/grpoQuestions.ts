@@ -24,6 +24,7 @@ export interface QuestionFlags extends ReadingFlags {
   readonly level?: number;
   readonly plain?: boolean;
   readonly evalProblems?: number;
+  readonly evalSamples?: number;
 }
 
 const defaultEvalProblems = 200;
@@ -82,7 +83,10 @@ async function problemQuestions(
     evaluate:
       heldOut.length === 0
         ? null
-        : async (model) => ({ ...(await problemAccuracy(model, heldOut, options.rollout.maxTokens)) }),
+        : async (model) => ({
+            ...(await problemAccuracy(model, heldOut, options.rollout.maxTokens)),
+            ...(await sampled(model, heldOut, problemScorer(heldOut), flags, settings, options)),
+          }),
     close: async () => {},
   };
 }
@@ -136,10 +140,30 @@ async function dataQuestions(
   return {
     prompts: split.training,
     scorer: scorerOf(split.training),
-    evaluate: heldOut.length === 0 ? null : (model) => heldOutScores(model, heldOut, scorer, options.rollout),
+    evaluate:
+      heldOut.length === 0
+        ? null
+        : async (model) => ({
+            ...(await heldOutScores(model, heldOut, scorer, options.rollout)),
+            ...(await sampled(model, heldOut, scorer, flags, settings, options)),
+          }),
     close: async () => {
       await opened.close();
       await sandbox?.close();
     },
   };
+}
+
+/** With --eval-samples, figures of so many samples of each held-out question. */
+async function sampled(
+  model: LanguageModel,
+  questions: readonly { readonly ids: Int32Array }[],
+  scorer: Scorer,
+  { evalSamples = 0 }: QuestionFlags,
+  { seed }: StageSettings,
+  { rollout }: GrpoOptions,
+): Promise<Readonly<Record<string, number>>> {
+  if (evalSamples === 0) return {};
+  const { sampledScores } = await import("../posttrain/grpo/heldOut.js");
+  return sampledScores(model, questions, scorer, { ...rollout, groupSize: evalSamples }, seed);
 }

@@ -114,6 +114,7 @@ export function policyCharts(steps: readonly StepEvent[], evaluations: readonly 
   const x = { xLabel: "steps" };
   const figures = [...new Set(evaluations.flatMap((event) => Object.keys(event.figures)))];
   const shares = figures.filter((name) => /accuracy|truncated/.test(name));
+  const sampled = figures.filter((name) => name.includes("@"));
   const measured = (name: string, i: number): Series => ({
     name: `held-out ${name}`,
     color: color(i),
@@ -127,6 +128,9 @@ export function policyCharts(steps: readonly StepEvent[], evaluations: readonly 
   return [
     shares.length > 0
       ? lineChart(shares.map(measured), { ...x, title: "Held-out problems", yLabel: "share", isShare: true })
+      : "",
+    sampled.length > 0
+      ? lineChart(sampled.map(measured), { ...x, title: "Held-out questions, sampled", yLabel: "reward" })
       : "",
     lineChart(
       [curve("mean", 0, ({ reward }) => reward), curve("spread within a group", 1, ({ rewardStd }) => rewardStd)],
