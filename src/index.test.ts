@@ -17,7 +17,7 @@ test("the library has the documented names and no others by accident", () => {
     withoutAdapter writeRandomModel
 
     askedProblems builtinRewards ChatLoader checkProblem defaultGrpo defaultStageSettings dpo familyInfo familyNames grpo Judge
-    loadPairs loadPrompts loadSequences openRewardModel openRewards openSandbox problemAccuracy problemAt problemScorer reward
+    EndpointExpert defaultEndpoint loadPairs loadPrompts loadSequences openRewardModel openRewards openSandbox problemAccuracy problemAt problemScorer reward
     rewardScorer scoreSamples sft verifyAnswer withVariant`.split(/\s+/);
   expect(Object.keys(fathom).sort()).toEqual(names.sort());
   for (const value of Object.values(fathom)) expect(value).toBeDefined();

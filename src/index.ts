@@ -64,6 +64,8 @@ export { initialize } from "./model/init.js";
 export { loadPreset, presetNames } from "./model/presets.js";
 export type { RopeScaling } from "./model/ropeScaling.js";
 // After pre-training.
+export { defaultEndpoint, EndpointExpert } from "./posttrain/ask/endpointExpert.js";
+export type { Expert } from "./posttrain/ask/expert.js";
 export {
   type AnswerPair,
   type ChatDataOptions,
@@ -79,8 +81,8 @@ export { defaultGrpo, type GrpoOptions, type GrpoVariant, withVariant } from "./
 export { type AskedProblem, askedProblems, problemAccuracy, problemScorer } from "./posttrain/grpo/problems.js";
 export { rewardScorer } from "./posttrain/grpo/rewardScorer.js";
 export type { Scorer } from "./posttrain/grpo/scoring.js";
+export { Judge, type JudgeOptions } from "./posttrain/judge/judge.js";
 export { type DpoInput, dpo } from "./posttrain/preference/dpo.js";
-export { Judge, type JudgeOptions } from "./posttrain/preference/judge.js";
 export { type RewardInput, reward } from "./posttrain/preference/reward.js";
 export { type EncodedAnswer, openRewardModel, type RewardModel } from "./posttrain/preference/rewardModel.js";
 export { builtinRewards, openRewards, type RewardContext } from "./posttrain/reward/openRewards.js";

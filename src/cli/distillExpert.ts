@@ -1,6 +1,6 @@
 /** Options that name who answers, an own checkpoint or an endpoint, and how it is asked. */
 import type { Command } from "commander";
-import type { Expert } from "../posttrain/distill/expert.js";
+import type { Expert } from "../posttrain/ask/expert.js";
 import type { SampleOptions, SampleProgress } from "../posttrain/distill/sample.js";
 import { type EngineFlags, engineOptions, openEngine } from "./engine.js";
 import { localModel, modelHelp } from "./modelPath.js";
@@ -47,7 +47,7 @@ export async function openExpert(flags: ExpertFlags, signal: AbortSignal): Promi
     if (endpointModel === undefined && apiKeyEnv === undefined) return openOwn(model, flags);
     throw new RangeError(`--endpoint-model and --api-key-env go with the URL of an endpoint, not with ${model}`);
   }
-  const { defaultEndpoint, EndpointExpert } = await import("../posttrain/distill/endpointExpert.js");
+  const { defaultEndpoint, EndpointExpert } = await import("../posttrain/ask/endpointExpert.js");
   const options = {
     ...defaultEndpoint,
     url: model,
@@ -85,7 +85,7 @@ export function samplePrinter(): (progress: SampleProgress) => void {
 async function openOwn(name: string, flags: ExpertFlags): Promise<Expert> {
   const { relative } = await import("node:path");
   const { resolveModelDirectory } = await import("../checkpoint/runDirectory.js");
-  const { EngineExpert } = await import("../posttrain/distill/engineExpert.js");
+  const { EngineExpert } = await import("../posttrain/ask/engineExpert.js");
   // A run goes on; what has answered is the checkpoint.
   const directory = resolveModelDirectory(await localModel(name));
   const atOnce = flags.concurrency ?? 64;

@@ -92,7 +92,7 @@ function figuresOf(domain: string, each: DomainSelection): DomainFigures {
 
 /** Some of those left out, contaminated ones first. */
 async function droppedPrompts(directory: string, count: number): Promise<DroppedSample[]> {
-  const { readLog } = await import("../posttrain/distill/jsonLog.js");
+  const { readLog } = await import("../posttrain/ask/jsonLog.js");
   const contaminated: DroppedPrompt[] = [];
   const others: DroppedPrompt[] = [];
   for await (const { value } of readLog(join(directory, files.dropped))) {
@@ -112,7 +112,7 @@ async function answerSamples(
   examples: Readonly<Partial<Record<CandidateReason, readonly string[]>>>,
   count: number,
 ): Promise<AnswerSample[]> {
-  const { readLog } = await import("../posttrain/distill/jsonLog.js");
+  const { readLog } = await import("../posttrain/ask/jsonLog.js");
   const { readPrompts } = await import("../posttrain/distill/records.js");
   const prompts = new Map(readPrompts(join(directory, files.prompts)).map(({ id, prompt }) => [id, prompt]));
   const reasonOf = new Map(

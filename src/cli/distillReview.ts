@@ -38,7 +38,7 @@ Examples, after fathom distill generate-chat:
 }
 
 async function review(directory: string, flags: ReviewFlags): Promise<Outcome> {
-  const { JsonLog } = await import("../posttrain/distill/jsonLog.js");
+  const { JsonLog } = await import("../posttrain/ask/jsonLog.js");
   const { decide, readReview, reviewQueue } = await import("../posttrain/distill/review.js");
   const { updateReport } = await import("../posttrain/distill/report.js");
   const { reviewTally } = await import("../posttrain/distill/steps.js");

@@ -7,10 +7,11 @@ import type { ScoreResult } from "../posttrain/distill/score.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
 import { addExpertOptions, type ExpertFlags, openExpert, samplingOf } from "./distillExpert.js";
 import { openRules, type RuleFlags, withRuleOptions } from "./distillRules.js";
-import { act, grouped, type Outcome, say } from "./output.js";
+import { act, grouped, integerOption, type Outcome, say } from "./output.js";
 
 export interface ScoreFlags extends ExpertFlags, RuleFlags {
   readonly judge?: string;
+  readonly votes?: number;
   readonly again?: boolean;
 }
 
@@ -20,6 +21,7 @@ export function scoreCandidatesCommand(): Command {
   const command = new Command("score")
     .description("Score the answers that have no score: by the rule of each question, and by a judge if one is named.")
     .argument(...directoryArgument)
+    .addOption(integerOption("--votes <n>", "opinions of the judge on each answer; most decide (default 1)", 1, 64))
     .option("--again", "score all of them, from the beginning");
   withRuleOptions(addExpertOptions(command, "judge", "a model that judges beside the rules", temperature)).addHelpText(
     "after",
@@ -46,14 +48,16 @@ async function score(directory: string, flags: ScoreFlags, signal: AbortSignal):
 
 /** The step itself. */
 export async function giveScores(directory: string, flags: ScoreFlags, signal: AbortSignal): Promise<ScoreResult> {
-  const { judgeVerifier } = await import("../posttrain/distill/judge.js");
+  const { judgeVerifier } = await import("../posttrain/distill/judgeVerifier.js");
+  const { Judge } = await import("../posttrain/judge/judge.js");
   const { readPrompts } = await import("../posttrain/distill/records.js");
   const { scoreCandidates } = await import("../posttrain/distill/score.js");
   const { rewardNames, verdictOf } = await import("../posttrain/distill/scoring.js");
   const prompts = readPrompts(join(directory, files.prompts));
   await using judge = flags.judge === undefined ? null : await openExpert({ ...flags, model: flags.judge }, signal);
   await using rules = await openRules(flags, prompts);
-  const verifiers = [...rules.verifiers, ...(judge ? [judgeVerifier(judge, samplingOf(flags, temperature))] : [])];
+  const judging = { ...samplingOf(flags, temperature), votes: flags.votes ?? 1 };
+  const verifiers = [...rules.verifiers, ...(judge ? [judgeVerifier(new Judge(judge, judging))] : [])];
   const names = (prompt: DistillPrompt): string[] => rewardNames(verifiers, prompt);
   const options = { names, again: flags.again ?? false, atOnce: judge?.atOnce ?? rules.atOnce };
   let told = performance.now();

@@ -30,7 +30,7 @@ export function grpoCommand(): Command {
     )
     .option(
       "--reward <name>",
-      "built-in (boxed, exact, code, ...), a file of yours, or model:DIR; may be repeated",
+      "built-in (boxed, exact, code, ...), a file of yours, model:DIR, judge:MODEL or judge:URL; may be repeated",
       repeated,
     )
     .addOption(
@@ -51,6 +51,7 @@ export function grpoCommand(): Command {
         ["stop", "null", "zero"],
       ),
     )
+    .addOption(integerOption("--judge-votes <n>", "opinions of a judge on each answer (default 1)", 1, 64))
     .option("--answer-column <name>", "column with the right answer (default answer, gold or solution)")
     .option("--confirm-run-unsafe-code", "let rewards run the programs that the model writes, in the sandbox")
     .option("--problems <family>", "ask problems made here: add-subtract, dates, ...; may be repeated", repeated)

@@ -20,6 +20,7 @@ export interface QuestionFlags extends ReadingFlags {
   readonly onRewardFailure?: FailurePolicy;
   readonly answerColumn?: string;
   readonly confirmRunUnsafeCode?: boolean;
+  readonly judgeVotes?: number;
   readonly problems?: readonly string[];
   readonly level?: number;
   readonly plain?: boolean;
@@ -126,7 +127,12 @@ async function dataQuestions(
   );
   const sandbox =
     flags.confirmRunUnsafeCode && needsSandbox(rewards) ? await openSandbox({ runUnsafeCode: true }) : null;
-  const context = { column: flags.answerColumn ?? null, maxLength: options.rollout.maxTokens, sandbox };
+  const { openExpert } = await import("./distillExpert.js");
+  const context = {
+    ...{ column: flags.answerColumn ?? null, maxLength: options.rollout.maxTokens, sandbox },
+    openJudge: (model: string) => openExpert({ model }, new AbortController().signal),
+    judging: { votes: flags.judgeVotes ?? 1, seed: settings.seed },
+  };
   const opened = await openRewards(rewards, context, flags.rewardWeights ?? null);
   const scorerOf = (prompts: readonly PromptItem[]): Scorer =>
     rewardScorer(opened.rewards, prompts, tokenizer, {

@@ -19,6 +19,7 @@ import { generateCommand } from "./generate.js";
 import { grpoCommand } from "./grpo.js";
 import { initCommand } from "./init.js";
 import { inspectCommand } from "./inspect.js";
+import { judgeCommand } from "./judge.js";
 import { pretrainCommand } from "./pretrain.js";
 import { quickstartCommand } from "./quickstart.js";
 import { reportCommand } from "./report.js";
@@ -56,6 +57,7 @@ const commands = [
   dpoCommand(),
   grpoCommand(),
   distillCommand(),
+  judgeCommand(),
   generateCommand(),
   chatCommand(),
   serveCommand(),

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { check } from "../../src/eval/problems/families.js";
-import type { Expert } from "../../src/posttrain/distill/expert.js";
+import type { Expert } from "../../src/posttrain/ask/expert.js";
 import { reflectionPrompt, teacherTasks } from "../../src/posttrain/distill/forms.js";
 import { problemOf, problemPrompts } from "../../src/posttrain/distill/problemPrompts.js";
 import { type DistillPrompt, files, readPrompts, type SftRecord } from "../../src/posttrain/distill/records.js";

@@ -1,6 +1,6 @@
 /** An expert that answers what a test tells it to, in whatever order, and fails where it is told to. */
 import { setTimeout as wait } from "node:timers/promises";
-import type { Answered, Expert, Question } from "../../src/posttrain/distill/expert.js";
+import type { Answered, Expert, Question } from "../../src/posttrain/ask/expert.js";
 
 export interface Script {
   readonly write: (question: Question) => string;

@@ -1,7 +1,8 @@
 /** Conversations of files for review: whoever wrote them, a person says whether they are good enough. */
+
+import { JsonLog } from "../ask/jsonLog.js";
 import { defaultRecordOptions, readRecords } from "../data/readRecords.js";
 import type { DataRecord, RecordMessage } from "../data/records.js";
-import { JsonLog } from "./jsonLog.js";
 import { readReview, reviewId, waitingRecord } from "./review.js";
 
 /**

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { JsonLog } from "./jsonLog.js";
+import { JsonLog } from "../ask/jsonLog.js";
 import { type MixReport, mixRecords } from "./mix.js";
 import type { SftRecord } from "./records.js";
 import { decide, waitingRecord } from "./review.js";

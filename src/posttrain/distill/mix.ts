@@ -4,9 +4,9 @@
  */
 import { hashInts, permuted } from "../../data/random.js";
 import { writeFileAtomic } from "../../files/atomic.js";
+import { type LinePlace, LineReader, readLog } from "../ask/jsonLog.js";
 import { splitByPrompt } from "../data/splitRecords.js";
 import { countsOf } from "./collect.js";
-import { type LinePlace, LineReader, readLog } from "./jsonLog.js";
 import type { SftRecord } from "./records.js";
 import { isAccepted, questionKey, readReview } from "./review.js";
 

@@ -3,8 +3,8 @@
  * wrong teaches more about its answers than errors made up for it. post-training.md 6.2.
  */
 import { writeFileAtomic } from "../../files/atomic.js";
+import { type LinePlace, LineReader, readLog } from "../ask/jsonLog.js";
 import { countsOf } from "./collect.js";
-import { type LinePlace, LineReader, readLog } from "./jsonLog.js";
 import { asCandidate, type DistillPrompt } from "./records.js";
 import { normalised } from "./words.js";
 

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { ChatMessage } from "../../tokenizer/chatTemplate.js";
-import { jsonObject, linesOfBytes } from "./jsonLog.js";
+import { jsonObject, linesOfBytes } from "../ask/jsonLog.js";
 
 export const files = {
   prompts: "prompts.jsonl",

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { JsonLog } from "../ask/jsonLog.js";
 import { queueChats } from "./chatFiles.js";
-import { JsonLog } from "./jsonLog.js";
 import { type Action, decide, type ReviewRecord, readReview, reviewQueue, tallyOf, waitingRecord } from "./review.js";
 
 let folder = "";

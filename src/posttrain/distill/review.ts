@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { ChatMessage } from "../../tokenizer/chatTemplate.js";
-import { type JsonLog, readLog } from "./jsonLog.js";
+import { type JsonLog, readLog } from "../ask/jsonLog.js";
 import { normalised } from "./words.js";
 
 export type ReviewVerdict = "accept" | "edit" | "reject";

@@ -3,15 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Script, ScriptedExpert } from "../../../test/distill/scriptedExpert.js";
+import { sampleSeed } from "../ask/expert.js";
 import type { Candidate, DistillPrompt } from "./records.js";
-import {
-  candidateId,
-  type SampleOptions,
-  type SampleResult,
-  sampleCandidates,
-  sampleSeed,
-  sampleTasks,
-} from "./sample.js";
+import { candidateId, type SampleOptions, type SampleResult, sampleCandidates, sampleTasks } from "./sample.js";
 
 let folder = "";
 let path = "";

@@ -3,10 +3,10 @@
  * another run asks for the same; what is answered is kept at once, in an order that does not depend on when it was. post-training.md 2.4.
  */
 import { createHash } from "node:crypto";
-import { setMaxListeners } from "node:events";
-import type { Expert } from "./expert.js";
-import { readLog } from "./jsonLog.js";
-import { OrderedLog } from "./orderedLog.js";
+import { type Expert, sampleSeed } from "../ask/expert.js";
+import { eachInWindow } from "../ask/inWindow.js";
+import { readLog } from "../ask/jsonLog.js";
+import { OrderedLog } from "../ask/orderedLog.js";
 import { asCandidate, type Candidate, type DistillPrompt } from "./records.js";
 
 export interface SampleTask {
@@ -35,9 +35,6 @@ export interface SampleResult extends SampleProgress {
   readonly written: number;
   readonly isStopped: boolean;
 }
-
-/** How far an unanswered question lets those behind it go ahead, in rounds of the expert. */
-const roundsAhead = 64;
 
 /** Tasks of n samples to each prompt. */
 export function sampleTasks(prompts: readonly DistillPrompt[], n: number, system: string | null): SampleTask[] {
@@ -90,45 +87,6 @@ export async function sampleCandidates(
   }
 }
 
-/** Calls for all that is missing of a log's order, several at once. @returns whether the signal ended it */
-export async function eachInWindow(
-  log: OrderedLog<{ readonly id: string }>,
-  order: readonly string[],
-  atOnce: number,
-  signal: AbortSignal,
-  work: (id: string, signal: AbortSignal) => Promise<void>,
-): Promise<boolean> {
-  const missing = log.missing;
-  const places = new Map(order.map((id, place) => [id, place]));
-  const failed = new AbortController();
-  const both = AbortSignal.any([signal, failed.signal]);
-  setMaxListeners(2 * atOnce + 10, both); // Each call listens.
-  let taken = 0;
-  let wake: (() => void)[] = [];
-  const worker = async (): Promise<void> => {
-    while (taken < missing.length && !both.aborted) {
-      const id = missing[taken] ?? "";
-      if ((places.get(id) ?? 0) - log.next > atOnce * roundsAhead) {
-        await new Promise<void>((resolve) => wake.push(resolve));
-        continue;
-      }
-      taken++;
-      try {
-        await work(id, both);
-      } catch (error) {
-        // The first failure is the reason; the others only follow it.
-        if (!both.aborted) failed.abort(error);
-      }
-      const sleepers = wake;
-      wake = [];
-      for (const each of sleepers) each();
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, missing.length) }, worker));
-  if (failed.signal.aborted) throw failed.signal.reason;
-  return signal.aborted && log.missing.length > 0;
-}
-
 /** Of its key: prompt, sample, model and seed. */
 export function candidateId(promptId: string, index: number, model: string, seed: number): string {
   const key = createHash("sha256")
@@ -136,12 +94,6 @@ export function candidateId(promptId: string, index: number, model: string, seed
     .digest("hex")
     .slice(0, 12);
   return `${promptId}#${index}@${key}`;
-}
-
-/** The seed of a sample: 30 bits of the prompt, and its number. */
-export function sampleSeed(base: number, promptId: string, index: number): number {
-  const bits = createHash("sha256").update(`${base}\n${promptId}`).digest().readUInt32BE(0);
-  return (bits >>> 2) + index;
 }
 
 /** @returns null if the signal came first */

@@ -1,9 +1,9 @@
 /** Scores candidates: the record of each is added to the log again, with what it is worth, and takes the place of the earlier one. */
 import { isObject } from "../../files/json.js";
-import { type LinePlace, LineReader, readLog } from "./jsonLog.js";
-import { OrderedLog } from "./orderedLog.js";
+import { eachInWindow } from "../ask/inWindow.js";
+import { type LinePlace, LineReader, readLog } from "../ask/jsonLog.js";
+import { OrderedLog } from "../ask/orderedLog.js";
 import { asCandidate, type Candidate, type DistillPrompt } from "./records.js";
-import { eachInWindow } from "./sample.js";
 import type { Verdict } from "./scoring.js";
 
 export interface ScoreOptions {

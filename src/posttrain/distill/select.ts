@@ -5,9 +5,9 @@
  */
 import { createHash } from "node:crypto";
 import { type LengthSummary, lengthSummary } from "../../data/lengthSummary.js";
+import { type LinePlace, readLog } from "../ask/jsonLog.js";
 import { countsOf } from "./collect.js";
 import { endingOf, formatProblem } from "./format.js";
-import { type LinePlace, readLog } from "./jsonLog.js";
 import { languageShare, type Script, scriptOf } from "./language.js";
 import { asCandidate, type Candidate, type DistillPrompt, type Domain } from "./records.js";
 import { completionRepetition } from "./repetition.js";

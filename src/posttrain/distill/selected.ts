@@ -1,6 +1,6 @@
 /** Selected candidates as records to learn from: the question without the expert's system prompt, and the answer. post-training.md 2.2. */
 import { writeFileAtomic } from "../../files/atomic.js";
-import { LineReader } from "./jsonLog.js";
+import { LineReader } from "../ask/jsonLog.js";
 import { asCandidate, type DistillPrompt, type SftRecord } from "./records.js";
 import type { Selection } from "./select.js";
 

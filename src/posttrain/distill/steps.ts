@@ -5,13 +5,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../files/atomic.js";
+import { JsonLog, readLog } from "../ask/jsonLog.js";
 import { splitThought } from "../data/thoughts.js";
 import { collectPrompts, countsOf, type PromptsReport, promptsReport } from "./collect.js";
 import type { EvaluationDocument } from "./contamination.js";
 import type { UnusablePrompt } from "./filePrompts.js";
 import { formatProblem } from "./format.js";
 import { type FormReason, type FormsReport, problemForms, teacherForms } from "./forms.js";
-import { JsonLog, readLog } from "./jsonLog.js";
 import { type MixOptions, type MixReport, mixRecords } from "./mix.js";
 import { type PairsReport, writePairs } from "./pairs.js";
 import {

@@ -1,5 +1,7 @@
 /** The built-in rewards by name, and the rewards that a command was given: names, files, and reward models. */
 import type { Sandbox } from "../../sandbox/sandbox.js";
+import type { Expert } from "../ask/expert.js";
+import type { JudgeOptions } from "../judge/judge.js";
 import { accuracyReward, boxedReward, choiceReward, exactReward } from "./answerRewards.js";
 import { codeReward } from "./codeReward.js";
 import {
@@ -24,6 +26,9 @@ export interface RewardContext {
   readonly overlongBuffer?: number;
   /** For `language`: the code of the wanted language. */
   readonly language?: string;
+  /** Opens who answers as a judge, for judge:MODEL; default: there is none. */
+  readonly openJudge?: (model: string) => Promise<Expert>;
+  readonly judging?: Partial<JudgeOptions>;
   /** For `code`: null unless running a model's code was confirmed. */
   readonly sandbox: Sandbox | null;
 }
@@ -105,11 +110,12 @@ export interface OpenedRewards {
 }
 
 const modelPrefix = "model:";
-/** A model in this process cannot be hurried: scores are waited for. */
+const judgePrefix = "judge:";
+/** A model in this process cannot be hurried, and an endpoint is asked again by its own rules: scores are waited for. */
 const modelTimeoutMs = 3_600_000;
 
 /**
- * @param specifiers built-in names, paths of files (each with a slash or an ending), and model:DIR, what `fathom reward` made
+ * @param specifiers built-in names, paths of files (each with a slash or an ending), model:DIR, what `fathom reward` made, and judge:MODEL
  * @param weights one for each reward, in order; null: those of the files, and 1
  * @throws RangeError for an unknown name, a file that does not load, or another number of weights
  */
@@ -134,6 +140,14 @@ export async function openRewards(
         const model = openRewardModel(specifier.slice(modelPrefix.length));
         closers.push(async () => model[Symbol.dispose]());
         found.push(reward(specifier, modelReward(model), { timeoutMs: modelTimeoutMs }));
+      } else if (specifier.startsWith(judgePrefix)) {
+        if (!context.openJudge) throw new RangeError(`reward ${specifier}: no judges can be opened here`);
+        const { Judge } = await import("../judge/judge.js");
+        const { judgeReward } = await import("../judge/judgeReward.js");
+        const expert = await context.openJudge(specifier.slice(judgePrefix.length));
+        closers.push(async () => expert[Symbol.asyncDispose]());
+        const score = judgeReward(new Judge(expert, context.judging), context.column, expert.atOnce);
+        found.push(reward(specifier, score, { timeoutMs: modelTimeoutMs }));
       } else if (/[/\\]|\.[cm]?[jt]s$/.test(specifier)) {
         const file = await openRewardFile(specifier);
         closers.push(file.close);
@@ -141,7 +155,7 @@ export async function openRewards(
       } else {
         const names = Object.keys(builtinRewards).join(", ");
         throw new RangeError(
-          `reward ${specifier}: no such built-in reward; there are ${names}. A file needs a path, such as ./${specifier}.ts, a reward model its directory: model:DIR`,
+          `reward ${specifier}: no such built-in reward; there are ${names}. A file needs a path, such as ./${specifier}.ts, a reward model its directory: model:DIR, a judge who answers: judge:MODEL or judge:URL`,
         );
       }
     }

@@ -1,6 +1,6 @@
 /** Whoever answers prompts: an own checkpoint (engineExpert.ts), any endpoint (endpointExpert.ts), a script in tests. */
+import { createHash } from "node:crypto";
 import type { ChatMessage } from "../../tokenizer/chatTemplate.js";
-import type { Candidate } from "./records.js";
 
 export interface Question {
   /** For messages: what is asked, and which sample of it. */
@@ -12,7 +12,11 @@ export interface Question {
   readonly seed: number;
 }
 
-export type Answered = Pick<Candidate, "completion" | "finish_reason" | "token_count">;
+export interface Answered {
+  readonly completion: string;
+  readonly finish_reason: "stop" | "length";
+  readonly token_count: number;
+}
 
 export interface Expert extends AsyncDisposable {
   /** As candidates name it. */
@@ -21,4 +25,10 @@ export interface Expert extends AsyncDisposable {
   readonly atOnce: number;
   /** @throws RangeError for a question that cannot be answered; Error where it fails */
   ask(question: Question, signal: AbortSignal): Promise<Answered>;
+}
+
+/** The seed of a sample: 30 bits of what it answers, and its number. */
+export function sampleSeed(base: number, name: string, index: number): number {
+  const bits = createHash("sha256").update(`${base}\n${name}`).digest().readUInt32BE(0);
+  return (bits >>> 2) + index;
 }
