@@ -154,7 +154,6 @@ function assemble(
   });
   const targets = shifted && supervised(1);
   const mtpTargets = shifted ? Array.from({ length: mtpDepth }, (_, k) => supervised(k + 2)) : [];
-  const counted = (values: Int32Array): number => values.reduce((sum, value) => sum + (value >= 0 ? 1 : 0), 0);
   const owned: Tensor[] = [];
   const own = (values: Int32Array): Tensor => {
     const tensor = Tensor.fromInts(arena, values);
@@ -178,10 +177,17 @@ function assemble(
     mtp: shifted
       ? mtpTargets.map((values, k) => ({ ids: own(shifted(k + 1)), targets: own(values), scales: ownScales(k + 2) }))
       : [],
-    numTargets: targets ? [counted(targets), ...mtpTargets.map(counted)] : [],
+    numTargets: targets ? [targets, ...mtpTargets].map(countTargets) : [],
     replays,
     [Symbol.dispose](): void {
       for (const tensor of owned) tensor.free();
     },
   };
+}
+
+/** Rows with a target. */
+function countTargets(targets: Int32Array): number {
+  let count = 0;
+  for (let i = 0; i < targets.length; i++) if ((targets[i] ?? -1) >= 0) count++;
+  return count;
 }

@@ -78,19 +78,20 @@ export class Router {
     const means = meanScores.floats();
     const gradient = new Float32Array(batch.numSequences * e);
     const experts = routing.experts.ints();
+    const f = new Float64Array(e);
+    const coefficient = new Float64Array(e);
     let loss = 0;
     for (let s = 0; s < batch.numSequences; s++) {
       const [begin, end] = [offsets[s] ?? 0, offsets[s + 1] ?? 0];
       const length = end - begin;
       if (length === 0) continue;
-      const f = Array.from({ length: e }, (_, i) => (e / (k * length)) * (chosen[s * e + i] ?? 0));
-      const coefficient = f.map((value) => factors.sequence * value);
+      for (let i = 0; i < e; i++) f[i] = (e / (k * length)) * (chosen[s * e + i] ?? 0);
+      for (let i = 0; i < e; i++) coefficient[i] = factors.sequence * (f[i] ?? 0);
       if (factors.device !== 0 || factors.communication !== 0) {
         const perGroup = e / nGroup;
         const sent = groupTokens(experts, begin, end, k, perGroup, nGroup);
         for (let g = 0; g < nGroup; g++) {
-          const members = f.slice(g * perGroup, (g + 1) * perGroup);
-          const meanF = members.reduce((sum, value) => sum + value, 0) / perGroup;
+          const meanF = f.subarray(g * perGroup, (g + 1) * perGroup).reduce((sum, value) => sum + value, 0) / perGroup;
           const sentF = (nGroup / (topkGroup * length)) * (sent[g] ?? 0);
           for (let i = g * perGroup; i < (g + 1) * perGroup; i++) {
             coefficient[i] = (coefficient[i] ?? 0) + factors.device * meanF + factors.communication * sentF;

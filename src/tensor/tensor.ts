@@ -4,7 +4,7 @@
  */
 import type { Allocation, Arena } from "./arena.js";
 import { bytesPerElement, type Dtype, dtypeCode } from "./dtype.js";
-import { type DtypeCode, native } from "./native.js";
+import { type Block, type DtypeCode, native } from "./native.js";
 
 export type Shape = readonly number[];
 
@@ -24,6 +24,9 @@ export interface QuantizedRows {
   /** Dropped with the values it was made of, which are computed anew in the backward. */
   readonly isDropped: boolean;
 }
+
+/** Views of whole blocks, for reading single values. */
+const wordsOf = new WeakMap<Block, Int32Array>();
 
 export class Tensor {
   readonly shape: Shape;
@@ -130,6 +133,19 @@ export class Tensor {
     if (this.dtype !== "int32") throw new TypeError(`internal: ${this.dtype} tensor read as int32`);
     const [buffer, offset] = this.#place();
     return new Int32Array(buffer, offset, this.size);
+  }
+
+  /** One value of an int32 tensor, without a view of its memory being made for it. */
+  intAt(index: number): number {
+    if (this.dtype !== "int32") throw new TypeError(`internal: ${this.dtype} tensor read as int32`);
+    if (index < 0 || index >= this.size) throw new RangeError(`internal: element ${index} of ${this.size}`);
+    const { block, offset } = this.#alive();
+    let words = wordsOf.get(block);
+    if (!words) {
+      words = new Int32Array(block.buffer, 0, Math.floor(block.buffer.byteLength / 4));
+      wordsOf.set(block, words);
+    }
+    return words[(offset + this.#viewOffset) / 4 + index] ?? 0;
   }
 
   bytes(): Uint8Array {

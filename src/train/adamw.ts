@@ -9,7 +9,7 @@ import type { Communicator } from "../distributed/communicator.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
 import type { Arena } from "../tensor/arena.js";
 import { bytesPerElement, type ComputeDtype } from "../tensor/dtype.js";
-import { native } from "../tensor/native.js";
+import { type Block, native } from "../tensor/native.js";
 import { type Parameter, quantizeWeight } from "../tensor/parameter.js";
 import { Tensor } from "../tensor/tensor.js";
 
@@ -69,7 +69,8 @@ export class AdamW {
   readonly options: AdamwOptions;
   readonly arena: Arena;
   readonly #groups: ReplicaGroups;
-  readonly #cell = native().alloc(64);
+  /** For each shard's sum of squares. */
+  readonly #cells: Block;
   /** Steps applied, for the bias correction. */
   #applied = 0;
 
@@ -79,6 +80,7 @@ export class AdamW {
     this.#groups = groups;
     model.weights.createGrads();
     this.shards = model.weights.trained.map((parameter) => this.#createShard(parameter));
+    this.#cells = native().alloc(8 * this.shards.length);
   }
 
   get stepsApplied(): number {
@@ -233,12 +235,10 @@ export class AdamW {
 
   /** Every parameter is counted once over the world: each rank adds its own pieces. */
   async #norm(): Promise<OptimizerStep> {
-    const totals = new Float64Array(this.shards.length);
-    const cell = new Float64Array(this.#cell.buffer, 0, 1);
+    const totals = new Float64Array(this.#cells.buffer, 0, this.shards.length).fill(0);
     this.shards.forEach(({ parameter, start, length }, i) => {
       if (!parameter.grad || length === 0) return;
-      native().sumSquares(this.#cell.address, parameter.grad.address + start * 4, length, 0);
-      totals[i] = cell[0] ?? 0;
+      native().sumSquares(this.#cells.address + 8 * i, parameter.grad.address + start * 4, length, 0);
     });
     await this.#groups.world.allReduce(totals, "sum");
     const nonFinite = this.shards.filter((_, i) => !Number.isFinite(totals[i])).map(({ parameter }) => parameter.name);

@@ -32,7 +32,7 @@ export function sortByExpert(tape: Tape, experts: Tensor, numExperts: number): E
   const rowSlot = tape.empty([rows * k], "int32");
   const slotRow = tape.empty([rows * k], "int32");
   native().moeSort(offsets.address, rowSlot.address, slotRow.address, experts.address, rows, k, numExperts);
-  return { offsets, rowSlot, slotRow, numTokens: rows, slotsPerToken: k, numSorted: offsets.ints()[numExperts] ?? 0 };
+  return { offsets, rowSlot, slotRow, numTokens: rows, slotsPerToken: k, numSorted: offsets.intAt(numExperts) };
 }
 
 /** @param x [tokens, dim] @returns [sorted rows, dim] in expert order, new */

@@ -14,5 +14,5 @@ export function shown(x: { readonly shape: Shape; readonly dtype?: Dtype } | nul
  * @throws TypeError for another type
  */
 export function coveredRows(offsets: Tensor): number {
-  return offsets.ints()[offsets.size - 1] ?? -1;
+  return offsets.size === 0 ? -1 : offsets.intAt(offsets.size - 1);
 }
