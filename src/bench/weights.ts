@@ -2,12 +2,11 @@
  * Models of random weights in memory, for speed alone: matrices repeat one block of normal numbers, so that billions of weights are there in
  * seconds and cost what fresh ones would; the routers are drawn whole, so that tokens spread over the experts.
  */
-import { quantGroups, quantizedTo } from "../checkpoint/modelFiles.js";
+import { quantizedTo } from "../checkpoint/modelFiles.js";
 import { singleCommunicator } from "../distributed/single.js";
 import type { ModelConfig } from "../model/config.js";
 import { DeepseekV3 } from "../model/deepseekV3.js";
 import { drawParameter } from "../model/init.js";
-import type { StorageOf } from "../model/weights.js";
 import { bytesPerElement, type ComputeDtype, type QuantDtype, quantFormat } from "../tensor/dtype.js";
 import { native } from "../tensor/native.js";
 import type { Parameter } from "../tensor/parameter.js";
@@ -32,7 +31,7 @@ export function precisionName({ dtype, weights }: ModelPrecision): string {
 /** A model without MTP modules, which plain decoding does not run. */
 export function randomModel(config: ModelConfig, { dtype, weights }: ModelPrecision, seed = 1): DeepseekV3 {
   const main = { ...config, numNextnPredictLayers: 0 };
-  const model = new DeepseekV3(main, dtype, singleCommunicator(), weights ? withHead(weights) : undefined);
+  const model = new DeepseekV3(main, dtype, singleCommunicator(), weights ? quantizedTo(weights) : undefined);
   const block = Tensor.empty(model.arena, [blockValues], "float32");
   native().randomNormal(block.address, blockValues, seed, 0, 0, config.initializerRange);
   for (const parameter of model.parameters) {
@@ -44,13 +43,6 @@ export function randomModel(config: ModelConfig, { dtype, weights }: ModelPrecis
   }
   block.free();
   return model;
-}
-
-/** Every matrix quantised, the output head too, as llama.cpp's Q8_0 has it. */
-function withHead(dtype: QuantDtype): StorageOf {
-  const projections = quantizedTo(dtype);
-  const group = quantGroups[dtype];
-  return (name, shape) => projections(name, shape) ?? (name === "lm_head.weight" ? { dtype, group } : null);
 }
 
 function repeat(data: Tensor, block: Tensor): void {

@@ -1,7 +1,7 @@
 /** `fathom bench tokenizer`, `fathom bench quantization` and `fathom bench load`: what reads files. */
 import { Command } from "commander";
 import { benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
-import { localModel, modelHelp } from "./modelPath.js";
+import { hubName, localModel, modelHelp } from "./modelPath.js";
 import { act, grouped, integerOption, numberOption, type Outcome, repeated, say, threadsOption } from "./output.js";
 import { useThreads } from "./threads.js";
 
@@ -87,7 +87,7 @@ interface QuantizationFlags {
 export function quantizationCommand(): Command {
   const command = new Command("quantization")
     .description("Perplexity and divergence of weights in 8 and 4 bits and of an FP8 cache, against bf16.")
-    .requiredOption("--model <dir>", "a run, or a checkpoint with its tokenizer")
+    .requiredOption("--model <dir>", modelHelp)
     .option("--data <dir>", "prepared data, whose held-out documents are read (default: the run's)")
     .addOption(integerOption("--tokens <n>", "held-out tokens to read (default 8192)", 2, 2 ** 30))
     .addOption(threadsOption())
@@ -105,7 +105,7 @@ async function benchQuantization(flags: QuantizationFlags): Promise<Outcome> {
   const { readConfig } = await import("../checkpoint/modelFiles.js");
   const { Tokenizer } = await import("../tokenizer/tokenizer.js");
   const { findTokenizer, trainedWindow } = await import("./models.js");
-  const directory = resolveModelDirectory(flags.model);
+  const directory = resolveModelDirectory(await localModel(flags.model));
   const tokenizer = Tokenizer.fromDirectory(findTokenizer(directory));
   const window = trainedWindow(directory) ?? readConfig(directory).maxPositionEmbeddings;
   const texts: Int32Array[] = [];
@@ -119,7 +119,7 @@ async function benchQuantization(flags: QuantizationFlags): Promise<Outcome> {
     }
   }
   const threads = await useThreads(flags.threads);
-  const label = basename(resolve(flags.model));
+  const label = hubName(flags.model) ?? basename(resolve(flags.model));
   say(
     `${directory}: ${grouped(texts.reduce((sum, text) => sum + text.length, 0))} held-out tokens, windows of ${window}`,
   );
@@ -180,7 +180,7 @@ async function benchLoad(flags: LoadFlags): Promise<Outcome> {
     }
     const directory = resolveModelDirectory(made);
     const named = flags.model ?? flags.out;
-    const label = named === undefined ? flags.preset : basename(resolve(named));
+    const label = named === undefined ? flags.preset : (hubName(named) ?? basename(resolve(named)));
     const { promptTokens = 16, repeats = 5 } = flags;
     return await benchOutcome(await bench({ label, directory, promptTokens, repeats, threads, say }), flags.save);
   } finally {

@@ -1,6 +1,7 @@
 /** `fathom bench speculation`. */
 import { Command, Option } from "commander";
 import { benchOutcome, repeatsOption, saveOption } from "./benchOutcome.js";
+import { hubName, localModel, modelHelp } from "./modelPath.js";
 import { act, integerOption, type Outcome, say, threadsOption } from "./output.js";
 import { useThreads } from "./threads.js";
 
@@ -19,7 +20,7 @@ interface SpeculationFlags {
 export function speculationCommand(): Command {
   const command = new Command("speculation")
     .description("Time greedy texts with drafts by the MTP module, against none; what is written must be the same.")
-    .option("--model <dir>", "a run, or a checkpoint with its tokenizer", "runs/quickstart")
+    .option("--model <dir>", modelHelp, "runs/quickstart")
     .option("--data <dir>", "prepared data, whose held-out documents the texts begin with (default: the run's)")
     .addOption(
       new Option("--preset <name>", "random weights and random prompts instead, where no draft holds").conflicts(
@@ -66,7 +67,7 @@ async function trained({ model: path, data }: SpeculationFlags) {
   const { documentIds } = await import("../eval/bitsPerByte.js");
   const { Tokenizer } = await import("../tokenizer/tokenizer.js");
   const { findTokenizer } = await import("./models.js");
-  const directory = resolveModelDirectory(path);
+  const directory = resolveModelDirectory(await localModel(path));
   const tokenizer = Tokenizer.fromDirectory(findTokenizer(directory));
   const documents = new PreparedData(data ?? join(path, "data")).validationDocuments();
   const prompts = (count: number, length: number): Int32Array[] => {
@@ -81,7 +82,12 @@ async function trained({ model: path, data }: SpeculationFlags) {
     }
     return found;
   };
-  return { label: basename(resolve(path)), model: openCheckpoint(directory).model, isTrained: true, prompts };
+  return {
+    label: hubName(path) ?? basename(resolve(path)),
+    model: openCheckpoint(directory).model,
+    isTrained: true,
+    prompts,
+  };
 }
 
 async function random(preset: string) {
