@@ -198,7 +198,7 @@ test("a run that went on by reinforcement stands behind it with curves of its ow
     ...{ clipLow: 0, clipHigh: 0, advantage: { mean: 0, min: -1, max: 1 }, truncatedShare: 0 },
     ...{
       length: { mean: 30, min: 20, max: 48, terminated: 30 },
-      mismatch: { mean: 0, max: 0 },
+      mismatch: { mean: 0, max: 0, k1: 0, k3: 0, effectiveShare: 1 },
       answers: 8,
       learned: 8,
     },

@@ -109,8 +109,17 @@ export interface PolicyMetrics {
   };
   /** Share of answers cut at the limit. */
   readonly truncatedShare: number;
-  /** |log-probability of the trainer less that of the sampler| of the same weights. */
-  readonly mismatch: { readonly mean: number; readonly max: number };
+  /**
+   * Of the log-probabilities of trainer and sampler at the same weights: mean and largest distance, KL of the sampler from the trainer by two
+   * estimates, and the share of tokens that weighing them by the ratio would be left with; see `mismatchOf`.
+   */
+  readonly mismatch: {
+    readonly mean: number;
+    readonly max: number;
+    readonly k1: number;
+    readonly k3: number;
+    readonly effectiveShare: number;
+  };
   readonly answers: number;
   /** Of these, the ones that the update learned from. */
   readonly learned: number;

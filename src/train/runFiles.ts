@@ -122,7 +122,8 @@ function policyScalars(policy: PolicyMetrics | undefined): Record<string, number
     ...(kl === null ? {} : { "policy/kl": kl }),
     ...{ "policy/old_kl": oldKl, "policy/entropy": entropy, "policy/clip_low": clipLow, "policy/clip_high": clipHigh },
     ...{ "policy/length": length.mean, "policy/truncated_share": policy.truncatedShare },
-    "policy/mismatch": policy.mismatch.mean,
+    ...{ "policy/mismatch": policy.mismatch.mean, "policy/mismatch_k3": policy.mismatch.k3 },
+    "policy/effective_share": policy.mismatch.effectiveShare,
   };
 }
 

@@ -211,7 +211,14 @@ class Policy {
     );
     const facts = { answers, groupSize: options.rollout.groupSize, learned: known.length, losses, seconds };
     const { metrics, loss } = await policyMetrics(
-      { ...facts, hasReference: this.#reference !== null, mismatch: mismatchOf(known) },
+      {
+        ...facts,
+        hasReference: this.#reference !== null,
+        logprobs: known.map(({ promptIds, old, logprobs: sampler }) => ({
+          trainer: old.logprobs.subarray(promptIds.length),
+          sampler,
+        })),
+      },
       grid.world,
     );
     this.#step++;
@@ -353,20 +360,6 @@ function checkReference({ adapter, options }: GrpoInput): void {
         "(fathom convert --merge) and begin with that, or train without a reference (--beta 0)",
     );
   }
-}
-
-/** How far trainer and sampler are apart at equal weights. */
-function mismatchOf(answers: readonly KnownAnswer[]): { sum: number; count: number; max: number } {
-  let [sum, count, max] = [0, 0, 0];
-  for (const { promptIds, logprobs, old } of answers) {
-    logprobs.forEach((logprob, t) => {
-      const distance = Math.abs(logprob - (old.logprobs[promptIds.length + t] ?? Number.NaN));
-      sum += distance;
-      count++;
-      max = Math.max(max, distance);
-    });
-  }
-  return { sum, count, max };
 }
 
 function writeAnswers(

@@ -93,8 +93,6 @@ export interface PolicyLossMetrics {
   readonly clipLow: number;
   readonly clipHigh: number;
   readonly importance: { readonly min: number; readonly mean: number; readonly max: number } | null;
-  /** mean and largest |old - sampler| */
-  readonly mismatch: { readonly mean: number; readonly max: number } | null;
   readonly tokens: number;
 }
 
@@ -239,10 +237,8 @@ function importanceOf(
   options: ImportanceOptions | null,
   sums: Sums,
 ): Float64Array | null {
-  if (!samplerLogprobs) return null;
+  if (!samplerLogprobs || !options) return null;
   const logs = Float64Array.from(oldLogprobs, (logprob, t) => logprob - (samplerLogprobs[t] ?? Number.NaN));
-  for (const log of logs) sums.mismatch(Math.abs(log));
-  if (!options) return null;
   const { mode, cap } = options;
   const bySequence = mode === "sequence-truncate" || mode === "sequence-mask";
   const whole = Math.exp(clampLog(logs.reduce((sum, log) => sum + log, 0)));
@@ -264,7 +260,7 @@ function entropyThreshold(samples: readonly PolicySample[], share: number): numb
 }
 
 /** Log-ratios beyond this overflow and mean that something else is wrong; peers bound them alike. */
-function clampLog(value: number): number {
+export function clampLog(value: number): number {
   return Math.max(-20, Math.min(20, value));
 }
 
@@ -302,7 +298,6 @@ class Sums {
   #low = 0;
   #high = 0;
   #importance = { count: 0, sum: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY };
-  #mismatch = { count: 0, sum: 0, max: 0 };
 
   see(advantage: number, ratio: number, logRatio: number, entropy: number, options: PolicyLossOptions): void {
     this.#tokens++;
@@ -321,16 +316,9 @@ class Sums {
     all.max = Math.max(all.max, ratio);
   }
 
-  mismatch(difference: number): void {
-    this.#mismatch.count++;
-    this.#mismatch.sum += difference;
-    this.#mismatch.max = Math.max(this.#mismatch.max, difference);
-  }
-
   metrics(): PolicyLossMetrics {
     const mean = (sum: number): number => (this.#tokens > 0 ? sum / this.#tokens : 0);
     const { count, sum, min, max } = this.#importance;
-    const mismatch = this.#mismatch;
     return {
       loss: this.loss,
       kl: mean(this.kl),
@@ -340,7 +328,6 @@ class Sums {
       clipLow: mean(this.#low),
       clipHigh: mean(this.#high),
       importance: count > 0 ? { min, mean: sum / count, max } : null,
-      mismatch: mismatch.count > 0 ? { mean: mismatch.sum / mismatch.count, max: mismatch.max } : null,
       tokens: this.#tokens,
     };
   }

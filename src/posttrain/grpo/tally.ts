@@ -2,6 +2,7 @@
 import type { Communicator } from "../../distributed/communicator.js";
 import type { PolicyMetrics } from "../../train/events.js";
 import { momentsOf } from "./advantage.js";
+import { type BothLogprobs, mismatchOf } from "./mismatch.js";
 import type { PolicyLossMetrics } from "./policyLoss.js";
 import type { ScoredAnswer } from "./scoring.js";
 
@@ -12,8 +13,8 @@ export interface StepFacts {
   readonly learned: number;
   readonly losses: readonly PolicyLossMetrics[];
   readonly hasReference: boolean;
-  /** |trainer - sampler| of each token's log-probability. */
-  readonly mismatch: { readonly sum: number; readonly count: number; readonly max: number };
+  /** Of the answers that were learned from. */
+  readonly logprobs: readonly BothLogprobs[];
   readonly seconds: PolicyMetrics["seconds"];
 }
 
@@ -22,7 +23,7 @@ export async function policyMetrics(
   facts: StepFacts,
   world: Communicator,
 ): Promise<{ readonly metrics: PolicyMetrics; readonly loss: number }> {
-  const { answers, groupSize, losses, mismatch } = facts;
+  const { answers, groupSize, losses } = facts;
   const names = [...new Set(answers.flatMap(({ parts }) => Object.keys(parts)))].sort();
   const rewards = answers.map(({ reward }) => reward);
   const lengths = answers.map(({ completionIds }) => completionIds.length);
@@ -42,8 +43,6 @@ export async function policyMetrics(
     total(terminated.map(({ completionIds }) => completionIds.length)),
     total(answers.map(({ advantage }) => advantage)),
     facts.learned,
-    mismatch.sum,
-    mismatch.count,
     ...lossSums(losses),
     ...names.flatMap((name) => {
       const values = answers.flatMap(({ parts }) => parts[name] ?? []);
@@ -56,7 +55,6 @@ export async function policyMetrics(
     -Math.min(...lengths),
     Math.max(...answers.map(({ advantage }) => advantage)),
     -Math.min(...answers.map(({ advantage }) => advantage)),
-    mismatch.max,
     facts.seconds.rollout,
     facts.seconds.reward,
     facts.seconds.logprobs,
@@ -67,7 +65,7 @@ export async function policyMetrics(
   const ratio = (i: number, by: number): number => (at(by) > 0 ? at(i) / at(by) : 0);
   const top = (i: number): number => most[i] ?? 0;
   const parts = names.map((name, n) => {
-    const [count, sum, squares] = [at(19 + 3 * n), at(20 + 3 * n), at(21 + 3 * n)];
+    const [count, sum, squares] = [at(17 + 3 * n), at(18 + 3 * n), at(19 + 3 * n)];
     const mean = count > 0 ? sum / count : 0;
     const variance = count > 1 ? Math.max(0, (squares - count * mean * mean) / (count - 1)) : 0;
     return [name, { mean, std: Math.sqrt(variance) }] as const;
@@ -77,20 +75,20 @@ export async function policyMetrics(
     rewardStd: ratio(3, 2),
     rewards: Object.fromEntries(parts),
     zeroStdShare: ratio(4, 2),
-    kl: facts.hasReference ? ratio(13, 12) : null,
-    oldKl: ratio(14, 12),
-    entropy: ratio(15, 12),
-    clipLow: ratio(16, 12),
-    clipHigh: ratio(17, 12),
+    kl: facts.hasReference ? ratio(11, 10) : null,
+    oldKl: ratio(12, 10),
+    entropy: ratio(13, 10),
+    clipLow: ratio(14, 10),
+    clipHigh: ratio(15, 10),
     advantage: { mean: ratio(8, 0), min: -top(3), max: top(2) },
     length: { mean: ratio(5, 0), min: -top(1), max: top(0), terminated: at(6) > 0 ? ratio(7, 6) : null },
     truncatedShare: 1 - ratio(6, 0),
-    mismatch: { mean: ratio(10, 11), max: top(4) },
+    mismatch: await mismatchOf(facts.logprobs, world),
     answers: at(0),
     learned: at(9),
-    seconds: { rollout: top(5), reward: top(6), logprobs: top(7), update: top(8) },
+    seconds: { rollout: top(4), reward: top(5), logprobs: top(6), update: top(7) },
   };
-  return { metrics, loss: at(18) / Math.max(1, losses.length) };
+  return { metrics, loss: at(16) / Math.max(1, losses.length) };
 }
 
 /** Tokens, and sums over them: KL, log(old / new), entropy, clipped below and above; then the losses, which add up over processes. */
