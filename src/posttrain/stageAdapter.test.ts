@@ -314,7 +314,10 @@ describe("grpo over an adapter", () => {
     expect(steps[0]?.policy?.kl).toBe(0);
     expect(steps.at(-1)?.policy?.kl).toBeGreaterThan(0.1);
     // Trainer and engine compute the same in float32 but for the order of their sums.
-    for (const { policy } of steps) expect(policy?.mismatch.max).toBeLessThan(1e-3);
+    for (const { policy } of steps) {
+      expect(policy?.mismatch.max).toBeLessThan(1e-3);
+      expect(policy?.mismatch.effectiveShare).toBeCloseTo(1, 5);
+    }
   });
 
   test("a run that goes on makes the steps and files of one that was never stopped", async () => {

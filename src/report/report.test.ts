@@ -197,7 +197,7 @@ test("a run that went on by reinforcement stands behind it with curves of its ow
     ...{ reward: 0.25, rewardStd: 0.4, rewards: {}, zeroStdShare: 0.5, kl: 0.01, oldKl: 0, entropy: 0.07 },
     ...{ clipLow: 0, clipHigh: 0, clipLowMin: 0, clipHighMax: 0, advantage: { mean: 0, min: -1, max: 1 } },
     ...{ length: { mean: 30, min: 20, max: 48, terminated: null }, truncatedShare: 1, importance: null },
-    mismatch: { mean: 0, max: 0, k3: 0, ratio: { mean: 1, min: 1, max: 1 }, effectiveShare: 1 },
+    mismatch: { mean: 0, max: 0, k1: 0, k3: 0, ratio: { mean: 1, min: 1, max: 1 }, effectiveShare: 1 },
     ...{ answers: 8, learned: 8 },
     seconds: { rollout: 1, reward: 0, logprobs: 0.1, update: 0.5 },
   };

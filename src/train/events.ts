@@ -96,7 +96,8 @@ export interface Mismatch {
   /** Of |d|, d = log trainer - log sampler. */
   readonly mean: number;
   readonly max: number;
-  /** Mean of e^d - d - 1, an estimate of the KL from sampler to trainer. */
+  /** Means of -d and of e^d - d - 1: two estimates of the KL of the sampler from the trainer. */
+  readonly k1: number;
   readonly k3: number;
   /** Of e^d. */
   readonly ratio: Spread;

@@ -61,3 +61,24 @@ test("a scaled plan keeps the published proportions", () => {
     expect(Math.abs(learningRateAt(plan.learningRate, 1, tokens) / published - 1)).toBeLessThan(1e-12);
   }
 });
+
+test("half a cosine has the worked values of post-training.md 11.9: from 5e-6 to 1e-6 in 1,000 steps", () => {
+  const plan = scaledSchedule({
+    totalTokens: 1000,
+    learningRate: 5e-6,
+    minLearningRate: 1e-6,
+    warmupSteps: 0,
+    batchSize: 1,
+    initialBatchSize: 1,
+    rampTokens: 0,
+    multipleOf: 1,
+    shape: "cosine",
+    gamma: 0,
+    alpha: 0,
+    lambda: 0,
+  });
+  const rates = [0, 100, 250, 500, 750, 1000].map((t) => learningRateAt(plan.learningRate, 1, t));
+  for (const [i, worked] of [5e-6, 4.902113e-6, 4.414214e-6, 3e-6, 1.585786e-6, 1e-6].entries()) {
+    expect(Math.abs((rates[i] ?? Number.NaN) - worked)).toBeLessThan(5e-13); // as many digits as are worked out
+  }
+});

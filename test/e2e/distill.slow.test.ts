@@ -7,7 +7,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
 import { ChatServer } from "../distill/chatServer.js";
+import { plantRight } from "../distill/plantRight.js";
 import { endAll, fathom, fathomJson, smallConfig, start } from "./command.js";
+import { examplesOfHelp, wordsOf } from "./printed.js";
 
 let folder = "";
 const at = (...names: readonly string[]): string => join(folder, ...names);
@@ -76,14 +78,13 @@ test("the examples of the help run one after the other as they are printed", asy
     "report",
   ]) {
     const { stdout } = await fathom(["distill", step, "--help"]);
-    const examples = stdout.slice(stdout.lastIndexOf("Example")).replaceAll("\\\n", " ").split("\n").slice(1);
-    for (const example of examples) {
-      const words = example.trim().split(/\s+/);
+    for (const example of examplesOfHelp(stdout)) {
+      const words = wordsOf(example);
       // Endpoints are not here, a review needs a terminal, and fine-tuning has its own tests.
       const isLeftOut = words.some((word) => word.startsWith("http:")) || ["sft", "reward"].includes(words[1] ?? "");
-      if (words[0] !== "fathom" || isLeftOut || example.trim() === "fathom distill review distilled") continue;
+      if (isLeftOut || example === "fathom distill review distilled") continue;
       // An untrained model has nothing right to select.
-      if (words[2] === "score") await plantRight(at("distilled"));
+      if (words[2] === "score") plantRight(at("distilled"));
       const { code, stderr } = await fathom(words.slice(1), { cwd: folder });
       expect(code, `${example}: ${stderr}`).toBe(0);
       ran.push(words.slice(1, 3).join(" "));
@@ -94,26 +95,6 @@ test("the examples of the help run one after the other as they are printed", asy
     ...["data generate", "distill generate-chat", "distill review", "distill mix", "distill report"],
   ]);
 });
-
-/** Puts right answers among the candidates, as a better model would have given them: every second one. */
-async function plantRight(directory: string): Promise<void> {
-  const { problemOf } = await import("../../src/posttrain/distill/problemPrompts.js");
-  const { readPrompts } = await import("../../src/posttrain/distill/records.js");
-  const asked = new Map(readPrompts(join(directory, "prompts.jsonl")).map((prompt) => [prompt.id, prompt]));
-  const path = join(directory, "candidates.jsonl");
-  const right = readFileSync(path, "utf8")
-    .trimEnd()
-    .split("\n")
-    .map((line) => {
-      const candidate = JSON.parse(line) as { prompt_id: string; sample_index: number };
-      const wrong = { ...candidate, finish_reason: "stop" };
-      if (candidate.sample_index % 2 > 0) return JSON.stringify(wrong);
-      const prompt = asked.get(candidate.prompt_id);
-      const completion = (prompt && problemOf(prompt)?.solution) ?? "";
-      return JSON.stringify({ ...wrong, completion, token_count: completion.length });
-    });
-  writeFileSync(path, `${right.join("\n")}\n`);
-}
 
 test("a run of all steps is interrupted, goes on, and ends with a student; with other options it is refused", async () => {
   const directory = at("run");
@@ -140,7 +121,7 @@ test("a run of all steps is interrupted, goes on, and ends with a student; with 
   expect(JSON.parse(readFileSync(join(directory, "distill.json"), "utf8"))).toMatchObject({
     finished: ["expert", "policy"],
   });
-  await plantRight(directory);
+  plantRight(directory);
   await fathomJson(["distill", "score", directory, "--again"]);
   const result = await fathomJson(["distill", "run", directory], { maxSeconds: 600 });
   expect(result).toMatchObject({

@@ -20,6 +20,12 @@ test("bits per byte and perplexities divide sums of the corpus, 13.4", () => {
   expect(standardError("bits_per_byte", byBytes, 1000)).toBeNull();
 });
 
+test("0.548 bits per byte are 0.379845 nats, 13.4", () => {
+  const nats = [[-379.845, 1000]] as const;
+  expect(aggregate("bits_per_byte", nats)).toBeCloseTo(0.548, 6);
+  expect(Math.log(aggregate("weighted_perplexity", nats))).toBeCloseTo(0.379845, 9);
+});
+
 test("a mean over lists takes all their entries alike", () => {
   expect(aggregate("mean", [[1, 1, 0], [1]])).toBe(0.75);
   expect(aggregate("mean", [1, 0, 0, 0])).toBe(0.25);

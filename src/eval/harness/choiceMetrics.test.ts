@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bestChoice, choiceMetric, codePoints, wordPieces } from "./choiceMetrics.js";
+import { bestChoice, choiceMetric, choiceValues, codePoints, wordPieces } from "./choiceMetrics.js";
 
 /** The choices of the specification, 13.2. */
 const scores = {
@@ -17,6 +17,16 @@ test("acc, acc_norm, acc_bytes and acc_mutual_info prefer the choices worked out
   expect(bestChoice("acc_mutual_info", scores)).toBe(2);
   expect(choiceMetric("acc_norm", scores)).toBe(1);
   expect(choiceMetric("acc", scores)).toBe(0);
+});
+
+test("choices are preferred by the values worked out in the specification, 13.2", () => {
+  const rounded = (metric: Parameters<typeof choiceValues>[0]): number[] =>
+    choiceValues(metric, scores).map((value) => Number(value.toFixed(6)));
+  expect(rounded("acc")).toEqual([-6, -20, -7]);
+  expect(rounded("acc_norm")).toEqual([-1.2, -0.869565, -1.4]);
+  expect(rounded("acc_bytes")).toEqual([-1.2, -0.869565, -0.466667]);
+  expect(rounded("acc_mutual_info")).toEqual([-2, 1, 2]);
+  expect(scores.texts.map(codePoints)).toEqual([5, 23, 5]);
 });
 
 test("exact_match of a choice means that each of its tokens is the likeliest", () => {

@@ -26,9 +26,14 @@ export function choiceMetric(metric: ChoiceMetric, scores: ChoiceScores): number
 
 /** Index of the preferred choice. */
 export function bestChoice(metric: Exclude<ChoiceMetric, "exact_match">, scores: ChoiceScores): number {
+  const values = choiceValues(metric, scores);
+  return values.reduce((best, value, index) => (value > (values[best] ?? Number.NaN) ? index : best), 0);
+}
+
+/** What each choice is preferred by. */
+export function choiceValues(metric: Exclude<ChoiceMetric, "exact_match">, scores: ChoiceScores): number[] {
   const { logprobs, texts, unconditional } = scores;
-  const value = (index: number): number => {
-    const logprob = logprobs[index] ?? Number.NaN;
+  return logprobs.map((logprob, index) => {
     const text = texts[index] ?? "";
     switch (metric) {
       case "acc":
@@ -43,10 +48,7 @@ export function bestChoice(metric: Exclude<ChoiceMetric, "exact_match">, scores:
       default:
         return metric satisfies never;
     }
-  };
-  let best = 0;
-  for (let index = 1; index < logprobs.length; index++) if (value(index) > value(best)) best = index;
-  return best;
+  });
 }
 
 /** Unicode code points: `length` would count UTF-16 units. */

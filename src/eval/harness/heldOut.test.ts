@@ -31,3 +31,20 @@ test("a run and its checkpoints have the run's prepared data", () => {
   writeFileSync(join(run, "data", "data.json"), "{}");
   expect([run, checkpoint].map(heldOutOf)).toEqual([join(run, "data"), join(run, "data")]);
 });
+
+test("a run that began with another has that one's prepared data, until it has its own", () => {
+  const [base, tuned, again] = ["base", "tuned", "again"].map((name) => join(folder, "chain", name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const run of [base, tuned, again]) mkdirSync(join(run, "data"), { recursive: true });
+  writeFileSync(join(tuned, "run.json"), JSON.stringify({ base: join(base, "checkpoints", "best") }));
+  writeFileSync(join(again, "run.json"), JSON.stringify({ base: tuned }));
+  writeFileSync(join(base, "run.json"), JSON.stringify({ base: again })); // no run's, but nothing hangs
+  expect(heldOutOf(again)).toBeNull();
+  writeFileSync(join(base, "data", "data.json"), "{}");
+  expect(heldOutOf(join(again, "checkpoints", "step-00000001"))).toBe(join(base, "data"));
+  writeFileSync(join(tuned, "data", "data.json"), "{}");
+  expect(heldOutOf(again)).toBe(join(tuned, "data"));
+});

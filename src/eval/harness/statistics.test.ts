@@ -3,6 +3,7 @@ import {
   bootstrapError,
   chanceBeyond,
   groupMean,
+  mean,
   meanError,
   pairedDifference,
   pooledError,
@@ -13,11 +14,21 @@ import {
 /** `right` ones of `total`, the rest zeros. */
 const shares = (right: number, total: number): number[] => Array.from({ length: total }, (_, i) => Number(i < right));
 
+/** Ones, two values that add up to the rest and whose squares do, and zeros: mean and spread are those of the share. */
+function withShare(share: number, total: number): number[] {
+  const rest = (share * total) % 1;
+  const half = Math.sqrt(rest / 2 - rest ** 2 / 4);
+  const values = [...shares(Math.floor(share * total), total - 2), rest / 2 + half, rest / 2 - half];
+  expect(mean(values)).toBeCloseTo(share, 12);
+  return values;
+}
+
 test("standard errors of shares are those worked out in the specification, 13.5", () => {
   expect(meanError(shares(7, 10))).toBeCloseTo(0.152753, 6);
-  // 89.3 % of 1,319 is no whole number of problems: the figure is between those of its neighbours.
-  expect(meanError(shares(1178, 1319))).toBeCloseTo(0.008515, 5);
-  // AIME's 39.2 % of 30 lies between 11 and 12 of them: sqrt(0.4 x 0.6 / 29).
+  // 89.3 % of 1,319 problems and 39.2 % of 30 are no whole numbers of them: two values make up for the rest.
+  expect(meanError(withShare(0.893, 1319))).toBeCloseTo(0.008515, 6);
+  expect(meanError(withShare(0.392, 30))).toBeCloseTo(0.090656, 6);
+  // Of what can be: 12 of 30, sqrt(0.4 x 0.6 / 29).
   expect(meanError(shares(12, 30))).toBeCloseTo(0.090972, 6);
   expect(meanError([1])).toBeNull();
 });
@@ -41,7 +52,6 @@ test("a pooled error of one task is its own", () => {
 
 test("drawing documents again finds the error of a mean", () => {
   const values = Array.from({ length: 200 }, (_, i) => (i * 7919) % 101);
-  const mean = (sample: readonly number[]): number => sample.reduce((sum, value) => sum + value, 0) / sample.length;
   // In the limit: the deviation divided by n, not n - 1, over the root of n.
   const expected = (sampleDeviation(values) * Math.sqrt(199 / 200)) / Math.sqrt(200);
   const found = bootstrapError(values, mean, 4000) ?? Number.NaN;

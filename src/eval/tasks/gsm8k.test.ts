@@ -37,6 +37,15 @@ test("a right answer, a wrong one, one in another form, and none", async () => {
   expect(await scores("gsm8k", " I do not know")).toEqual([0, 0]);
 });
 
+test("strict takes what follows the marks, flexible the last number without its dot, as in evaluation.md 13.8", async () => {
+  const of = async (gold: string, answer: string): Promise<unknown[]> => {
+    const scored = await scoresOf("gsm8k", { ...doc, answer: `So.\n#### ${gold}` }, [answer]);
+    return keys.map((key) => scored[key]);
+  };
+  expect(await of("7", " Four and three make it.\n#### 7")).toEqual([1, 1]);
+  expect(await of("17", " Nine and eight: in total 17.")).toEqual([0, 1]);
+});
+
 test("gsm8k_cot takes the number after its phrase", async () => {
   expect(await scores("gsm8k_cot", " 1200 and 34 make 1234. The answer is 1234.")).toEqual([1, 1]);
   expect(await scores("gsm8k_cot", " The answer is 1235.")).toEqual([0, 0]);

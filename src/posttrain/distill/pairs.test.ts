@@ -29,7 +29,7 @@ async function pairsFrom(candidates: readonly Candidate[], perPrompt: number): P
   return { ...report, lines: lines.map((line) => JSON.parse(line) as unknown) };
 }
 
-test("right and wrong answers to one question, each text once; what was cut, or judged otherwise later, is not taken as it was", async () => {
+test("right and wrong answers to one question, each text once; what was cut, empty, or judged otherwise later, is not taken as it was", async () => {
   const wrong = { correct: false };
   const candidates = [
     candidate("b", 0, "No.", wrong),
@@ -37,6 +37,7 @@ test("right and wrong answers to one question, each text once; what was cut, or 
     candidate("a", 1, "no", wrong),
     candidate("a", 2, "NO ", wrong),
     candidate("a", 3, "never ends", { correct: false, finish_reason: "length" }),
+    candidate("a", 5, " \n", wrong),
     candidate("a", 4, "was right", {}),
     candidate("a", 4, "is wrong", wrong),
     candidate("c", 0, "Yes.", {}),

@@ -26,7 +26,8 @@ interface Answers {
 }
 
 /**
- * Replaces `target` by pairs, in the order of the questions. Answers that were cut are left out: they are wrong for their length alone.
+ * Replaces `target` by pairs, in the order of the questions. Answers that were cut are left out: they are wrong for their length alone;
+ * and so are empty ones, which are no turns of a conversation.
  * @param path the log of candidates
  * @param perPrompt most pairs of a question; none is there twice
  * @throws RangeError if no question has both a right and a wrong answer
@@ -96,7 +97,8 @@ async function answersByPrompt(path: string): Promise<ReadonlyMap<string, Answer
   >();
   for await (const { value, at, offset, bytes } of readLog(path)) {
     const { id, prompt_id: promptId, correct, finish_reason, completion } = asCandidate(value, at);
-    if (correct === null || finish_reason !== "stop") latest.delete(id);
+    const isUsable = finish_reason === "stop" && completion.trim() !== "";
+    if (correct === null || !isUsable) latest.delete(id);
     else latest.set(id, { promptId, isRight: correct, text: normalised(completion), place: { offset, bytes } });
   }
   const byPrompt = new Map<string, Answers>();

@@ -25,6 +25,7 @@ import { peakFlops } from "../../train/floors.js";
 import { learningRateAt } from "../../train/schedule.js";
 import { openStage, type Stage, type StageInput, stageSchedule } from "../stage.js";
 import { recordLogprobs } from "../supervisedLoss.js";
+import type { BothLogprobs } from "./mismatch.js";
 import { checkGrpo, type GrpoOptions } from "./options.js";
 import { PromptLoader, type PromptLoaderState } from "./promptLoader.js";
 import { openReference, type ReferencePolicy, referenceUnder } from "./referencePolicy.js";
@@ -211,7 +212,7 @@ class Policy {
     );
     const facts = { answers, groupSize: options.rollout.groupSize, learned: known.length, losses, seconds };
     const { metrics, loss } = await policyMetrics(
-      { ...facts, hasReference: this.#reference !== null, distances: known.map(samplerDistances) },
+      { ...facts, hasReference: this.#reference !== null, logprobs: known.map(bothLogprobs) },
       grid.world,
     );
     this.#step++;
@@ -355,9 +356,9 @@ function checkReference({ adapter, options }: GrpoInput): void {
   }
 }
 
-/** log trainer - log sampler of each token of the answer, at equal weights. */
-function samplerDistances({ promptIds, logprobs, old }: KnownAnswer): Float64Array {
-  return logprobs.map((logprob, t) => (old.logprobs[promptIds.length + t] ?? Number.NaN) - logprob);
+/** Of the answer's tokens by trainer and sampler, at equal weights. */
+function bothLogprobs({ promptIds, logprobs: sampler, old }: KnownAnswer): BothLogprobs {
+  return { trainer: old.logprobs.subarray(promptIds.length), sampler };
 }
 
 function writeAnswers(

@@ -22,6 +22,17 @@ const two: readonly PolicySample[] = [
     refLogprobs: [-1.9, -1.2, -0.25, -0.6],
   }),
 ];
+/** Each token of both outputs by itself, with what 11.2 and 11.16 say of it. */
+const tokens = two.flatMap((each) =>
+  Array.from(each.logprobs, (logprob, t) =>
+    sample({
+      advantage: each.advantage,
+      logprobs: [logprob],
+      oldLogprobs: [each.oldLogprobs[t] ?? Number.NaN],
+      refLogprobs: [each.refLogprobs?.[t] ?? Number.NaN],
+    }),
+  ),
+);
 const fresh = two.map((each) => ({ ...each, logprobs: each.oldLogprobs }));
 
 const near = (got: ArrayLike<number>, expected: readonly number[]): void => {
@@ -36,9 +47,34 @@ describe("policyLoss", () => {
     expect(metrics.kl).toBeCloseTo(0.08885, 6);
     expect(metrics.clipLow).toBeCloseTo(1 / 6, 12);
     expect(metrics.clipHigh).toBeCloseTo(1 / 6, 12);
+    expect(metrics.clipLow + metrics.clipHigh).toBeCloseTo(1 / 3, 12);
     expect(policyLoss(two, options({ aggregation: "token-mean" })).metrics.loss).toBeCloseTo(0.370212, 6);
     const constant = options({ aggregation: "constant", maxLength: 4 });
     expect(policyLoss(two, constant).metrics.loss).toBeCloseTo(0.277659, 6);
+  });
+
+  test("has the worked ratio, clipped ratio and policy term of each token", () => {
+    const of = (each: PolicySample, advantage: PolicySample["advantage"]): ReturnType<typeof policyLoss>["metrics"] =>
+      policyLoss([{ ...each, advantage }], options({ beta: 0 })).metrics;
+    const ratios = tokens.map((each) => of(each, 1).ratio);
+    near(ratios, [1.349859, 0.904837, 0.904837, 1.648721, 0.951229, 0.637628]);
+    // The lesser and the greater of ratio and clipped ratio, less the ratio.
+    const clipped = tokens.map((each, t) => of(each, -1).loss - of(each, 1).loss - (ratios[t] ?? Number.NaN));
+    near(clipped, [1.2, 0.904837, 0.904837, 1.2, 0.951229, 0.8]);
+    const terms = tokens.map((each) => -of(each, each.advantage).loss);
+    near(terms, [1.2, 0.904837, -0.904837, -1.648721, -0.951229, -0.8]);
+  });
+
+  test("has the worked estimates of the KL of each token, and their mean over outputs", () => {
+    const flat = (samples: readonly PolicySample[]): PolicySample[] =>
+      samples.map((each) => ({ ...each, advantage: 0 }));
+    const estimates = (kl: PolicyLossOptions["kl"]): number[] =>
+      flat(tokens).map((each) => policyLoss([each], options({ beta: 1, kl })).metrics.loss);
+    near(estimates("k1"), [0.4, -0.2, -0.2, 0.7, -0.05, -0.6]);
+    near(estimates("k2"), [0.08, 0.02, 0.02, 0.245, 0.00125, 0.18]);
+    near(estimates("k3"), [0.07032, 0.021403, 0.021403, 0.196585, 0.001271, 0.222119]);
+    expect(policyLoss(flat(two), options({ beta: 1 })).metrics.loss).toBeCloseTo(0.078103, 6);
+    expect(policyLoss(flat(two), options({ beta: 1, aggregation: "token-mean" })).metrics.loss).toBeCloseTo(0.08885, 6);
   });
 
   test("has the worked gradient: only the KL's where the ratio is clipped", () => {
@@ -82,12 +118,22 @@ describe("policyLoss", () => {
   });
 
   test("a KL weighted by the ratio has the worked values", () => {
-    const flat = two.map((each) => ({ ...each, advantage: 0 }));
-    const { metrics } = policyLoss(flat, options({ beta: 1, weighsKl: true, aggregation: "token-mean" }));
-    expect(metrics.loss).toBeCloseTo(0.100101, 6);
+    const weighed = options({ beta: 1, weighsKl: true, aggregation: "token-mean" });
+    const each = tokens.map((token) => policyLoss([{ ...token, advantage: 0 }], weighed).metrics.loss);
+    near(each, [0.094922, 0.019366, 0.019366, 0.324114, 0.001209, 0.141629]);
+    const flat = two.map((output) => ({ ...output, advantage: 0 }));
+    expect(policyLoss(flat, weighed).metrics.loss).toBeCloseTo(0.100101, 6);
   });
 
-  test("a sequence's ratio is the geometric mean of its tokens'", () => {
+  test("a sequence's ratio is the geometric mean of its tokens', its factor of importance their product", () => {
+    const ratios = two.map((each) => policyLoss([each], options({ ratio: "sequence" })).metrics.ratio);
+    near(ratios, [1.105171, 0.97531]);
+    const products = two.map(({ logprobs, oldLogprobs }) => {
+      const sampled = sample({ advantage: 1, logprobs, samplerLogprobs: oldLogprobs });
+      const importance = { mode: "sequence-truncate", cap: 2 } as const;
+      return policyLoss([sampled], options({ beta: 0, importance })).metrics.importance?.mean ?? Number.NaN;
+    });
+    near(products, [1.221403, 0.904837]);
     const gspo = options({ beta: 0, ratio: "sequence", epsilonLow: 0.5, epsilonHigh: 0.5 });
     expect(policyLoss(two, gspo).metrics.loss).toBeCloseTo(-(1.105171 - 0.97531) / 2, 6);
   });

@@ -1,8 +1,10 @@
 /** What is told of a step of reinforcement learning, over all processes; post-training.md 9. */
 import type { Communicator } from "../../distributed/communicator.js";
+import { reduced } from "../../distributed/reduced.js";
 import type { PolicyMetrics } from "../../train/events.js";
 import { momentsOf } from "./advantage.js";
-import { clampLog, type PolicyLossMetrics } from "./policyLoss.js";
+import { type BothLogprobs, mismatchOf } from "./mismatch.js";
+import type { PolicyLossMetrics } from "./policyLoss.js";
 import type { ScoredAnswer } from "./scoring.js";
 
 export interface StepFacts {
@@ -12,8 +14,8 @@ export interface StepFacts {
   readonly learned: number;
   readonly losses: readonly PolicyLossMetrics[];
   readonly hasReference: boolean;
-  /** log trainer - log sampler of the tokens of each answer that was learned from. */
-  readonly distances: readonly ArrayLike<number>[];
+  /** Of the answers that were learned from. */
+  readonly logprobs: readonly BothLogprobs[];
   readonly seconds: PolicyMetrics["seconds"];
 }
 
@@ -31,8 +33,6 @@ export async function policyMetrics(
   const groups = Array.from({ length: answers.length / groupSize }, (_, g) =>
     rewards.slice(g * groupSize, (g + 1) * groupSize),
   );
-  const distances = Float64Array.from(facts.distances.flatMap((values) => Array.from(values)));
-  const ratios = distances.map((distance) => Math.exp(clampLog(distance)));
   const partValues = names.map((name) => answers.flatMap(({ parts }) => parts[name] ?? []));
   /** Sum over the updates of a mean over their tokens. */
   const weighted = (value: (metrics: PolicyLossMetrics) => number): number =>
@@ -48,11 +48,6 @@ export async function policyMetrics(
     terminatedLength: total(terminated),
     advantage: total(advantages),
     learned: facts.learned,
-    distances: distances.length,
-    distance: total(distances.map(Math.abs)),
-    ratio: total(ratios),
-    ratioSquared: total(ratios.map((ratio) => ratio * ratio)),
-    k3: total(distances.map((distance, i) => (ratios[i] ?? 0) - distance - 1)),
     tokens: total(losses.map(({ tokens }) => tokens)),
     kl: weighted(({ kl }) => kl),
     oldKl: weighted(({ oldKl }) => oldKl),
@@ -74,8 +69,6 @@ export async function policyMetrics(
     length: Math.max(...lengths),
     terminated: Math.max(...terminated),
     advantage: Math.max(...advantages),
-    distance: distances.reduce((max, distance) => Math.max(max, Math.abs(distance)), 0),
-    ratio: ratios.reduce((max, ratio) => Math.max(max, ratio), Number.NEGATIVE_INFINITY),
     clipHigh: Math.max(...updates.map(({ clipHigh }) => clipHigh)),
     importance: Math.max(...updates.map(({ importance }) => importance?.max ?? Number.NEGATIVE_INFINITY)),
     rollout: seconds.rollout,
@@ -87,7 +80,6 @@ export async function policyMetrics(
     length: Math.min(...lengths),
     terminated: Math.min(...terminated),
     advantage: Math.min(...advantages),
-    ratio: ratios.reduce((min, ratio) => Math.min(min, ratio), Number.POSITIVE_INFINITY),
     clipLow: Math.min(...updates.map(({ clipLow }) => clipLow)),
     importance: Math.min(...updates.map(({ importance }) => importance?.min ?? Number.POSITIVE_INFINITY)),
   });
@@ -120,14 +112,7 @@ export async function policyMetrics(
           : null,
     },
     truncatedShare: 1 - per(sum.terminated, sum.answers),
-    mismatch: {
-      ...{ mean: per(sum.distance, sum.distances), max: most.distance, k3: per(sum.k3, sum.distances) },
-      ratio:
-        sum.distances > 0
-          ? { mean: sum.ratio / sum.distances, min: least.ratio, max: most.ratio }
-          : { mean: 1, min: 1, max: 1 },
-      effectiveShare: sum.distances > 0 ? sum.ratio ** 2 / (sum.distances * sum.ratioSquared) : 1,
-    },
+    mismatch: await mismatchOf(facts.logprobs, world),
     importance: Number.isFinite(most.importance)
       ? { mean: per(sum.importance, sum.tokens), min: least.importance, max: most.importance }
       : null,
@@ -136,19 +121,6 @@ export async function policyMetrics(
     seconds: { rollout: most.rollout, reward: most.reward, logprobs: most.logprobs, update: most.update },
   };
   return { metrics, loss: sum.loss / Math.max(1, losses.length) };
-}
-
-/** The figures over all processes, each of which must name the same. */
-async function reduced<T extends Readonly<Record<string, number>>>(
-  world: Communicator,
-  how: "sum" | "max" | "min",
-  figures: T,
-): Promise<T> {
-  // The communicator knows no least; adding 0 makes 0 of -0.
-  const sign = how === "min" ? -1 : 1;
-  const values = Float64Array.from(Object.values(figures), (value) => sign * value);
-  await world.allReduce(values, how === "sum" ? "sum" : "max");
-  return Object.fromEntries(Object.keys(figures).map((name, i) => [name, sign * (values[i] ?? 0) + 0] as const)) as T;
 }
 
 function total(values: ArrayLike<number>): number {
