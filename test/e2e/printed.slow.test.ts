@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildTokenizerConfig, buildTokenizerJson } from "../../src/tokenizer/newTokenizer.js";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
+import { ChatServer } from "../distill/chatServer.js";
 import { plantRight } from "../distill/plantRight.js";
 import { corpus, endAll, fathom, fathomJson, mainFile, root, runProgram, smallConfig } from "./command.js";
 import { examplesOfHelp, linesOfPage } from "./printed.js";
@@ -112,13 +113,18 @@ test("the commands of docs/rewards.md run", async () => {
   writeFileSync(at("my-reward.ts"), code);
   // The examples of the help have made a run of this name.
   rmSync(at("runs", "scores"), { recursive: true, force: true });
+  // The page's judge.
+  await using judge = await ChatServer.start(({ messages }) =>
+    messages[0]?.content.includes("--- answer B") ? "The first.\n[[A]]" : "Not bad.\nScore: 7",
+  );
   for (const line of lines) {
     // An untrained model has nothing right to make a pair of.
     if (line.includes("distill score")) plantRight(at("judged"));
-    await run(line, shorter);
+    await run(line.replace("http://127.0.0.1:8000", judge.url), shorter);
   }
-  expect(lines).toHaveLength(8);
-  for (const name of ["mine", "by-model", "scores"]) {
+  expect(lines).toHaveLength(11);
+  expect(readFileSync(at("judged.jsonl"), "utf8").trimEnd().split("\n")).toHaveLength(20);
+  for (const name of ["mine", "by-model", "by-judge", "scores"]) {
     expect(existsSync(at("runs", name, "checkpoints", "latest")), name).toBe(true);
   }
 });

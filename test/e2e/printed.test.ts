@@ -55,7 +55,21 @@ test.each(pages)("the program takes the commands of %s", async (_, commands) => 
 });
 
 const withExamples = [
-  ...["pretrain", "extend", "sft", "reward", "dpo", "grpo", "distill", "generate", "chat", "serve", "eval", "score"],
+  ...[
+    "pretrain",
+    "extend",
+    "sft",
+    "reward",
+    "dpo",
+    "grpo",
+    "distill",
+    "judge",
+    "generate",
+    "chat",
+    "serve",
+    "eval",
+    "score",
+  ],
   ...["inspect", "init", "data", "convert", "download", "bench", "report"],
 ];
 test.each(withExamples)("the program takes the examples of fathom %s --help", async (name) => {
