@@ -26,7 +26,7 @@ test("mmlu_redux has MMLU's prompt and shots of MMLU's dev rows", () => {
     "dev",
     5,
   ]);
-  expect(mmluReduxTasks.length).toBe(2 * 57);
+  expect(mmluReduxTasks.length).toBe(3 * 57);
 });
 
 test("mmlu_redux_chat asks for JSON", () => {
