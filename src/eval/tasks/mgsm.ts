@@ -37,9 +37,9 @@ function isWorked(doc: Doc): boolean {
   return typeof doc.answer === "string" && doc.answer !== "";
 }
 
-/** A worked answer begins with its own cue, up to the first colon. */
-function answerOf(doc: Doc): string {
-  if (isWorked(doc)) return String(doc.answer).replace(/^[^:：]*[:：]\s*/, "");
+/** A worked answer begins with its own cue, of which lm-eval takes as many characters away as its cue and a space have. */
+function answerOf(doc: Doc, cue: string): string {
+  if (isWorked(doc)) return [...String(doc.answer)].slice([...cue].length + 1).join("");
   const { answer_number } = doc;
   if (typeof answer_number === "number" || typeof answer_number === "string") return String(answer_number);
   throw new RangeError(`mgsm: answer_number must be a number, got ${JSON.stringify(answer_number)}`);
@@ -55,7 +55,7 @@ function languageTask(language: string, { label, cue, ending }: Wording): TaskFi
     testSplit: "test",
     fewshotConfig: { sampler: "first_n" },
     docToText: (doc) => `${isWorked(doc) ? "" : `${label} `}${doc.question}\n${cue}`,
-    docToTarget: answerOf,
+    docToTarget: (doc) => answerOf(doc, cue),
     numFewshot: 8,
     outputType: "generate_until",
     generationKwargs: { until: [label, ...endTokens] },
