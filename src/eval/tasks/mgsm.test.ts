@@ -68,3 +68,12 @@ test("a right answer, a wrong one, one without the phrase, and a row without a n
     "mgsm: answer_number must be a number, got null",
   );
 });
+
+test("a worked answer loses as many characters as lm-eval's cue and a space have", () => {
+  const worked = (answer: string) => [{ ...shot, question: "Задача: 3 + 4?", answer }];
+  const prompt = (answer: string) =>
+    promptOf("mgsm_native_cot_ru", { ...doc, question: "5 + 6?" }, worked(answer)).prompt.split("\n\n")[0];
+  expect(prompt("Пошаговоерешение: семь.")).toBe("Задача: 3 + 4?\nПошаговоерешение: семь.");
+  // With the space that the cue lacks.
+  expect(prompt("Пошаговое решение: семь.")).toBe("Задача: 3 + 4?\nПошаговоерешение:  семь.");
+});
