@@ -1,6 +1,6 @@
 /**
- * MBPP: short Python problems, each with three asserts that the prompt shows; evaluation.md 3.16. The prompt is lm-eval's, which is the
- * benchmark's own and the one that DeepSeek printed for V2. Shots are problems 2, 3 and 4, with the line ends that their file has.
+ * MBPP: short Python problems, each with three asserts that the prompt shows; evaluation.md 3.16. The prompt is lm-eval's and
+ * the benchmark's own. Shots are problems 2, 3 and 4, with the line ends that their file has.
  */
 import type { Doc, TaskFile } from "../taskFile.js";
 import { passMetrics } from "./humaneval.js";
