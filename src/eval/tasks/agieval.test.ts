@@ -81,4 +81,6 @@ test("agieval_math is lm-eval's: a short answer, compared as a text", async () =
   expect(await scoresOf("agieval_math", dollars, [" a half"])).toEqual({ "acc,none": 0 });
   const group = agievalGroups.find((each) => each.group === "agieval");
   expect(agievalTasks.filter(({ tag = [] }) => tag.some((each) => group?.task.includes(each))).length).toBe(21);
+  const parts = ["agieval_en", "agieval_cn"].map((name) => agievalGroups.find((each) => each.group === name)?.task);
+  expect(parts.map((names) => names?.length)).toEqual([10, 11]);
 });

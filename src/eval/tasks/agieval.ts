@@ -144,6 +144,16 @@ export const agievalTasks: readonly TaskFile[] = [
   ...formulaTasks,
 ];
 
+/** As lm-eval divides them. */
+const english = [
+  ...["aqua-rat", "gaokao-english", "logiqa-en", "lsat-ar", "lsat-lr", "lsat-rc", "math", "sat-en"],
+  ...["sat-en-without-passage", "sat-math"],
+];
+const languages = {
+  en: english,
+  cn: [...singleChoice, ...severalChoices, ...formulas].filter((name) => !english.includes(name)),
+} as const;
+
 export const agievalGroups: readonly TaskGroup[] = [
   {
     group: "agieval",
@@ -152,6 +162,14 @@ export const agievalGroups: readonly TaskGroup[] = [
     metadata: { version: 0 },
     about: "21 tasks, choices by likelihood",
   },
+  ...Object.entries(languages).map(
+    ([language, names]): TaskGroup => ({
+      group: `agieval_${language}`,
+      task: names.map((name) => `agieval_${idOf(name)}`),
+      aggregateMetricList: [{ metric: "acc", weightBySize: true }],
+      metadata: { version: 0 },
+    }),
+  ),
   {
     group: "agieval_choice",
     task: ["agieval_choice_tasks"],
