@@ -162,7 +162,7 @@ def expected(name, case, manager):
 
 
 def described(manager, folder, prefix="", suffix=""):
-    """Configuration and description of all tasks in a folder of lm-eval's."""
+    """Data set, its configuration and the description of all tasks in a folder of lm-eval's."""
     found = {}
     for name in manager.all_subtasks:
         path = manager.task_index[name].yaml_path
@@ -170,7 +170,7 @@ def described(manager, folder, prefix="", suffix=""):
             continue
         if name.startswith(prefix) and name.endswith(suffix):
             config = load_yaml(path, resolve_func=False)
-            found[name] = [config.get("dataset_name"), config.get("description")]
+            found[name] = [config["dataset_path"], config.get("dataset_name"), config.get("description")]
     return found
 
 
@@ -189,6 +189,14 @@ families = {
     "cmmlu": described(manager, "cmmlu"),
     "bbh": described(manager, "bbh/cot_fewshot"),
     "longbench2": described(manager, "longbench2"),
+    "agieval": described(manager, "agieval"),
+    "minerva_math": described(manager, "minerva_math"),
+    "hendrycks_math": described(manager, "hendrycks_math"),
+    "mgsm": {
+        **described(manager, "mgsm/native_cot"),
+        **described(manager, "mgsm/en_cot"),
+        **described(manager, "mgsm/direct"),
+    },
 }
 
 
