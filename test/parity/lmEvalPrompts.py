@@ -101,7 +101,7 @@ class Canned(LM):
 
 
 def metrics_of(sample):
-    """Scores by metric; of perplexities nothing, since those are sums. Beside them math_verify is another judge's."""
+    """Scores by metric, but for those that are parts of sums, and math_verify, which is another judge's."""
     values = {name: sample[name] for name in sample["metrics"] if name in sample and name != "math_verify"}
     return {
         name: [bool(each) for each in value] if isinstance(value, list) else float(value)
@@ -156,6 +156,9 @@ def expected(name, case, manager):
         if doc["scores"]:
             entry["scores"] = doc["scores"]
         out["docs"].append(entry)
+    if task.OUTPUT_TYPE == "loglikelihood_rolling":
+        figures = results["results"][theirs]
+        out["figures"] = {key: value for key, value in figures.items() if isinstance(value, float)}
     if CodeEval.programs:
         out["programs"] = list(CodeEval.programs)
     return out

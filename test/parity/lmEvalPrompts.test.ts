@@ -15,7 +15,7 @@ import { expect, test } from "vitest";
 import { verify } from "../../src/eval/answers/verify.js";
 import { Datasets } from "../../src/eval/harness/datasets.js";
 import type { EvalRequest, EvalResponse } from "../../src/eval/harness/evalModel.js";
-import { type EvaluatedDoc, evaluateTasks } from "../../src/eval/harness/evaluate.js";
+import { type EvaluatedDoc, evaluateTasks, type Figure } from "../../src/eval/harness/evaluate.js";
 import { planTask } from "../../src/eval/harness/plan.js";
 import { plainText } from "../../src/eval/harness/prompt.js";
 import type { MetricValue, TaskFile } from "../../src/eval/taskFile.js";
@@ -48,6 +48,8 @@ interface Expected {
     /** By filter and metric. */
     readonly scores?: Readonly<Record<string, Readonly<Record<string, number | readonly boolean[]>>>>;
   }[];
+  /** Of whole documents, by `metric,filter`: each document has parts of sums alone. */
+  readonly figures?: Readonly<Record<string, number>>;
   /** What would have been run, document by document. */
   readonly programs?: readonly string[];
 }
@@ -90,6 +92,7 @@ function taskNamed(name: string): TaskFile {
 
 interface Outcome {
   readonly docs: readonly EvaluatedDoc[];
+  readonly figures: readonly Figure[];
   readonly programs: readonly string[];
 }
 
@@ -116,7 +119,7 @@ async function evaluated(name: string, { shots, answers }: Case): Promise<Outcom
     signal: new AbortController().signal,
   });
   if (!outcome) throw new Error("no outcome");
-  return { docs: outcome.docs, programs: programs.map(withoutWord) };
+  return { docs: outcome.docs, figures: outcome.figures, programs: programs.map(withoutWord) };
 }
 
 function canned(
@@ -148,8 +151,8 @@ function numbers(value: number | readonly boolean[]): MetricValue {
 }
 
 test.each(Object.keys(cases))("%s: prompts, stops and verdicts are lm-eval's", async (name) => {
-  const { start, settings, docs, programs: theirs } = expected[name] as Expected;
-  const { docs: ours, programs } = await evaluated(name, cases[name] as Case);
+  const { start, settings, docs, figures = {}, programs: theirs } = expected[name] as Expected;
+  const { docs: ours, figures: ownFigures, programs } = await evaluated(name, cases[name] as Case);
   expect(taskNamed(name).format).toBe(name === "pile_10k" ? "benchmark" : "lm-eval");
   expect(ours.length).toBe(docs.length);
   for (const [i, { contexts, continuations = [], scores = {} }] of docs.entries()) {
@@ -172,6 +175,11 @@ test.each(Object.keys(cases))("%s: prompts, stops and verdicts are lm-eval's", a
         expect([where, filter, metric, own[metric]]).toEqual([where, filter, metric, wanted]);
       }
     }
+  }
+  for (const [key, value] of Object.entries(figures)) {
+    const own = ownFigures.find(({ metric, filter }) => `${metric},${filter}` === key)?.value ?? Number.NaN;
+    // Sums of the same numbers, perhaps in another order.
+    expect(Math.abs(own - value), `${name}, ${key}: ${own}, ${value}`).toBeLessThanOrEqual(1e-12 * value);
   }
   if (theirs) expect(programs.map((program) => program.trim())).toEqual(theirs.map((program) => program.trim()));
 });
