@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { promptOf, scoresOf } from "../../../test/eval/tryTask.js";
-import { agievalTasks, answeredFormula, answeredLetters } from "./agieval.js";
+import { generationOf, promptOf, scoresOf } from "../../../test/eval/tryTask.js";
+import { agievalGroups, agievalTasks, answeredFormula, answeredLetters } from "./agieval.js";
 
 const doc = {
   query: "Q: What is 2 + 2? Answer Choices: (A)3 (B)4 (C)5 (D)22 (E)0\nA: Among A through E, the answer is",
@@ -70,4 +70,17 @@ test("formulas are compared as such", async () => {
   expect(await scoresOf("agieval_gen_gaokao_mathcloze", formula, [" 2"], tools)).toEqual({ [key]: 0 });
   expect(await scoresOf("agieval_gen_math", formula, [" "], tools)).toEqual({ [key]: 0 });
   await expect(scoresOf("agieval_gen_math", formula, [" 2"])).rejects.toThrow("nothing that compares formulas");
+});
+
+test("agieval_math is lm-eval's: a short answer, compared as a text", async () => {
+  expect(promptOf("agieval_math", formula).prompt).toBe(formula.query);
+  expect(generationOf("agieval_math", formula)).toMatchObject({ until: ["Q:"], maxGenToks: 32 });
+  const dollars = { ...formula, answer: "$\\frac{1}{2}$" };
+  expect(await scoresOf("agieval_math", dollars, [" $\\frac12$."])).toEqual({ "acc,none": 1 });
+  expect(await scoresOf("agieval_math", dollars, [" 2"])).toEqual({ "acc,none": 0 });
+  expect(await scoresOf("agieval_math", dollars, [" a half"])).toEqual({ "acc,none": 0 });
+  const group = agievalGroups.find((each) => each.group === "agieval");
+  expect(agievalTasks.filter(({ tag = [] }) => tag.some((each) => group?.task.includes(each))).length).toBe(21);
+  const parts = ["agieval_en", "agieval_cn"].map((name) => agievalGroups.find((each) => each.group === name)?.task);
+  expect(parts.map((names) => names?.length)).toEqual([10, 11]);
 });

@@ -1,14 +1,15 @@
 /**
  * AGIEval: 21 tasks from examinations for people, English and Chinese; evaluation.md 3.14. The rows hold the whole zero-shot query, which
- * ends with the words that ask for a letter. `agieval_*` scores the choices as lm-eval does; `agieval_gen_*` generates, as DeepSeek did,
- * and takes the letter. Of gaokao-physics and the jec-qa tasks several letters can be right: the generated set must be the same. math and
- * gaokao-mathcloze have no choices; their answers are compared as formulas in both.
+ * ends with the words that ask for a letter. `agieval` is lm-eval's: choices by likelihood, and of math and gaokao-mathcloze, which have
+ * none, a short text that is compared as such. `agieval_gen` generates everywhere, as DeepSeek did, and takes the letter. Of gaokao-physics
+ * and the jec-qa tasks several letters can be right: the generated set must be the same. Its formulas are compared as formulas.
  */
 
 import { lastBox } from "../answers/box.js";
 import { choiceLetters } from "../metrics/choiceLetter.js";
 import type { Doc, TaskFile, TaskGroup } from "../taskFile.js";
 import { extraction } from "./extraction.js";
+import { agievalAnswer, textScorer } from "./harnessMath.js";
 import { mathScorer } from "./mathAnswers.js";
 
 const singleChoice = [
@@ -103,6 +104,22 @@ function generated(name: string): TaskFile {
   };
 }
 
+const shortTasks = formulas.map(
+  (name): TaskFile => ({
+    ...dataset(name),
+    task: `agieval_${idOf(name)}`,
+    taskAlias: name,
+    tag: ["agieval_short_tasks"],
+    docToTarget: "{{answer}}",
+    outputType: "generate_until",
+    generationKwargs: { until: ["Q:"], maxGenToks: 32 },
+    scorer: textScorer("acc", agievalAnswer, agievalAnswer),
+    metricList: [{ metric: "acc" }],
+    format: "lm-eval",
+    about: "a short answer, compared as a text",
+  }),
+);
+
 const formulaTasks = formulas.map(
   (name): TaskFile => ({
     ...dataset(name),
@@ -122,11 +139,37 @@ const formulaTasks = formulas.map(
 
 export const agievalTasks: readonly TaskFile[] = [
   ...choiceTasks,
+  ...shortTasks,
   ...[...singleChoice, ...severalChoices].map(generated),
   ...formulaTasks,
 ];
 
+/** As lm-eval divides them. */
+const english = [
+  ...["aqua-rat", "gaokao-english", "logiqa-en", "lsat-ar", "lsat-lr", "lsat-rc", "math", "sat-en"],
+  ...["sat-en-without-passage", "sat-math"],
+];
+const languages = {
+  en: english,
+  cn: [...singleChoice, ...severalChoices, ...formulas].filter((name) => !english.includes(name)),
+} as const;
+
 export const agievalGroups: readonly TaskGroup[] = [
+  {
+    group: "agieval",
+    task: ["agieval_choice_tasks", "agieval_short_tasks"],
+    aggregateMetricList: [{ metric: "acc", weightBySize: true }],
+    metadata: { version: 0 },
+    about: "21 tasks, choices by likelihood",
+  },
+  ...Object.entries(languages).map(
+    ([language, names]): TaskGroup => ({
+      group: `agieval_${language}`,
+      task: names.map((name) => `agieval_${idOf(name)}`),
+      aggregateMetricList: [{ metric: "acc", weightBySize: true }],
+      metadata: { version: 0 },
+    }),
+  ),
   {
     group: "agieval_choice",
     task: ["agieval_choice_tasks"],

@@ -20,13 +20,13 @@ const computed = (expression: string): unknown => new Function(`return (${expres
 
 test("bbh shows the subtask, worked examples and the question", () => {
   const [shot = { input: "", target: "" }] = bbhExamples.boolean_expressions?.shots ?? [];
-  expect(promptOf("bbh_boolean_expressions", doc, [{ ...shot }]).prompt).toBe(
-    "Find the truth value of a Boolean expression.\n\nQ: not ( True and False ) is\nA: Let's think step by step.\n" +
+  expect(promptOf("bbh_cot_fewshot_boolean_expressions", doc, [{ ...shot }]).prompt).toBe(
+    "Evaluate the result of a random Boolean expression.\n\nQ: not ( True and False ) is\nA: Let's think step by step.\n" +
       "Brackets come first: True and False is False. Then not False is True. So the answer is True.\n\n" +
       "Q: not ( True ) is\nA: Let's think step by step.\n",
   );
-  expect(generationOf("bbh_boolean_expressions", doc).until).toEqual(["</s>", "<|im_end|>", "Q", "\n\n"]);
-  expect(taskNamed("bbh_snarks").numFewshot).toBe(3);
+  expect(generationOf("bbh_cot_fewshot_boolean_expressions", doc).until).toEqual(["</s>", "Q", "\n\n"]);
+  expect(taskNamed("bbh_cot_fewshot_snarks").numFewshot).toBe(3);
 });
 
 test("there are 27 subtasks, each with three examples that the stops do not cut and the pattern reads", () => {
@@ -113,14 +113,16 @@ test("examples that can be computed have the computed answers", () => {
 
 test("a right answer, a wrong one, one without the sentence, and a row without an answer", async () => {
   const key = "exact_match,get-answer";
-  expect(await scoresOf("bbh_boolean_expressions", doc, ["not True is False. So the answer is False."])).toEqual({
+  expect(
+    await scoresOf("bbh_cot_fewshot_boolean_expressions", doc, ["not True is False. So the answer is False."]),
+  ).toEqual({
     [key]: 1,
   });
-  expect(await scoresOf("bbh_boolean_expressions", doc, ["So the answer is True."])).toEqual({ [key]: 0 });
+  expect(await scoresOf("bbh_cot_fewshot_boolean_expressions", doc, ["So the answer is True."])).toEqual({ [key]: 0 });
   // The last character goes, whatever it is.
-  expect(await scoresOf("bbh_boolean_expressions", doc, ["So the answer is False"])).toEqual({ [key]: 0 });
-  expect(await scoresOf("bbh_boolean_expressions", doc, ["False."])).toEqual({ [key]: 0 });
-  await expect(scoresOf("bbh_boolean_expressions", { input: "x" }, ["x"])).rejects.toThrow(
-    "task bbh_boolean_expressions",
+  expect(await scoresOf("bbh_cot_fewshot_boolean_expressions", doc, ["So the answer is False"])).toEqual({ [key]: 0 });
+  expect(await scoresOf("bbh_cot_fewshot_boolean_expressions", doc, ["False."])).toEqual({ [key]: 0 });
+  await expect(scoresOf("bbh_cot_fewshot_boolean_expressions", { input: "x" }, ["x"])).rejects.toThrow(
+    "task bbh_cot_fewshot_boolean_expressions",
   );
 });

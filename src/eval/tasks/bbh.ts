@@ -1,13 +1,12 @@
 /**
- * BIG-Bench Hard: 27 subtasks that need several steps of reasoning, with three worked examples each; evaluation.md 3.2. The layout, the
- * stops and the pattern that cuts the answer out are lm-eval's; descriptions and examples are ours (bbhShots.ts). `bbh` weighs subtasks by
- * their questions, as lm-eval does, `bbh_subtask_mean` counts them alike, as many papers do.
+ * BIG-Bench Hard: 27 subtasks that need several steps of reasoning, with three worked examples each; evaluation.md 3.2. Names, prompts,
+ * stops and the pattern that cuts the answer out are lm-eval's; the examples are ours (bbhShots.ts). `bbh` and `bbh_cot_fewshot`, two names
+ * of one thing, weigh subtasks by their questions; `bbh_subtask_mean` counts them alike, as many papers do.
  */
 import type { TaskFile, TaskGroup } from "../taskFile.js";
 import * as first from "./bbhShots.js";
 import * as second from "./bbhShotsDeduction.js";
 import * as third from "./bbhShotsLanguage.js";
-import { endTokens } from "./numberAnswers.js";
 
 export const bbhExamples: Readonly<Record<string, first.BbhExamples>> = {
   boolean_expressions: first.booleanExpressions,
@@ -40,7 +39,7 @@ export const bbhExamples: Readonly<Record<string, first.BbhExamples>> = {
 };
 
 export const bbhTasks: readonly TaskFile[] = Object.entries(bbhExamples).map(([subtask, { description, shots }]) => ({
-  task: `bbh_${subtask}`,
+  task: `bbh_cot_fewshot_${subtask}`,
   taskAlias: subtask,
   tag: ["bbh_tasks"],
   dataset: { path: "SaylorTwift/bbh", name: subtask },
@@ -52,7 +51,7 @@ export const bbhTasks: readonly TaskFile[] = Object.entries(bbhExamples).map(([s
   fewshotConfig: { sampler: "first_n", samples: shots.map(({ input, target }) => ({ input, target })) },
   numFewshot: 3,
   outputType: "generate_until",
-  generationKwargs: { until: [...endTokens, "Q", "\n\n"], maxGenToks: 1024 },
+  generationKwargs: { until: ["</s>", "Q", "\n\n"], maxGenToks: 1024 },
   filterList: [
     {
       name: "get-answer",
@@ -60,19 +59,21 @@ export const bbhTasks: readonly TaskFile[] = Object.entries(bbhExamples).map(([s
     },
   ],
   metricList: [{ metric: "exact_match" }],
-  metadata: { version: 3 },
-  format: "own",
-  about: "lm-eval's layout, worked examples of our own",
+  metadata: { version: 4 },
+  format: "lm-eval",
+  about: "worked examples of our own",
 }));
 
 const shared = { task: ["bbh_tasks"], metadata: { version: 3 }, about: "27 subtasks" } as const;
 
+const weighed = {
+  ...shared,
+  aggregateMetricList: [{ metric: "exact_match", weightBySize: true }],
+  published: { table: "base", metric: "EM", value: 87.5, key: "exact_match,get-answer" },
+} as const;
+
 export const bbhGroups: readonly TaskGroup[] = [
-  {
-    ...shared,
-    group: "bbh",
-    aggregateMetricList: [{ metric: "exact_match", weightBySize: true }],
-    published: { table: "base", metric: "EM", value: 87.5, key: "exact_match,get-answer" },
-  },
+  { ...weighed, group: "bbh" },
+  { ...weighed, group: "bbh_cot_fewshot" },
   { ...shared, group: "bbh_subtask_mean", aggregateMetricList: [{ metric: "exact_match", weightBySize: false }] },
 ];

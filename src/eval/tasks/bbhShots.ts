@@ -1,6 +1,6 @@
 /**
  * Worked examples for BBH: three for each subtask, in the layout of its questions, with short reasoning that ends "So the answer is X." The
- * benchmark's own examples are not used; these are ours. Variants by number of objects share theirs. bbh.test.ts computes what can be
+ * benchmark's own examples are not used; these are ours. What a subtask asks is told in lm-eval's words, which are part of its prompt. Variants by number of objects share theirs. bbh.test.ts computes what can be
  * computed of them.
  */
 
@@ -10,7 +10,7 @@ export interface BbhShot {
 }
 
 export interface BbhExamples {
-  /** What the subtask asks, one sentence. */
+  /** What the subtask asks, as lm-eval says it. */
   readonly description: string;
   readonly shots: readonly BbhShot[];
 }
@@ -28,7 +28,7 @@ export function options(...texts: readonly string[]): string {
 export const yesOrNo = "Options:\n- Yes\n- No";
 
 export const booleanExpressions: BbhExamples = {
-  description: "Find the truth value of a Boolean expression.",
+  description: "Evaluate the result of a random Boolean expression.",
   shots: [
     shot("not ( True and False ) is", "Brackets come first: True and False is False. Then not False is True.", "True"),
     shot(
@@ -45,7 +45,7 @@ export const booleanExpressions: BbhExamples = {
 };
 
 export const causalJudgement: BbhExamples = {
-  description: "Say how most people would answer a question about causes and intentions.",
+  description: "Answer questions about causal attribution.",
   shots: [
     shot(
       "How would a typical person answer each of the following questions about causation?\nA gardener and a neighbour " +
@@ -77,7 +77,7 @@ export const causalJudgement: BbhExamples = {
 };
 
 export const dateUnderstanding: BbhExamples = {
-  description: "Work out a date from what is said about it.",
+  description: "Infer the date from context.",
   shots: [
     shot(
       "Yesterday was 30 April 2021. What is the date tomorrow in " +
@@ -106,7 +106,7 @@ const disambiguation =
   "that it is ambiguous.\nSentence: ";
 
 export const disambiguationQa: BbhExamples = {
-  description: "Say what a pronoun refers to, or that this cannot be told.",
+  description: "Clarify the meaning of sentences with ambiguous pronouns.",
   shots: [
     shot(
       `${disambiguation}The mechanic called the customer because she had finished the ` +
@@ -132,7 +132,7 @@ export const disambiguationQa: BbhExamples = {
 const dyck = "Complete the rest of the sequence, making sure that the parentheses are closed properly. Input: ";
 
 export const dyckLanguages: BbhExamples = {
-  description: "Close the open brackets of a sequence in the right order.",
+  description: "Correctly close a Dyck-n word.",
   shots: [
     shot(
       `${dyck}( [ ] {`,
@@ -156,7 +156,7 @@ const fallacy =
   "\nIs the argument, given the explicitly stated premises, deductively valid or invalid?\nOptions:\n- valid \n- invalid";
 
 export const formalFallacies: BbhExamples = {
-  description: "Tell whether a conclusion follows from the premises that are stated.",
+  description: "Distinguish deductively valid arguments from formal fallacies.",
   shots: [
     shot(
       '"Here comes a perfectly valid argument: First premise: Every baker is an early riser. Second premise: No early riser ' +
@@ -187,7 +187,7 @@ const shapes = options(
 );
 
 export const geometricShapes: BbhExamples = {
-  description: "Name the shape that an SVG path draws.",
+  description: "Name geometric shapes from their SVG paths.",
   shots: [
     shot(
       `This SVG path element <path d="M 10.00,10.00 L 50.00,10.00 L 30.00,40.00 L 10.00,10.00"/> draws a\n${shapes}`,
@@ -213,8 +213,7 @@ export const geometricShapes: BbhExamples = {
 const order = "Which sentence has the correct adjective order:\n";
 
 export const hyperbaton: BbhExamples = {
-  description:
-    "Choose the sentence with its adjectives in the usual order: opinion, size, age, shape, colour, origin, material, purpose.",
+  description: "Order adjectives correctly in English sentences.",
   shots: [
     shot(
       `${order}${options("small lovely wooden box", "lovely small wooden box")}`,

@@ -6,7 +6,7 @@ const arranged =
   "logically consistent within each paragraph. ";
 
 export const logicalDeduction: BbhExamples = {
-  description: "Put objects in the order that the statements ask for.",
+  description: "A logical deduction task which requires deducing the order of a sequence of objects.",
   shots: [
     shot(
       `${arranged}On a shelf, there are three books: a red book, a blue book, and a green book. The blue book is to the left ` +
@@ -34,7 +34,7 @@ export const logicalDeduction: BbhExamples = {
 };
 
 export const movieRecommendation: BbhExamples = {
-  description: "Choose the film that is most like the ones named.",
+  description: "Recommend movies similar to the given list of movies.",
   shots: [
     shot(
       "Find a movie similar to Toy Story, Finding Nemo, The Lion King, " +
@@ -59,7 +59,7 @@ export const movieRecommendation: BbhExamples = {
 };
 
 export const multistepArithmetic: BbhExamples = {
-  description: "Compute the value of an arithmetic expression.",
+  description: "Solve multi-step arithmetic problems.",
   shots: [
     shot(
       "((-3 + 4 * 2 - 1) * (6 - -2 + 0 * 7)) =",
@@ -82,7 +82,8 @@ export const multistepArithmetic: BbhExamples = {
 const path = "If you follow these instructions, do you return to the starting point? ";
 
 export const navigate: BbhExamples = {
-  description: "Follow steps and turns and say whether they lead back to the start.",
+  description:
+    "Given a series of navigation instructions, determine whether one would end up back at the starting point.",
   shots: [
     shot(
       `${path}Take 4 steps. Turn around. Take 3 steps. Take 1 step.\n${yesOrNo}`,
@@ -104,7 +105,7 @@ export const navigate: BbhExamples = {
 };
 
 export const objectCounting: BbhExamples = {
-  description: "Count the things of one kind in a list.",
+  description: "Questions that involve enumerating objects and asking the model to count them.",
   shots: [
     shot(
       "I have two apples, a drum, a plum, and three pears. How many fruits do I have?",
@@ -130,7 +131,7 @@ const penguins =
   "Pebble is 4, the weight of Drift is 16 kg, the height of Tide is 55 cm.  ";
 
 export const penguinsInATable: BbhExamples = {
-  description: "Answer a question about a table of penguins.",
+  description: "Answer questions about a table of penguins and their attributes.",
   shots: [
     shot(
       `${penguins}Which is the tallest penguin?\n${options("Pebble", "Frost", "Tide", "Drift", "Snow")}`,
@@ -153,7 +154,7 @@ export const penguinsInATable: BbhExamples = {
 };
 
 export const coloredObjects: BbhExamples = {
-  description: "Answer a question about the colours and places of objects.",
+  description: "Answer extremely simple questions about the colors of objects on a surface.",
   shots: [
     shot(
       `On the desk, there is a red pen, a blue cup, and a green note. What color is the cup?\n${options("red", "blue", "green", "yellow")}`,

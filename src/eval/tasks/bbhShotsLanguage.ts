@@ -2,7 +2,7 @@
 import { type BbhExamples, options, shot } from "./bbhShots.js";
 
 export const ruinNames: BbhExamples = {
-  description: "Choose the change to a name that makes it funny.",
+  description: "Select the humorous edit that 'ruins' the input movie or musical artist name.",
   shots: [
     shot(
       "Which of the following is a humorous edit of this artist or movie name: 'the lion " +
@@ -49,7 +49,7 @@ function translation(source: string, english: string): string {
 }
 
 export const translationErrors: BbhExamples = {
-  description: "Name the kind of error that a translation into English has.",
+  description: "Detect the type of error in an English translation of a German source sentence.",
   shots: [
     shot(
       translation(
@@ -77,7 +77,8 @@ function sarcastic(...statements: readonly string[]): string {
 }
 
 export const snarks: BbhExamples = {
-  description: "Tell which of two sentences is meant sarcastically.",
+  description:
+    'Determine which of two sentences is sarcastic.\n\nAccording to Cambridge University Dictionary, sarcasm is "the use of remarks that clearly mean the opposite of what they say, made in order to hurt someone\'s feelings or to criticize something in a humorous way." Sarcastic sentences often contain satirical or ironic utterances, hyperboles, ambivalent or witty remarks.',
   shots: [
     shot(
       sarcastic(
@@ -108,7 +109,7 @@ function plausible(sentence: string): string {
 }
 
 export const sportsUnderstanding: BbhExamples = {
-  description: "Say whether a sentence about sport could be true.",
+  description: "Determine whether an artificially constructed sentence relating to sports is plausible or not.",
   shots: [
     shot(
       plausible("The goalkeeper hit a home run in the second half."),
@@ -136,7 +137,7 @@ function visit(place: string, facts: readonly string[], ...times: readonly strin
 }
 
 export const temporalSequences: BbhExamples = {
-  description: "Find the time of a day at which something could have happened.",
+  description: "Task description: Answer questions about which times certain events could have occurred.",
   shots: [
     shot(
       visit(
@@ -186,7 +187,8 @@ export const temporalSequences: BbhExamples = {
 };
 
 export const trackingShuffled: BbhExamples = {
-  description: "Follow things that change hands and say who has which at the end.",
+  description:
+    "A task requiring determining the final positions of a set of objects given their initial positions and a description of a sequence of swaps.",
   shots: [
     shot(
       "The fox, the owl, and the bear are playing a game. At the start of the game, they are each holding a ball: the " +
@@ -224,7 +226,7 @@ export const trackingShuffled: BbhExamples = {
 };
 
 export const webOfLies: BbhExamples = {
-  description: "Find out whether somebody tells the truth from what others say.",
+  description: "Evaluate a random boolean function expressed as a word problem.",
   shots: [
     shot(
       "Question: The fox tells the truth. The owl says the fox lies. The bear says the owl lies. Does the bear tell the truth?",
@@ -249,7 +251,7 @@ export const webOfLies: BbhExamples = {
 };
 
 export const wordSorting: BbhExamples = {
-  description: "Sort words by the alphabet.",
+  description: "Sort a list of words.",
   shots: [
     shot(
       "Sort the following words alphabetically: List: river apple stone",

@@ -12,7 +12,21 @@ test("ceval asks for a letter under the subject's header", () => {
       "1 + 1 等于____\nA. 2\nB. 4\nC. 5\nD. 22\n答案： A\n\n2 + 2 等于____\nA. 3\nB. 4\nC. 5\nD. 22\n答案：",
     continuations: [" A", " B", " C", " D"],
   });
-  expect(cevalTasks.length).toBe(2 * 52);
+  expect(cevalTasks.length).toBe(3 * 52);
+});
+
+test("ceval-valid is asked under lm-eval's header", async () => {
+  expect(promptOf("ceval-valid_advanced_mathematics", doc, [shot])).toEqual({
+    prompt:
+      "以下是中国关于高等数学的单项选择题，请选出其中的正确答案。\n\n" +
+      "1 + 1 等于____\nA. 2\nB. 4\nC. 5\nD. 22\n答案： A\n\n2 + 2 等于____\nA. 3\nB. 4\nC. 5\nD. 22\n答案：",
+    continuations: [" A", " B", " C", " D"],
+  });
+  expect(await scoresOf("ceval-valid_law", doc, [-2, -1, -3, -4])).toEqual({ "acc,none": 1, "acc_norm,none": 1 });
+  expect(await scoresOf("ceval-valid_law", doc, [-1, -2, -3, -4])).toEqual({ "acc,none": 0, "acc_norm,none": 0 });
+  await expect(scoresOf("ceval-valid_law", { ...doc, answer: "E" }, [-1, -1, -1, -1])).rejects.toThrow(
+    "is none of the 4 choices",
+  );
 });
 
 test("ceval_chat asks for the letter on the last line", () => {

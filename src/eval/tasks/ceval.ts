@@ -1,7 +1,8 @@
 /**
  * C-Eval: Chinese examinations in 52 subjects, four choices; evaluation.md 3.24 and 5.16. Keys of the test split are hidden, so the
- * validation split is evaluated, with the five dev rows of a subject as shots. The average is over subjects, as on the benchmark's
- * leaderboard. Chat models answer without shots and end with the letter on a line of its own, in words of ours.
+ * validation split is evaluated, with the five dev rows of a subject as shots. `ceval` has the benchmark's header and its average over
+ * subjects; `ceval-valid` is lm-eval's, whose header lacks the word for examination (考试) and which weighs subjects by their rows. Chat
+ * models answer without shots and end with the letter on a line of its own, in words of ours.
  */
 import { choiceLetters } from "../metrics/choiceLetter.js";
 import type { TaskFile, TaskGroup } from "../taskFile.js";
@@ -81,19 +82,30 @@ function subjectTasks(subject: string, name: string): TaskFile[] {
     docToTarget: "answer",
     metadata: { version: 2 },
   } as const;
+  const byLetter = {
+    ...shared,
+    fewshotConfig: { sampler: "first_n" },
+    docToText: `${question}答案：`,
+    docToChoice: [...letters],
+    numFewshot: 5,
+    outputType: "multiple_choice",
+  } as const;
   return [
     {
-      ...shared,
+      ...byLetter,
       task: `ceval_${subject}`,
       tag: ["ceval_tasks"],
-      fewshotConfig: { sampler: "first_n" },
       description: `以下是中国关于${name}考试的单项选择题，请选出其中的正确答案。\n\n`,
-      docToText: `${question}答案：`,
-      docToChoice: [...letters],
-      numFewshot: 5,
-      outputType: "multiple_choice",
       metricList: [{ metric: "acc" }],
       format: "benchmark",
+    },
+    {
+      ...byLetter,
+      task: `ceval-valid_${subject}`,
+      tag: ["ceval-valid_tasks"],
+      description: `以下是中国关于${name}的单项选择题，请选出其中的正确答案。\n\n`,
+      metricList: [{ metric: "acc" }, { metric: "acc_norm" }],
+      format: "lm-eval",
     },
     {
       ...shared,
@@ -121,6 +133,16 @@ export const cevalGroups: readonly TaskGroup[] = [
     metadata: { version: 2 },
     about: "52 subjects, validation split",
     published: { table: "base", metric: "acc", value: 90.1, key: "acc,none" },
+  },
+  {
+    group: "ceval-valid",
+    task: ["ceval-valid_tasks"],
+    aggregateMetricList: [
+      { metric: "acc", weightBySize: true },
+      { metric: "acc_norm", weightBySize: true },
+    ],
+    metadata: { version: 2 },
+    about: "52 subjects, validation split, lm-eval's header",
   },
   {
     group: "ceval_chat",

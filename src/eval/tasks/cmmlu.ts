@@ -1,6 +1,7 @@
 /**
- * CMMLU: Chinese knowledge in 67 subjects, four choices; evaluation.md 3.25. The benchmark's own prompt; shots are the first dev rows of
- * the subject. Subjects are weighed by their rows.
+ * CMMLU: Chinese knowledge in 67 subjects, four choices; evaluation.md 3.25. Shots are the first dev rows of the subject, and subjects are
+ * weighed by their rows. `cmmlu` has the benchmark's own prompt, which the published figure stands for; `cmmlu_lm_eval` is what lm-eval calls
+ * cmmlu, without the word before the question (题目) and with a shorter one behind it.
  */
 import type { TaskFile, TaskGroup } from "../taskFile.js";
 
@@ -74,24 +75,45 @@ const subjects: Readonly<Record<string, string>> = {
   world_religions: "世界宗教",
 };
 
-export const cmmluTasks: readonly TaskFile[] = Object.entries(subjects).map(([subject, name]) => ({
-  task: `cmmlu_${subject}`,
-  taskAlias: subject,
-  tag: ["cmmlu_tasks"],
-  dataset: { path: "haonan-li/cmmlu", name: subject },
-  testSplit: "test",
-  fewshotSplit: "dev",
-  fewshotConfig: { sampler: "first_n" },
-  description: `以下是关于${name}的单项选择题，请直接给出正确答案的选项。\n\n`,
-  docToText: "题目：{{Question.strip()}}\nA. {{A}}\nB. {{B}}\nC. {{C}}\nD. {{D}}\n答案是：",
-  docToChoice: ["A", "B", "C", "D"],
-  docToTarget: "Answer",
-  numFewshot: 5,
-  outputType: "multiple_choice",
-  metricList: [{ metric: "acc" }],
-  metadata: { version: 1 },
-  format: "benchmark",
-}));
+const question = "{{Question.strip()}}\nA. {{A}}\nB. {{B}}\nC. {{C}}\nD. {{D}}";
+
+function subjectTasks(subject: string, name: string): TaskFile[] {
+  const shared = {
+    taskAlias: subject,
+    dataset: { path: "haonan-li/cmmlu", name: subject },
+    testSplit: "test",
+    fewshotSplit: "dev",
+    fewshotConfig: { sampler: "first_n" },
+    description: `以下是关于${name}的单项选择题，请直接给出正确答案的选项。\n\n`,
+    docToChoice: ["A", "B", "C", "D"],
+    docToTarget: "Answer",
+    numFewshot: 5,
+    outputType: "multiple_choice",
+    metadata: { version: 1 },
+  } as const;
+  return [
+    {
+      ...shared,
+      task: `cmmlu_${subject}`,
+      tag: ["cmmlu_tasks"],
+      docToText: `题目：${question}\n答案是：`,
+      metricList: [{ metric: "acc" }],
+      format: "benchmark",
+    },
+    {
+      ...shared,
+      task: `cmmlu_lm_eval_${subject}`,
+      tag: ["cmmlu_lm_eval_tasks"],
+      docToText: `${question}\n答案：`,
+      metricList: [{ metric: "acc" }, { metric: "acc_norm" }],
+      format: "lm-eval",
+    },
+  ];
+}
+
+export const cmmluTasks: readonly TaskFile[] = Object.entries(subjects).flatMap(([subject, name]) =>
+  subjectTasks(subject, name),
+);
 
 export const cmmluGroups: readonly TaskGroup[] = [
   {
@@ -101,5 +123,15 @@ export const cmmluGroups: readonly TaskGroup[] = [
     metadata: { version: 1 },
     about: "67 subjects",
     published: { table: "base", metric: "acc", value: 88.8, key: "acc,none" },
+  },
+  {
+    group: "cmmlu_lm_eval",
+    task: ["cmmlu_lm_eval_tasks"],
+    aggregateMetricList: [
+      { metric: "acc", weightBySize: true },
+      { metric: "acc_norm", weightBySize: true },
+    ],
+    metadata: { version: 1 },
+    about: "67 subjects, lm-eval's prompt",
   },
 ];

@@ -53,3 +53,18 @@ test("CNMO's answers are compared as formulas", async () => {
     "nothing that compares formulas",
   );
 });
+
+test("aime24 is lm-eval's: one greedy answer, its box, else what stands between dollars", async () => {
+  const row = { ID: "2024-I-1", Problem: "Find $5^2$.", Solution: "", Answer: 25 };
+  expect(promptOf("aime24", row).prompt).toBe("Question: Find $5^2$.\nAnswer:");
+  expect(generationOf("aime24", row)).toMatchObject({
+    until: ["Question:", "</s>", "<|im_end|>", "<|eot_id|>"],
+    maxGenToks: 32768,
+    temperature: 0,
+  });
+  const key = "exact_match,none";
+  expect(await scoresOf("aime24", row, [" Squared: \\boxed{25}."])).toEqual({ [key]: 1 });
+  expect(await scoresOf("aime24", row, [" It is $25$."])).toEqual({ [key]: 1 });
+  expect(await scoresOf("aime24", row, [" It is $26$."])).toEqual({ [key]: 0 });
+  expect(await scoresOf("aime24", row, [" It is 25."])).toEqual({ [key]: 0 });
+});

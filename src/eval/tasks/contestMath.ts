@@ -1,13 +1,15 @@
 /**
  * AIME 2024 and CNMO 2024: olympiad problems, each answered 16 times at temperature 0.7; the figure is the mean, beside it whether the most
  * frequent answer is right; evaluation.md 5.14. AIME's answers are whole numbers from 0 to 999 and are compared as such. DeepSeek's CNMO
- * items are not published: the nearest are LiveMathBench's, 18 in Chinese and in English.
+ * items are not published: the nearest are LiveMathBench's, 18 in Chinese and in English. `aime24` is lm-eval's form of AIME 2024: one answer,
+ * the likeliest, to a question without instructions.
  */
 import { lastBox } from "../answers/box.js";
 import { invalidAnswer } from "../metrics/invalidAnswer.js";
 import { majorityAnswer } from "../metrics/passAtK.js";
 import type { Doc, Scorer, TaskFile } from "../taskFile.js";
 import { chatGeneration, extraction } from "./extraction.js";
+import { boxOrDollars, textScorer } from "./harnessMath.js";
 import { boxedAnswer, boxRequest, mathScorer } from "./mathAnswers.js";
 
 const numSamples = 16;
@@ -73,6 +75,20 @@ export const contestMathTasks: readonly TaskFile[] = [
     scorer: integerScorer,
     about: "30 problems of both papers",
     published: { table: "chat", metric: "pass@1", value: 39.2, key: "pass@1,none" },
+  },
+  {
+    task: "aime24",
+    dataset: { path: "Maxwell-Jia/AIME_2024", name: null },
+    testSplit: "train",
+    docToText: "Question: {{Problem}}\nAnswer:",
+    docToTarget: "{{Answer}}",
+    outputType: "generate_until",
+    generationKwargs: { until: ["Question:", "</s>", "<|im_end|>", "<|eot_id|>"], maxGenToks: 32768 },
+    scorer: textScorer("exact_match", boxOrDollars),
+    metricList: [{ metric: "exact_match" }],
+    metadata: { version: 0 },
+    format: "lm-eval",
+    about: "30 problems of both papers, greedy",
   },
   cnmo("cn"),
   cnmo("en"),

@@ -8,17 +8,24 @@ const ten = (answer: string): string[] => Array.from({ length: 10 }, () => answe
 
 test("cruxeval_output asks for the value, cruxeval_input for the arguments", () => {
   expect(promptOf("cruxeval_output", doc, [{ ...doc, input: "1, 2", output: "3" }]).prompt).toBe(
-    "Find the value that f returns for the arguments shown. Write the assertion with that value, a literal " +
-      "without calls or operators, in place of ??, between [ANSWER] and [/ANSWER], and nothing else.\n\n" +
-      "[PYTHON]\ndef f(a, b):\n    return a + b\nassert f(1, 2) == ??\n[/PYTHON]\n[ANSWER]\nassert f(1, 2) == 3\n[/ANSWER]\n\n" +
-      "[PYTHON]\ndef f(a, b):\n    return a + b\nassert f('x', '==') == ??\n[/PYTHON]\n[ANSWER]\n",
+    "You are given a Python function and an assertion containing an input to the function. Complete the assertion with a " +
+      "literal (no unsimplified expressions, no function calls) containing the output when executing the provided code on the " +
+      "given input, even if the function is incorrect or incomplete. Do NOT output any extra information. Provide the full " +
+      "assertion with the correct output in [ANSWER] and [/ANSWER] tags, following the examples.\n" +
+      "[PYTHON]\ndef f(a, b):\n    return a + b\nassert f(1, 2) == ??\n[/PYTHON] \n[ANSWER]\nassert f(1, 2) == 3\n[/ANSWER]\n\n" +
+      "[PYTHON]\ndef f(a, b):\n    return a + b\nassert f('x', '==') == ??\n[/PYTHON]",
   );
   expect(promptOf("cruxeval_input", doc).prompt).toBe(
-    "Find arguments for which the assertion holds. Any that make f return the value shown will do. Write the assertion " +
-      "with the arguments in place of ??, between [ANSWER] and [/ANSWER], and nothing else.\n\n" +
-      "[PYTHON]\ndef f(a, b):\n    return a + b\nassert f(??) == 'x=='\n[/PYTHON]\n[ANSWER]\n",
+    "You will be given a function f and an output in the form f(??) == output. Find any input such that executing f on " +
+      "the input leads to the given output. There may be multiple answers, but you should only output one. In [ANSWER] and " +
+      "[/ANSWER] tags, complete the assertion with one such input that will produce the output when executing the function.\n" +
+      "[PYTHON]\ndef f(a, b):\n    return a + b\nassert f(??) == 'x=='\n[/PYTHON]",
   );
-  expect(generationOf("cruxeval_input", doc)).toMatchObject({ temperature: 0.2, topP: 0.95, until: ["[/ANSWER]"] });
+  expect(generationOf("cruxeval_input", doc)).toMatchObject({
+    temperature: 0.2,
+    topP: 0.95,
+    until: ["[/ANSWER]", "</seed:think>[ANSWER]"],
+  });
   const { numFewshot, file, repeats } = taskNamed("cruxeval_input");
   expect([numFewshot, file.fewshotConfig?.samples?.length, repeats]).toEqual([2, 2, 10]);
 });

@@ -1,7 +1,8 @@
 /**
  * CRUXEval: what a short Python function returns (O), or which input makes it return a given value (I); evaluation.md 3.18. The answer is
- * an assertion between tags, and it is graded by running it. Ten draws at temperature 0.2. The tags and the form of the assertion are the
- * benchmark's; the sentences and the two worked examples are ours.
+ * an assertion between tags, and it is graded by running it. Ten draws at temperature 0.2. The prompt is lm-eval's, but that the two worked
+ * examples are ours. Deviation: lm-eval takes the quotes off an answer before it runs it, so that a text is never right there; here an
+ * answer is run as it is written, as in the benchmark, and a call in place of the value is refused.
  */
 import type { Doc, Scorer, TaskFile } from "../taskFile.js";
 import { passMetrics } from "./humaneval.js";
@@ -40,18 +41,21 @@ function assertion(doc: Doc, side: Side | null): string {
   return `assert f(${input}) == ${output}`;
 }
 
-function question(doc: Doc, side: Side): string {
-  return `[PYTHON]\n${doc.code}\n${assertion(doc, side)}\n[/PYTHON]\n[ANSWER]\n`;
-}
-
+/** lm-eval's. */
 const headers: Readonly<Record<Side, string>> = {
   input:
-    "Find arguments for which the assertion holds. Any that make f return the value shown will do. Write the assertion " +
-    "with the arguments in place of ??, between [ANSWER] and [/ANSWER], and nothing else.\n\n",
+    "You will be given a function f and an output in the form f(??) == output. Find any input such that executing f on " +
+    "the input leads to the given output. There may be multiple answers, but you should only output one. In [ANSWER] and " +
+    "[/ANSWER] tags, complete the assertion with one such input that will produce the output when executing the function.\n",
   output:
-    "Find the value that f returns for the arguments shown. Write the assertion with that value, a literal " +
-    "without calls or operators, in place of ??, between [ANSWER] and [/ANSWER], and nothing else.\n\n",
+    "You are given a Python function and an assertion containing an input to the function. Complete the assertion with a " +
+    "literal (no unsimplified expressions, no function calls) containing the output when executing the provided code on the " +
+    "given input, even if the function is incorrect or incomplete. Do NOT output any extra information. Provide the full " +
+    "assertion with the correct output in [ANSWER] and [/ANSWER] tags, following the examples.\n",
 };
+
+/** The second is what a family of models writes between its reasoning and the answer. */
+const until = ["[/ANSWER]", "</seed:think>[ANSWER]"];
 
 /** The model's side of the assertion: before or behind the comparison, whose other side is known. */
 export function answeredSide(response: string, doc: Doc, side: Side): string {
@@ -105,19 +109,18 @@ function variant(side: Side, value: number): TaskFile {
     dataset: { path: "cruxeval-org/cruxeval", name: null },
     testSplit: "test",
     description: headers[side],
-    docToText: (doc) => question(doc, side),
-    docToTarget: (doc) => `${assertion(doc, null)}\n[/ANSWER]`,
-    targetDelimiter: "",
+    docToText: (doc) => `[PYTHON]\n${doc.code}\n${assertion(doc, side)}\n[/PYTHON]`,
+    docToTarget: (doc) => `\n[ANSWER]\n${assertion(doc, null)}\n[/ANSWER]`,
     fewshotConfig: { sampler: "first_n", samples: shots },
     numFewshot: 2,
     outputType: "generate_until",
-    generationKwargs: { until: ["[/ANSWER]"], maxGenToks: 1024, doSample: true, temperature: 0.2, topP: 0.95 },
+    generationKwargs: { until, maxGenToks: 1024, doSample: true, temperature: 0.2, topP: 0.95 },
     repeats: 10,
     filterList: [{ name: "none", filter: [] }],
     scorer: scorer(side),
     metricList: [{ metric: "pass@1" }],
     metadata: { version: 1 },
-    format: "own",
+    format: "lm-eval",
     about: side === "input" ? "find the input (CRUXEval-I)" : "find the output (CRUXEval-O)",
     needs: ["sandbox"],
     published: { table: "base", metric: "EM", value, key: "pass@1,none" },

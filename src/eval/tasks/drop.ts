@@ -2,7 +2,8 @@
  * DROP: questions about a passage that ask to count, compare and add; the answer is a number, a date or spans of the text; evaluation.md
  * 3.6, 5.4, 7.4. `drop` is lm-eval's form; `drop_hint` is DeepSeek-V2's, which says what kind of answer is wanted; `drop_chat` follows
  * simple-evals: three training questions with their answers in the prompt, the answer on a line of its own. The words of `drop_hint` (but
- * for its last line) and of `drop_chat` are ours.
+ * for its last line) and of `drop_chat` are ours. Deviation: a shot of `drop` shows its answer, behind a space; lm-eval writes the names of
+ * the answer's columns there.
  */
 import { type DropAnswer, dropScore, dropSpans } from "../metrics/drop.js";
 import type { Doc, Scorer, TaskFile } from "../taskFile.js";

@@ -19,7 +19,7 @@ test("gsm8k shows the data's own answers", () => {
 
 test("gsm8k_cot shows the reasoning in one line, without the calculator's marks", () => {
   expect(promptOf("gsm8k_cot", doc, [doc]).prompt).toBe(
-    `Q: ${doc.question}\n\nA: It has 1200+34 = 1,234 beans. So 1,234. The answer is 1,234.\n\nQ: ${doc.question}\n\nA:`,
+    `Q: ${doc.question}\nA: It has 1200+34 = 1,234 beans. So 1,234. The answer is 1,234.\n\nQ: ${doc.question}\nA:`,
   );
 });
 

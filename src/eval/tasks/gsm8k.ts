@@ -1,7 +1,7 @@
 /**
- * GSM8K: grade-school word problems, answered after written reasoning; evaluation.md 3.19. `gsm8k` is lm-eval's, which expects answers in
- * the data's own form (`#### 18`); `gsm8k_cot` asks in the form "The answer is 18." that published figures use, with the first training
- * problems as shots, their calculator marks removed.
+ * GSM8K: grade-school word problems, answered after written reasoning; evaluation.md 3.19. `gsm8k` expects answers in the data's own form
+ * (`#### 18`); `gsm8k_cot` asks in the form "The answer is 18." that published figures use. Both are lm-eval's, but that the shots of the
+ * second are the first training problems, their calculator marks removed, where lm-eval has eight fixed ones.
  */
 import type { Doc, Metric, TaskFile } from "../taskFile.js";
 import { endTokens, flexibleExtract, strictMatch } from "./numberAnswers.js";
@@ -45,17 +45,19 @@ export const gsm8kTasks: readonly TaskFile[] = [
   {
     ...shared,
     task: "gsm8k_cot",
-    docToText: "Q: {{question}}\n\nA:",
-    docToTarget: (doc: Doc): string => {
-      const { reasoning, result } = splitAnswer(String(doc.answer));
-      return `${reasoning.replaceAll("\n", " ")} The answer is ${result}.`;
-    },
+    docToText: "Q: {{question}}\nA:",
+    docToTarget: (doc: Doc): string => splitAnswer(String(doc.answer)).result,
     numFewshot: 8,
-    fewshotConfig: { sampler: "first_n" },
+    fewshotConfig: {
+      sampler: "first_n",
+      docToTarget: (doc: Doc): string => {
+        const { reasoning, result } = splitAnswer(String(doc.answer));
+        return `${reasoning.replaceAll("\n", " ")} The answer is ${result}.`;
+      },
+    },
     generationKwargs: { until: ["Q:", ...endTokens] },
-    metricList: [{ ...exactMatch, regexesToIgnore: [",", "\\$", "(?s).*The answer is ", "\\.$"] }],
-    filterList: [strictMatch("The answer is (\\-?[0-9\\.\\,]+)\\."), flexibleExtract],
-    format: "own",
+    filterList: [strictMatch("The answer is (\\-?[0-9\\.\\,]+)."), flexibleExtract],
+    format: "lm-eval",
     about: "the first training problems as shots",
   },
 ];

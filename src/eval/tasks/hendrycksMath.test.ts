@@ -78,3 +78,25 @@ test("math_500 takes the last box, and says so where nothing compares formulas",
     "the run has nothing that compares formulas",
   );
 });
+
+test("hendrycks_math is a bare question, and its answer is compared as a text", async () => {
+  const name = "hendrycks_math_num_theory";
+  const key = "exact_match,none";
+  expect(promptOf(name, doc).prompt).toBe("Problem: What is $\\frac{2}{4}$ in lowest terms?\nAnswer:");
+  expect(generationOf(name, doc)).toMatchObject({ until: ["Problem:"], maxGenToks: 256, temperature: 0 });
+  expect(await scoresOf(name, doc, [" It is $\\dfrac12$."])).toEqual({ [key]: 1 });
+  expect(await scoresOf(name, doc, [" $\\frac{2}{4}$"])).toEqual({ [key]: 0 });
+  expect(await scoresOf(name, doc, [" a half"])).toEqual({ [key]: 0 });
+  expect(taskNamed(name).file.dataset?.name).toBe("number_theory");
+});
+
+test("the selection of 500 is asked in lm-eval's two forms too, one with problems of algebra as shots", async () => {
+  expect(promptOf("hendrycks_math500", easy).prompt).toBe("Problem: What is $1+1$?\nAnswer:");
+  expect(promptOf("minerva_math500", easy).prompt).toBe("Problem:\nWhat is $1+1$?\n\nSolution:");
+  const { fewshotConfig, fewshotSplit } = taskNamed("minerva_math500").file;
+  expect([fewshotConfig?.dataset, fewshotSplit]).toEqual([
+    { path: "EleutherAI/hendrycks_math", name: "algebra" },
+    "train",
+  ]);
+  expect(await scoresOf("hendrycks_math500", easy, [" $2$"])).toEqual({ "exact_match,none": 1 });
+});

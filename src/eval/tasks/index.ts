@@ -19,7 +19,7 @@ import { dropTasks } from "./drop.js";
 import { fathomGroup } from "./fathom.js";
 import { fimGroup, fimTasks } from "./fim.js";
 import { framesTasks } from "./frames.js";
-import { gpqaTask } from "./gpqa.js";
+import { gpqaTasks } from "./gpqa.js";
 import { gsm8kTasks } from "./gsm8k.js";
 import { hellaswagTasks } from "./hellaswag.js";
 import { hendrycksMathGroups, hendrycksMathTasks } from "./hendrycksMath.js";
@@ -27,7 +27,7 @@ import { humanevalTasks } from "./humaneval.js";
 import { humanevalMulGroups, humanevalMulTasks } from "./humanevalMul.js";
 import { ifevalTask } from "./ifeval.js";
 import { liveCodeBenchTasks } from "./liveCodeBench.js";
-import { longBenchTasks } from "./longBench.js";
+import { longBenchGroups, longBenchTasks } from "./longBench.js";
 import { mbppTask } from "./mbpp.js";
 import { mgsmGroups, mgsmTasks } from "./mgsm.js";
 import { mmluGroups, mmluTasks } from "./mmlu.js";
@@ -54,7 +54,7 @@ export const builtInTasks: readonly TaskFile[] = [
   ...[...humanevalTasks, mbppTask, ...liveCodeBenchTasks, ...cruxevalTasks],
   ...[...gsm8kTasks, ...hendrycksMathTasks, ...mgsmTasks, ...cmathTasks, ...contestMathTasks],
   ...[...cluewscTasks, ...cevalTasks, ...cmmluTasks, cmrcTask, c3Task, ccpmTask],
-  ...[mmluChatTask, ifevalTask, gpqaTask, ...simpleQaTasks, ...framesTasks, ...longBenchTasks],
+  ...[mmluChatTask, ifevalTask, ...gpqaTasks, ...simpleQaTasks, ...framesTasks, ...longBenchTasks],
   ...[...humanevalMulTasks, codeforcesTask, sweBenchTask, ...aiderTasks],
 ];
 
@@ -68,6 +68,7 @@ export const builtInGroups: readonly TaskGroup[] = [
     ...cmathGroups,
     ...cevalGroups,
     ...cmmluGroups,
+    ...longBenchGroups,
     ...humanevalMulGroups,
   ],
 ];

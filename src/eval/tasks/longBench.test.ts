@@ -63,3 +63,25 @@ test("longbench_v2_cot asks for the letter afterwards, and says so where it cann
   ]);
   await expect(scoresOf("longbench_v2_cot", doc, ["The bear"], tools)).rejects.toThrow("cannot put a further question");
 });
+
+test("longbench2 is lm-eval's: the letters by likelihood", async () => {
+  const row = {
+    _id: "1",
+    question: " Who took the lamp? ",
+    choices: ["The fox", "The owl", "The bear", "Nobody"],
+    answer: 2,
+    context: "The bear left.",
+  };
+  expect(promptOf("longbench2_detective", row)).toEqual({
+    prompt:
+      "Please read the following text and answer the question below.\n\n<text>\nThe bear left.\n</text>\n\n" +
+      "What is the correct answer to this question: Who took the lamp?\n" +
+      "Choices:\n(A) The fox\n(B) The owl\n(C) The bear\n(D) Nobody\n\nAnswer:",
+    continuations: [" A", " B", " C", " D"],
+  });
+  expect(await scoresOf("longbench2_detective", row, [-2, -3, -1, -4])).toEqual({ "acc,none": 1 });
+  expect(await scoresOf("longbench2_detective", row, [-1, -3, -2, -4])).toEqual({ "acc,none": 0 });
+  await expect(scoresOf("longbench2_detective", { ...row, answer: 4 }, [-1, -1, -1, -1])).rejects.toThrow(
+    "the answer 4 is none of the 4 choices",
+  );
+});

@@ -2,11 +2,14 @@
  * LongBench v2: 503 questions about documents of 8,000 to two million words, four choices; evaluation.md 5.8. The answer is the sentence
  * "The correct answer is (X)". `longbench_v2` asks for it at once, at temperature 0.1; `longbench_v2_cot` lets the model reason over 1,024
  * tokens and asks again for the letter in a second turn, so that it is always a chat. Figures are given for easy and hard
- * questions and for short, medium and long documents too. The words of the prompts are ours. What is too long loses its middle.
+ * questions and for short, medium and long documents too. The words of these prompts are ours. What is too long loses its middle.
+ *
+ * `longbench2` is lm-eval's form, from a copy of the data that is split by kinds of questions: letters by likelihood, and what is too long
+ * loses its beginning.
  */
 import { longBenchLetter } from "../metrics/choiceLetter.js";
 import { invalidAnswer } from "../metrics/invalidAnswer.js";
-import type { Doc, Metric, MetricValue, TaskFile } from "../taskFile.js";
+import type { Doc, Metric, MetricValue, TaskFile, TaskGroup } from "../taskFile.js";
 import { extraction } from "./extraction.js";
 
 const parts = { difficulty: ["easy", "hard"], length: ["short", "medium", "long"] } as const;
@@ -61,7 +64,59 @@ const shared = {
 
 const sampling = { until: [], doSample: true, temperature: 0.1 } as const;
 
+/** By lm-eval's groups: its names of tasks, and the configurations of the data that they stand for. */
+const kinds = {
+  single: {
+    govt_single: "government_single",
+    legal_single: "legal_single",
+    lit_single: "literary",
+    fin_single: "financial_single",
+    event_order: "event_ordering",
+    academic_single: "academic_single",
+    detective: "detective",
+  },
+  multi: {
+    govt_multi: "government_multi",
+    academic_multi: "academic_multi",
+    fin_multi: "financial_multi",
+    news_multi: "multinews",
+    legal_multi: "legal_multi",
+  },
+  incontext: {
+    user_guide: "user_guide_qa",
+    translate: "new_language_translation",
+    many_shot: "manyshot_learning",
+  },
+  history: { agent_history: "agent_history_qa", dialogue_history: "dialogue_history_qa" },
+  structured: { graph: "graph_reasoning", table: "table_qa" },
+  code: { code: "code_repo_qa" },
+} as const;
+
+const letterTasks = Object.entries(kinds).flatMap(([kind, tasks]) =>
+  Object.entries(tasks).map(
+    ([name, config]): TaskFile => ({
+      task: `longbench2_${name}`,
+      taskAlias: name,
+      tag: [`longbench2_${kind}_tasks`],
+      dataset: { path: "recursal/longbench-v2", name: config },
+      testSplit: "train",
+      docToText:
+        "Please read the following text and answer the question below.\n\n<text>\n{{context}}\n</text>\n\nWhat is the correct " +
+        "answer to this question: {{question.strip()}}\nChoices:\n(A) {{choices[0]}}\n(B) {{choices[1]}}\n(C) {{choices[2]}}\n" +
+        "(D) {{choices[3]}}\n\nAnswer:",
+      docToChoice: ["A", "B", "C", "D"],
+      docToTarget: "answer",
+      outputType: "multiple_choice",
+      metricList: [{ metric: "acc" }],
+      metadata: { version: 0 },
+      format: "lm-eval",
+      needs: ["long context"],
+    }),
+  ),
+);
+
 export const longBenchTasks: readonly TaskFile[] = [
+  ...letterTasks,
   {
     ...shared,
     task: "longbench_v2",
@@ -90,5 +145,19 @@ export const longBenchTasks: readonly TaskFile[] = [
       return { metrics: valuesOf(doc, letter === target), details: { reply, letter } };
     },
     about: "reasoning first, the letter in a second turn",
+  },
+];
+
+const weighed = { aggregateMetricList: [{ metric: "acc", weightBySize: true }], metadata: { version: 0 } } as const;
+
+export const longBenchGroups: readonly TaskGroup[] = [
+  ...Object.keys(kinds)
+    .filter((kind) => kind !== "code")
+    .map((kind): TaskGroup => ({ ...weighed, group: `longbench2_${kind}`, task: [`longbench2_${kind}_tasks`] })),
+  {
+    ...weighed,
+    group: "longbench2",
+    task: Object.keys(kinds).map((kind) => `longbench2_${kind}_tasks`),
+    about: "20 kinds of questions, letters by likelihood",
   },
 ];

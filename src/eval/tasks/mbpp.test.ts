@@ -14,9 +14,11 @@ const shot = { ...doc, task_id: 2, text: "Write a function to halve." };
 
 test("mbpp shows the task and its asserts", () => {
   expect(promptOf("mbpp", doc, [shot]).prompt).toBe(
-    "Write a function to halve.\n\nassert double(2) == 4\nassert double(0) == 0\nassert double(-1) == -2\n[BEGIN]\n" +
-      "def double(x):\n  return 2 * x\n[DONE]\n\n" +
-      "Write a function to double a number.\n\nassert double(2) == 4\nassert double(0) == 0\nassert double(-1) == -2\n[BEGIN]\n",
+    "You are an expert Python programmer, and here is your task: Write a function to halve. Your code should pass these tests:\n\n" +
+      "assert double(2) == 4\nassert double(0) == 0\nassert double(-1) == -2\n[BEGIN]\n" +
+      "def double(x):\r\n  return 2 * x\n[DONE]\n\n" +
+      "You are an expert Python programmer, and here is your task: Write a function to double a number. Your code should pass these tests:\n\n" +
+      "assert double(2) == 4\nassert double(0) == 0\nassert double(-1) == -2\n[BEGIN]\n",
   );
   expect(generationOf("mbpp", doc).until).toEqual(["[DONE]"]);
 });

@@ -1,6 +1,6 @@
 /**
- * MBPP: short Python problems, each with three asserts that the prompt shows; evaluation.md 3.16. Shots are problems 2, 3 and 4. The prompt
- * is the task's text, its asserts and `[BEGIN]`, nothing else; lm-eval and the original put an introduction around the text.
+ * MBPP: short Python problems, each with three asserts that the prompt shows; evaluation.md 3.16. The prompt is lm-eval's and
+ * the benchmark's own. Shots are problems 2, 3 and 4, with the line ends that their file has.
  */
 import type { Doc, TaskFile } from "../taskFile.js";
 import { passMetrics } from "./humaneval.js";
@@ -19,9 +19,10 @@ export const mbppTask: TaskFile = {
   validationSplit: "validation",
   testSplit: "test",
   fewshotSplit: "prompt",
-  docToText: (doc) => `${doc.text}\n\n${testsOf(doc).join("\n")}\n[BEGIN]\n`,
-  // Files come with the line ends of another system.
-  docToTarget: (doc) => `${String(doc.code).replaceAll("\r\n", "\n")}\n[DONE]`,
+  docToText: (doc) =>
+    `You are an expert Python programmer, and here is your task: ${doc.text} Your code should pass these tests:\n\n` +
+    `${testsOf(doc).slice(0, 3).join("\n")}\n[BEGIN]\n`,
+  docToTarget: (doc) => `${doc.code}\n[DONE]`,
   targetDelimiter: "",
   fewshotConfig: {
     sampler: "first_n",
@@ -37,8 +38,7 @@ export const mbppTask: TaskFile = {
   },
   metricList: [{ metric: "pass@1" }],
   metadata: { version: 1 },
-  format: "own",
-  about: "task, asserts and [BEGIN]",
+  format: "lm-eval",
   needs: ["sandbox"],
   published: { table: "base", metric: "pass@1", value: 75.4, key: "pass@1,none" },
 };

@@ -30,7 +30,7 @@ test("worked rows bring their label and their cue, test rows get both", () => {
   expect(promptOf("mgsm_native_cot_ja", { ...doc, question: "5 + 6?" }).prompt).toBe(
     "問題： 5 + 6?\nステップごとの答え:",
   );
-  expect(mgsmTasks.length).toBe(11);
+  expect(mgsmTasks.length).toBe(3 * 11);
 });
 
 test("the strict pipeline knows the phrase of each language", async () => {
@@ -67,4 +67,35 @@ test("a right answer, a wrong one, one without the phrase, and a row without a n
   await expect(scoresOf("mgsm_native_cot_en", { ...doc, answer_number: null }, ["11"])).rejects.toThrow(
     "mgsm: answer_number must be a number, got null",
   );
+});
+
+test("a worked answer loses as many characters as lm-eval's cue and a space have", () => {
+  const worked = (answer: string) => [{ ...shot, question: "Задача: 3 + 4?", answer }];
+  const prompt = (answer: string) =>
+    promptOf("mgsm_native_cot_ru", { ...doc, question: "5 + 6?" }, worked(answer)).prompt.split("\n\n")[0];
+  expect(prompt("Пошаговоерешение: семь.")).toBe("Задача: 3 + 4?\nПошаговоерешение: семь.");
+  // With the space that the cue lacks.
+  expect(prompt("Пошаговое решение: семь.")).toBe("Задача: 3 + 4?\nПошаговоерешение:  семь.");
+});
+
+test("mgsm_en_cot has an English cue, mgsm_direct wants the number at once", async () => {
+  expect(promptOf("mgsm_en_cot_zh", doc, [shot]).prompt).toBe(
+    "问题: 三加四是多少？\nStep-by-Step Answer: 三加四等于七。答案是 7。\n\n问题： 盘里有5颗豆，又放进6颗。一共有几颗？\nStep-by-Step Answer:",
+  );
+  expect(
+    promptOf("mgsm_direct_de", { ...doc, question: "5 + 6?" }, [{ ...shot, question: "Frage: 3 + 4?" }]).prompt,
+  ).toBe("Frage: 3 + 4?\nAntwort:7\n\nFrage: 5 + 6?\nAntwort:");
+  expect(promptOf("mgsm_direct_sw", { ...doc, question: "5 + 6?" }).prompt).toBe("Swali: 5 + 6?\nAnswer:");
+  const both = (strict: number, flexible: number) => ({
+    "exact_match,remove_whitespace": strict,
+    "exact_match,flexible-extract": flexible,
+  });
+  expect(await scoresOf("mgsm_direct_de", doc, [" 11."])).toEqual(both(1, 1));
+  expect(await scoresOf("mgsm_direct_de", doc, [" Es sind 11."])).toEqual(both(0, 1));
+  expect(await scoresOf("mgsm_direct_de", doc, [" 12"])).toEqual(both(0, 0));
+  expect(await scoresOf("mgsm_direct_de", doc, [" viele"])).toEqual(both(0, 0));
+  expect(await scoresOf("mgsm_en_cot_zh", doc, [" The answer is 11."])).toEqual({
+    "exact_match,strict-match": 1,
+    "exact_match,flexible-extract": 1,
+  });
 });

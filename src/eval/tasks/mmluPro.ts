@@ -1,7 +1,8 @@
 /**
  * MMLU-Pro: harder questions of 14 fields with up to ten options; evaluation.md 3.5 and 5.3. `mmlu_pro_letters` scores the letters, as
  * DeepSeek did for base models; `mmlu_pro` is the benchmark's own way, five worked examples of the field and free reasoning that ends in
- * "The answer is (X)". An answer without a letter is wrong; the benchmark's script would guess one. The header's words are ours.
+ * "The answer is (X)". Its prompt is lm-eval's, and so is the pipeline custom-extract; flexible-extract looks further, as the benchmark's
+ * script does. An answer without a letter is wrong; that script would guess one.
  */
 import { choiceLetters, mmluProLetter } from "../metrics/choiceLetter.js";
 import type { Doc, TaskFile, TaskGroup } from "../taskFile.js";
@@ -26,9 +27,19 @@ function listed(doc: Doc): string {
   return `Question: ${doc.question}\nOptions:\n${lines.join("\n")}\nAnswer:`;
 }
 
-/** The worked answer of a validation row, which the file begins with "A: ". */
+const opening = "Let's think step by step.";
+
+/** lm-eval's: the answer has begun with its first sentence. Options stand as the row has them. */
+function reasonedQuestion(doc: Doc): string {
+  const lines = (doc.options as readonly string[])
+    .slice(0, 10)
+    .map((option, i) => `${choiceLetters(10)[i]}. ${option.trim()}\n`);
+  return `Question:\n${doc.question}\nOptions:\n${lines.join("")}Answer: ${opening}`;
+}
+
+/** The worked answer of a validation row without its beginning, which stands in the question already. */
 function workedAnswer(doc: Doc): string {
-  return String(doc.cot_content ?? "").replace(/^A: /, "");
+  return String(doc.cot_content ?? "").replaceAll(`A: ${opening} `, "");
 }
 
 function fieldTasks(field: string): TaskFile[] {
@@ -40,9 +51,7 @@ function fieldTasks(field: string): TaskFile[] {
     fewshotSplit: "validation",
     processDocs: (docs: readonly Doc[]) => docs.filter((doc) => doc.category === field),
     taskAlias: name,
-    docToText: listed,
     numFewshot: 5,
-    metadata: { version: 1 },
   } as const;
   return [
     {
@@ -51,10 +60,12 @@ function fieldTasks(field: string): TaskFile[] {
       tag: ["mmlu_pro_letters_tasks"],
       fewshotConfig: { sampler: "first_n" },
       description: `The following are multiple choice questions (with answers) about ${field}.\n\n`,
+      docToText: listed,
       docToChoice: lettersOf,
       docToTarget: (doc) => String(doc.answer),
       outputType: "multiple_choice",
       metricList: [{ metric: "acc" }],
+      metadata: { version: 1 },
       format: "own",
       about: "letters by likelihood",
     },
@@ -64,14 +75,22 @@ function fieldTasks(field: string): TaskFile[] {
       tag: ["mmlu_pro_tasks"],
       fewshotConfig: { sampler: "first_n", docToTarget: workedAnswer },
       description:
-        `These are multiple choice questions about ${field}, each with its solution. Think step by step and end with the sentence ` +
-        '"The answer is (X)", where X is the letter of the right option.\n\n',
+        `The following are multiple choice questions (with answers) about ${field}. Think step by step and then finish your answer ` +
+        'with "the answer is (X)" where X is the correct letter choice.\n',
+      docToText: reasonedQuestion,
       docToTarget: (doc) => String(doc.answer),
       outputType: "generate_until",
       generationKwargs: { ...chatGeneration, until: ["Question:"] },
-      filterList: [extraction((answer) => mmluProLetter(answer))],
-      metricList: [{ metric: "exact_match" }],
-      format: "own",
+      filterList: [
+        {
+          name: "custom-extract",
+          filter: [{ function: "regex", regexPattern: "answer is \\(?([ABCDEFGHIJ])\\)?" }, { function: "take_first" }],
+        },
+        extraction((answer) => mmluProLetter(answer), "flexible-extract"),
+      ],
+      metricList: [{ metric: "exact_match", ignoreCase: true, ignorePunctuation: true }],
+      metadata: { version: 3 },
+      format: "lm-eval",
       about: "worked examples, free reasoning",
     },
   ];
@@ -92,8 +111,8 @@ export const mmluProGroups: readonly TaskGroup[] = [
     group: "mmlu_pro",
     task: ["mmlu_pro_tasks"],
     aggregateMetricList: [{ metric: "exact_match", weightBySize: true }],
-    metadata: { version: 1 },
+    metadata: { version: 2 },
     about: "14 fields, free reasoning",
-    published: { table: "chat", metric: "EM", value: 75.9, key: "exact_match,none" },
+    published: { table: "chat", metric: "EM", value: 75.9, key: "exact_match,flexible-extract" },
   },
 ];

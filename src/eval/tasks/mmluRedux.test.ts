@@ -26,7 +26,7 @@ test("mmlu_redux has MMLU's prompt and shots of MMLU's dev rows", () => {
     "dev",
     5,
   ]);
-  expect(mmluReduxTasks.length).toBe(2 * 57);
+  expect(mmluReduxTasks.length).toBe(3 * 57);
 });
 
 test("mmlu_redux_chat asks for JSON", () => {
@@ -77,4 +77,19 @@ test("a right answer, a wrong one, one corrected, and one without JSON", async (
   expect(await scoresOf(name, doc, ["It is B."])).toEqual({ [key]: 0 });
   expect(await scoresOf("mmlu_redux_anatomy", doc, [-2, -1, -3, -4])).toEqual({ "acc,none": 1 });
   expect(await scoresOf("mmlu_redux_anatomy", corrected, [-2, -1, -3, -4])).toEqual({ "acc,none": 0 });
+});
+
+test("mmlu_redux_generative is lm-eval's: sound rows, a letter alone", async () => {
+  const name = "mmlu_redux_college_physics_generative";
+  const key = "exact_match,default";
+  expect(promptOf(name, doc).prompt).toBe(
+    "The following are multiple choice questions (with answers) about college physics.\n\n" +
+      "What is 2 + 2?\nA. 3\nB. 4\nC. 5\nD. 22\nPlease respond with the correct letter (A, B, C or D) without any additional " +
+      "comments, only the correct letter:",
+  );
+  expect(generationOf(name, doc)).toMatchObject({ until: ["</s>"], maxGenToks: 256, temperature: 0 });
+  expect(await scoresOf(name, doc, [" B"])).toEqual({ [key]: 1 });
+  // The first capital of the four counts, wherever it stands.
+  expect(await scoresOf(name, doc, ["Clearly B"])).toEqual({ [key]: 0 });
+  expect(await scoresOf(name, doc, ["four"])).toEqual({ [key]: 0 });
 });

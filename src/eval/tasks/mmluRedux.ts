@@ -4,7 +4,8 @@
  * is not known.
  *
  * For base models it is MMLU's prompt, with MMLU's own dev rows as shots. For chat models it follows ZeroEval: no shots, an answer as JSON
- * with `reasoning` and `answer`, of which the last object counts. The words of that prompt are ours.
+ * with `reasoning` and `answer`, of which the last object counts. The words of that prompt are ours. `mmlu_redux_generative` is lm-eval's:
+ * the rows that were found sound, from a copy that has these alone, answered by a letter without reasoning.
  */
 import { jsonAnswerLetter } from "../metrics/choiceLetter.js";
 import type { Doc, TaskFile, TaskGroup } from "../taskFile.js";
@@ -50,6 +51,10 @@ Reply with one JSON object and nothing else. It has two fields: "reasoning", a t
 
 const subjects = Object.values(mmluSubjects).flat();
 
+function headerOf(subject: string): string {
+  return `The following are multiple choice questions (with answers) about ${subject.replaceAll("_", " ")}.\n\n`;
+}
+
 const shared = { testSplit: "test", processDocs: soundRows, metadata: { version: 2 } } as const;
 
 const baseTasks = subjects.map(
@@ -61,7 +66,7 @@ const baseTasks = subjects.map(
     dataset: { path: "edinburgh-dawg/mmlu-redux-2.0", name: subject },
     fewshotSplit: "dev",
     fewshotConfig: { sampler: "first_n", dataset: { path: "cais/mmlu", name: subject } },
-    description: `The following are multiple choice questions (with answers) about ${subject.replaceAll("_", " ")}.\n\n`,
+    description: headerOf(subject),
     docToText: mmluQuestion,
     docToChoice: [...letters],
     docToTarget: "answer",
@@ -91,7 +96,32 @@ const chatTasks = subjects.map(
   }),
 );
 
-export const mmluReduxTasks: readonly TaskFile[] = [...baseTasks, ...chatTasks];
+const generativeTasks = subjects.map(
+  (subject): TaskFile => ({
+    task: `mmlu_redux_${subject}_generative`,
+    taskAlias: subject,
+    tag: ["mmlu_redux_generative_tasks"],
+    dataset: { path: "fxmarty/mmlu-redux-2.0-ok", name: subject },
+    testSplit: "test",
+    description: headerOf(subject),
+    docToText:
+      "{{question.strip()}}\nA. {{choices[0]}}\nB. {{choices[1]}}\nC. {{choices[2]}}\nD. {{choices[3]}}\nPlease respond with the " +
+      "correct letter (A, B, C or D) without any additional comments, only the correct letter:",
+    docToTarget: (doc) => letters[Number(doc.answer)] ?? "",
+    targetDelimiter: ":",
+    outputType: "generate_until",
+    generationKwargs: { until: ["</s>"] },
+    filterList: [
+      { name: "default", filter: [{ function: "regex", regexPattern: "([ABCD])" }, { function: "take_first" }] },
+    ],
+    metricList: [{ metric: "exact_match", ignoreCase: true, ignorePunctuation: true }],
+    metadata: { version: 4 },
+    format: "lm-eval",
+    about: "a letter alone, sound rows",
+  }),
+);
+
+export const mmluReduxTasks: readonly TaskFile[] = [...baseTasks, ...chatTasks, ...generativeTasks];
 
 export const mmluReduxGroups: readonly TaskGroup[] = [
   {
@@ -109,5 +139,12 @@ export const mmluReduxGroups: readonly TaskGroup[] = [
     metadata: { version: 2 },
     about: "57 subjects, answers as JSON",
     published: { table: "chat", metric: "EM", value: 89.1, key: "exact_match,none" },
+  },
+  {
+    group: "mmlu_redux_generative",
+    task: ["mmlu_redux_generative_tasks"],
+    aggregateMetricList: [{ metric: "exact_match", weightBySize: true }],
+    metadata: { version: 4 },
+    about: "57 subjects, a letter alone",
   },
 ];

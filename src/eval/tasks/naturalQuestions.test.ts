@@ -6,7 +6,7 @@ const shot = { question: "where do lemurs live", answer: ["Madagascar"] };
 
 test("nq_open asks under its header", () => {
   expect(promptOf("nq_open", doc, [shot]).prompt).toBe(
-    "Answer these questions:\n\nQ: where do lemurs live?\nA: Madagascar\n\nQ: who painted the night watch?\nA:",
+    "Answer these questions:\n\nQ: where do lemurs live?\nA: Madagascar\nQ: who painted the night watch?\nA:",
   );
   expect(generationOf("nq_open", doc)).toMatchObject({ until: ["\n", ".", ","] });
 });

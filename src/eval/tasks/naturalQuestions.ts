@@ -12,6 +12,7 @@ export const naturalQuestionsTask: TaskFile = {
   description: "Answer these questions:\n\n",
   docToText: "Q: {{question}}?\nA:",
   docToTarget: "{{answer}}",
+  fewshotDelimiter: "\n",
   numFewshot: 5,
   outputType: "generate_until",
   generationKwargs: { until: ["\n", ".", ","] },

@@ -35,7 +35,7 @@ const rows = [
 
 test("race shows the earlier problems solved and asks the last one", () => {
   expect(promptOf("race", regrouped)).toEqual({
-    prompt: `Article: ${article}\n\nQuestion: What does he keep?\nAnswer: Bees.\n _  .honey\nWhen does he sell it?`,
+    prompt: `Article: ${article}\n\nQuestion: What does he keep?\nAnswer: Bees.\nHe sells honey\nWhen does he sell it?`,
     continuations: [" In April.", " In June.", " In July.", " In May."],
   });
 });

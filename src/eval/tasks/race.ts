@@ -36,7 +36,7 @@ function rightOption({ options, answer }: Problem): string {
 
 /** A gap at the end of a question is filled by its answer, in the line itself. */
 function solved(problem: Problem): string {
-  if (problem.question.endsWith("  _  .")) return `${problem.question.slice(-5)}${rightOption(problem)}\n`;
+  if (problem.question.endsWith("  _  .")) return `${problem.question.slice(0, -5)}${rightOption(problem)}\n`;
   return `Question: ${problem.question}\nAnswer: ${rightOption(problem)}\n`;
 }
 
@@ -99,6 +99,7 @@ export const raceTasks: readonly TaskFile[] = [
     },
     docToChoice: (doc) => lastOf(doc).options,
     docToTarget: (doc) => letters.indexOf(lastOf(doc).answer),
+    metadata: { version: 3 },
     format: "lm-eval",
     about: "the last problem of each article of the hard part",
     published: { table: "base", metric: "acc", value: 51.3, key: "acc,none" },

@@ -107,3 +107,10 @@ test("a published figure stands beside one that its task, or all members of its 
       expect([name, member, keysOf(member)]).toEqual([name, member, expect.arrayContaining([key])]);
   }
 });
+
+test("every name is a task's or a group's alone, and no tag's", () => {
+  const names = [...builtInTasks.map(({ task }) => task), ...builtInGroups.map(({ group }) => group)];
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+  const tags = new Set(builtInTasks.flatMap(({ tag = [] }) => tag));
+  expect(names.filter((name) => tags.has(name))).toEqual([]);
+});
