@@ -3,7 +3,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { smallConfig, smallModel } from "../../test/invariance/models.js";
 import { byteTokenizer } from "../../test/serve/scriptedModel.js";
+import { ToolParser } from "../serve/toolParser.js";
 import { buildTokenizerConfig, buildTokenizerJson } from "../tokenizer/newTokenizer.js";
+import { toolCallBegin } from "../tokenizer/specialTokens.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { Engine, type EngineOptions } from "./engine.js";
 import { prefill, SequenceCache } from "./forward.js";
@@ -213,6 +215,36 @@ function abTokenizer(longest: number): Tokenizer {
   }
   return Tokenizer.fromJson(buildTokenizerJson(merges), buildTokenizerConfig());
 }
+
+test("calls of a strict tool follow its schema, whatever the model would have written", async () => {
+  const cities = ["Oslo", "Rome"];
+  const schema = {
+    type: "object",
+    properties: { city: { enum: cities }, hot: { type: "boolean" } },
+    required: ["city"],
+  };
+  const [begin = 0] = tokenizer.encode(toolCallBegin, { allowSpecial: true });
+  for (const speculation of [0, 3]) {
+    using engine = engineOf({ speculation });
+    const { events } = ask(engine, {
+      prompt: numbers(5),
+      maxTokens: 500,
+      // A model without training calls no tool unless it is made to.
+      sampling: { temperature: 1, seed: 3, logitBias: { [begin]: 20 } },
+      grammar: { kind: "tool_calls", tools: [{ name: "weather", schema }] },
+    });
+    await finish(engine);
+    const parts = new ToolParser().push(events.map(({ text }) => text).join(""));
+    const calls = parts.flatMap((part) => (part.kind === "call" ? [part] : []));
+    expect(calls.length).toBeGreaterThan(2);
+    for (const { name, index } of calls.slice(0, -1)) {
+      const given = parts.map((part) => (part.kind === "arguments" && part.index === index ? part.text : "")).join("");
+      const { city, hot, ...others } = JSON.parse(given) as Record<string, unknown>;
+      expect([name, others, typeof hot]).toEqual(["weather", {}, expect.stringMatching(/boolean|undefined/)]);
+      expect(cities).toContain(city);
+    }
+  }
+});
 
 describe("once the weights are damaged", () => {
   const damage = "model.safetensors: cut short";
