@@ -13,6 +13,7 @@
 
 #define FATHOM_ISA portable
 #include "kernels/table.h"
+#include "map_guard.h"
 #include "memory.h"
 #include "parallel.h"
 
@@ -236,6 +237,35 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   return object;
 }
 
+// watchMap(address, isWatched), isMapDamaged(address), damagedMaps(): see map_guard.h.
+napi_value watch_map_js(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  size_t given = 2;
+  napi_get_cb_info(env, info, &given, args, nullptr, nullptr);
+  int64_t address;
+  bool is_watched;
+  if (given < 2 || !Argument<int64_t>::get(env, args[0], address) || napi_get_value_bool(env, args[1], &is_watched) != napi_ok)
+    return throw_type(env, "internal: watchMap takes an address and a boolean");
+  watch_map(reinterpret_cast<void*>(address), is_watched);
+  return nullptr;
+}
+
+napi_value is_map_damaged_js(napi_env env, napi_callback_info info) {
+  napi_value args[1], result;
+  size_t given = 1;
+  napi_get_cb_info(env, info, &given, args, nullptr, nullptr);
+  int64_t address;
+  if (given < 1 || !Argument<int64_t>::get(env, args[0], address)) return throw_type(env, "internal: isMapDamaged takes an address");
+  napi_get_boolean(env, is_map_damaged(reinterpret_cast<void*>(address)), &result);
+  return result;
+}
+
+napi_value damaged_maps_js(napi_env env, napi_callback_info) {
+  napi_value result;
+  napi_create_int32(env, damaged_maps(), &result);
+  return result;
+}
+
 napi_value set_threads_js(napi_env env, napi_callback_info info) {
   napi_value args[1];
   size_t given = 1;
@@ -283,6 +313,9 @@ napi_value init(napi_env env, napi_value exports) {
   define(env, exports, "release", release);
   define(env, exports, "forget", forget);
   define(env, exports, "mapFile", map_file);
+  define(env, exports, "watchMap", watch_map_js);
+  define(env, exports, "isMapDamaged", is_map_damaged_js);
+  define(env, exports, "damagedMaps", damaged_maps_js);
   define(env, exports, "setThreads", set_threads_js);
   define(env, exports, "selectIsa", select_isa_js);
   define(env, exports, "isa", isa_js);

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "map_guard.h"
+
 namespace fathom {
 namespace {
 size_t whole_pages(size_t bytes) { return bytes == 0 ? 4096 : (bytes + 4095) / 4096 * 4096; }
@@ -48,10 +50,14 @@ void* memory_map(const char* path, size_t* bytes, std::string* error) {
     data = nullptr;
   }
   close(fd);
+  if (data && *bytes > 0) guard_map(data, *bytes, path);
   return data;
 }
 
-void memory_unmap(void* data, size_t bytes) { munmap(data, whole_pages(bytes)); }
+void memory_unmap(void* data, size_t bytes) {
+  if (bytes > 0) unguard_map(data);
+  munmap(data, whole_pages(bytes));
+}
 
 void memory_forget(void* data, size_t bytes) {
   uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE)), begin = (uintptr_t(data) + page - 1) / page * page;

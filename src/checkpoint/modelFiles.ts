@@ -208,6 +208,7 @@ export interface LoadResult {
 
 /**
  * Fills the model's parameters from a directory, converting to their types.
+ * @param from the directory, or its files where the caller goes on with them
  * @param share this process's part of the experts
  * @param memory "mapped": parameters that a file holds as they are become views of it, uncopied, for models that are only read; of the
  * others no second copy stays in memory. Default: all are copied
@@ -215,12 +216,13 @@ export interface LoadResult {
  */
 export function loadWeights(
   model: Pick<DeepseekV3, "config" | "parameters">,
-  directory: string,
+  from: string | TensorFiles,
   share: ExpertShare = alone,
   memory: "copied" | "mapped" = "copied",
 ): LoadResult {
   const { config } = model;
-  const files = new TensorFiles(directory);
+  const files = typeof from === "string" ? new TensorFiles(from) : from;
+  const { directory } = files;
   const parameters = model.parameters.map((parameter) => ({
     parameter,
     parts: hfTensors(config, parameter, share.rank),

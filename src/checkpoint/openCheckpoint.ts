@@ -6,6 +6,7 @@ import { DeepseekV3 } from "../model/deepseekV3.js";
 import type { ComputeDtype, QuantDtype } from "../tensor/dtype.js";
 import { loadAdapter } from "./adapter.js";
 import { loadWeights, quantizedTo, readConfig, storedAs } from "./modelFiles.js";
+import { TensorFiles } from "./tensorFiles.js";
 
 export interface OpenCheckpointOptions {
   /** Type of the arithmetic. Default: the checkpoint's own. */
@@ -16,6 +17,11 @@ export interface OpenCheckpointOptions {
   readonly plainHead?: boolean | undefined;
   /** Directory of an adapter to put over the weights, unmerged; null, the default: none. */
   readonly adapter?: string | null;
+  /**
+   * Whether the caller asks for `damage` before it tells of anything that follows from the weights: files that are cut short in their place
+   * then read as zeros. Default false: that ends the process.
+   */
+  readonly isWatched?: boolean;
 }
 
 export interface OpenedCheckpoint {
@@ -23,6 +29,8 @@ export interface OpenedCheckpoint {
   readonly model: DeepseekV3;
   /** Tensors of the files that are not part of the model. */
   readonly unexpected: readonly string[];
+  /** Names the file under the weights that was cut short or cannot be read any more; null if there is none, and unless they are watched. */
+  readonly damage: () => string | null;
 }
 
 /** @throws RangeError for files that are missing, damaged or do not fit together, and for a plain head without `weights` */
@@ -36,7 +44,10 @@ export function openCheckpoint(directory: string, options: OpenCheckpointOptions
   const dtype = options.dtype ?? (config.torchDtype === "float32" ? "float32" : "bfloat16");
   const storage = options.weights ? quantizedTo(options.weights, !options.plainHead) : storedAs(directory, config);
   const model = new DeepseekV3(config, dtype, singleCommunicator(), storage);
-  const { unexpected } = loadWeights(model, directory, undefined, "mapped");
+  const files = new TensorFiles(directory);
+  files.watch(options.isWatched ?? false);
+  const { unexpected } = loadWeights(model, files, undefined, "mapped");
   if (options.adapter) loadAdapter(model, options.adapter);
-  return { config, model, unexpected };
+  if (files.damage !== null) throw new RangeError(files.damage);
+  return { config, model, unexpected, damage: () => files.damage };
 }

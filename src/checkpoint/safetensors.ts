@@ -165,7 +165,10 @@ export class SafetensorsFile {
     if (!status.isFile()) throw new RangeError(`${path}: not a file`);
     const { size } = status;
     this.#map = size >= 8 && size <= longestMap ? native().mapFile(path) : null;
+    this.watch(true);
     this.header = parseHeader(size, (begin, end) => this.bytes({ begin, end }), path);
+    if (this.damage !== null) throw new RangeError(this.damage);
+    this.watch(false);
   }
 
   /** Gives `use` the address of bytes [begin, end) of the file, for kernels; it is valid during the call. */
@@ -183,6 +186,17 @@ export class SafetensorsFile {
   /** Bytes [begin, end) in place, for tensors that live as long as they like; null where the file is not mapped. */
   place({ begin, end }: Pick<TensorEntry, "begin" | "end">): Allocation | null {
     return this.#map && { block: this.#map, offset: begin, bytes: end - begin };
+  }
+
+  /** Whether a map of a file that is cut short meanwhile is marked as damaged and reads as zeros; else, as at first, that ends the process. */
+  watch(isWatched: boolean): void {
+    if (this.#map) native().watchMap(this.#map.address, isWatched);
+  }
+
+  /** Of a file that is watched: what is wrong with it, once something is. */
+  get damage(): string | null {
+    if (!this.#map || !native().isMapDamaged(this.#map.address)) return null;
+    return `${this.path}: cut short or unreadable since it was opened`;
   }
 
   /** Says that bytes [begin, end) are not needed soon: they stop counting as this process's memory until they are read again. */

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isObject } from "../files/json.js";
+import { native } from "../tensor/native.js";
 import { SafetensorsFile, type TensorEntry } from "./safetensors.js";
 import { parseStrictJson } from "./strictJson.js";
 
@@ -19,13 +20,16 @@ export class TensorFiles {
   readonly directory: string;
   /** Every tensor by name. */
   readonly tensors: ReadonlyMap<string, FoundTensor>;
+  readonly #files: readonly SafetensorsFile[];
 
   /** @throws RangeError for missing, malformed or unsafe files */
   constructor(directory: string) {
     this.directory = directory;
     const tensors = new Map<string, FoundTensor>();
+    const files: SafetensorsFile[] = [];
     for (const [path, expected] of shardsOf(directory)) {
       const file = new SafetensorsFile(path);
+      files.push(file);
       for (const entry of file.header.entries.values()) {
         if (tensors.has(entry.name)) throw new RangeError(`${path}: ${entry.name} is in another shard too`);
         tensors.set(entry.name, { ...entry, file });
@@ -36,6 +40,19 @@ export class TensorFiles {
       }
     }
     this.tensors = tensors;
+    this.#files = files;
+  }
+
+  /** See `SafetensorsFile.watch`. */
+  watch(isWatched: boolean): void {
+    for (const file of this.#files) file.watch(isWatched);
+  }
+
+  /** Of files that are watched: what is wrong with the first that something is wrong with. Asked in every step, it costs next to nothing. */
+  get damage(): string | null {
+    if (native().damagedMaps() === 0) return null;
+    for (const { damage } of this.#files) if (damage !== null) return damage;
+    return null;
   }
 
   get(name: string): FoundTensor | null {

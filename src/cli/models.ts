@@ -32,6 +32,8 @@ export interface OpenedModel {
   readonly tokenizer: Tokenizer | null;
   /** Tokens that the model's run validated with; else the model's positions. */
   readonly window: number;
+  /** Of a model whose files were cut short meanwhile nothing is to be told. @throws RangeError naming the file */
+  readonly checkFiles: () => void;
 }
 
 /** @throws RangeError for a path without a model, or files that do not fit together */
@@ -40,7 +42,8 @@ export async function openModel(path: string, options: OpenOptions): Promise<Ope
   const { directory, adapter } = source;
   native().setThreads(options.threads ?? availableParallelism());
   const weights = options.weights && quantDtypes[options.weights];
-  const { model, config, unexpected } = openCheckpoint(directory, { ...options, weights, adapter });
+  const opened = openCheckpoint(directory, { ...options, weights, adapter, isWatched: true });
+  const { model, config, unexpected } = opened;
   if (unexpected.length > 0) {
     say(
       `${directory}: ${unexpected.length} tensors are not part of the model and left out: ${unexpected.slice(0, 3).join(", ")}`,
@@ -48,7 +51,11 @@ export async function openModel(path: string, options: OpenOptions): Promise<Ope
   }
   const tokenizer = openTokenizer(tokenizerFolder(source), config);
   const window = (adapter === null ? null : trainedWindow(adapter)) ?? trainedWindow(directory);
-  return { directory, model, tokenizer, window: window ?? config.maxPositionEmbeddings };
+  const checkFiles = (): void => {
+    const damage = opened.damage();
+    if (damage !== null) throw new RangeError(damage);
+  };
+  return { directory, model, tokenizer, window: window ?? config.maxPositionEmbeddings, checkFiles };
 }
 
 /** sequenceLength of the run that a checkpoint lies in. */

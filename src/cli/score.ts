@@ -52,7 +52,7 @@ async function score(flags: Flags): Promise<Outcome> {
   const { openModel } = await import("./models.js");
   const given = [flags.ids, flags.text, flags.file].filter((value) => value !== undefined);
   if (given.length !== 1) throw new RangeError("score: give exactly one of --ids, --text and --file");
-  const { model, tokenizer, directory, window: usual } = await openModel(flags.model, flags);
+  const { model, tokenizer, directory, window: usual, checkFiles } = await openModel(flags.model, flags);
   let ids: Int32Array;
   let bytes: number | null = null;
   if (flags.ids !== undefined) ids = parseIds(flags.ids);
@@ -75,6 +75,7 @@ async function score(flags: Flags): Promise<Outcome> {
         }
       : {}),
   });
+  checkFiles();
   model.free();
   const { logprobs, mtpLogprobs } = scores ?? { logprobs: [], mtpLogprobs: [] };
   const nats = -logprobs.reduce<number>((sum, value) => sum + (value ?? 0), 0);

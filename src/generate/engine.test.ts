@@ -1,9 +1,11 @@
 /** What the engine owes each request and all of them together, whatever is asked, given up, or too large. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { smallConfig, smallModel } from "../../test/invariance/models.js";
 import { byteTokenizer } from "../../test/serve/scriptedModel.js";
+import { ToolParser } from "../serve/toolParser.js";
 import { buildTokenizerConfig, buildTokenizerJson } from "../tokenizer/newTokenizer.js";
+import { toolCallBegin } from "../tokenizer/specialTokens.js";
 import { Tokenizer } from "../tokenizer/tokenizer.js";
 import { Engine, type EngineOptions } from "./engine.js";
 import { prefill, SequenceCache } from "./forward.js";
@@ -213,6 +215,93 @@ function abTokenizer(longest: number): Tokenizer {
   }
   return Tokenizer.fromJson(buildTokenizerJson(merges), buildTokenizerConfig());
 }
+
+test("calls of a strict tool follow its schema, whatever the model would have written", async () => {
+  const cities = ["Oslo", "Rome"];
+  const schema = {
+    type: "object",
+    properties: { city: { enum: cities }, hot: { type: "boolean" } },
+    required: ["city"],
+  };
+  const [begin = 0] = tokenizer.encode(toolCallBegin, { allowSpecial: true });
+  for (const speculation of [0, 3]) {
+    using engine = engineOf({ speculation });
+    const { events } = ask(engine, {
+      prompt: numbers(5),
+      maxTokens: 500,
+      // A model without training calls no tool unless it is made to.
+      sampling: { temperature: 1, seed: 3, logitBias: { [begin]: 20 } },
+      grammar: { kind: "tool_calls", tools: [{ name: "weather", schema }] },
+    });
+    await finish(engine);
+    const parts = new ToolParser().push(events.map(({ text }) => text).join(""));
+    const calls = parts.flatMap((part) => (part.kind === "call" ? [part] : []));
+    expect(calls.length).toBeGreaterThan(2);
+    for (const { name, index } of calls.slice(0, -1)) {
+      const given = parts.map((part) => (part.kind === "arguments" && part.index === index ? part.text : "")).join("");
+      const { city, hot, ...others } = JSON.parse(given) as Record<string, unknown>;
+      expect([name, others, typeof hot]).toEqual(["weather", {}, expect.stringMatching(/boolean|undefined/)]);
+      expect(cities).toContain(city);
+    }
+  }
+});
+
+describe("once the weights are damaged", () => {
+  const damage = "model.safetensors: cut short";
+  /** Three requests, of which two have room, on weights that are damaged from the moment that `begin` calls back. */
+  async function damaged(begin: (setIn: () => void) => Partial<EngineOptions>, request: Partial<GenerationRequest>) {
+    let isDamaged = false;
+    const options = begin(() => {
+      isDamaged = true;
+    });
+    using engine = engineOf({ maxBatch: 2, ...options, damage: () => (isDamaged ? damage : null) });
+    const [before, after]: GenerationEvent["type"][][] = [[], []];
+    const errors: (string | null)[] = [];
+    for (const seed of [1, 2, 3]) {
+      engine.add({ prompt: numbers(100, seed), maxTokens: 40, ignoreEos: true, ...request }, (event) => {
+        (isDamaged ? after : before)?.push(event.type);
+        if (event.type === "finish") errors.push(event.error);
+      });
+    }
+    while (await engine.step()) expect(engine.damage).toBeNull();
+    expect(errors).toEqual([damage, damage, damage]);
+    expect([engine.damage, engine.stats().pages.used]).toEqual([damage, 0]);
+    expect(() => engine.add({ prompt: [3] }, () => {})).toThrow(damage);
+    return { before, after };
+  }
+  const ends = ["finish", "finish", "finish"];
+
+  test("in the middle of a prompt, neither its log-probabilities nor a token is told", async () => {
+    for (const request of [{ maxTokens: 0, promptLogprobs: 0 }, {}]) {
+      const inReading = (setIn: () => void): Partial<EngineOptions> => ({
+        breathe: async () => {
+          setIn();
+          await nextTurn();
+        },
+      });
+      expect(await damaged(inReading, request)).toEqual({ before: [], after: ends });
+    }
+  });
+
+  test("in the output head, the token is not told, be it the first or a later one, and all that runs or waits ends", async () => {
+    for (const calls of [1, 2, 3, 5, 9]) {
+      const { logits } = model;
+      let left = calls;
+      const inHead = (setIn: () => void): Partial<EngineOptions> => {
+        model.logits = (...args) => {
+          if (--left === 0) setIn();
+          return logits.apply(model, args);
+        };
+        return {};
+      };
+      try {
+        expect([calls, (await damaged(inHead, {})).after]).toEqual([calls, ends]);
+      } finally {
+        model.logits = logits;
+      }
+    }
+  });
+});
 
 test("drafted or not, tokens are drawn from the model's own distribution", async () => {
   const vocab = 6;

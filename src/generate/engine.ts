@@ -39,6 +39,8 @@ export interface EngineOptions {
   readonly isDepthFixed?: boolean;
   /** Most prompt tokens of a pass. Default 1024. */
   readonly passTokens?: number;
+  /** What has befallen the model's files; null, the default, if nothing has. Asked before anything is told that follows from a pass. */
+  readonly damage?: () => string | null;
   /** Lets messages in between pieces of work. */
   readonly breathe: () => Promise<void>;
 }
@@ -64,6 +66,7 @@ export class Engine implements Disposable {
   readonly #jobs = new Map<number, Job>();
   readonly #expertLoad: Float64Array[];
   readonly #moeIndex: ReadonlyMap<number, number>;
+  #damage: string | null = null;
   #nextId = 0;
   #decodedAt = 0;
   /** Of late, a running mean. */
@@ -105,13 +108,19 @@ export class Engine implements Disposable {
     return this.#jobs.size === 0;
   }
 
+  /** Why nothing more comes of this engine: what is gone of the weights. Null while all is well. */
+  get damage(): string | null {
+    return this.#damage;
+  }
+
   /**
    * Queues a request.
    * @param emit gets its events, from within `step`
    * @returns its number, for `abort`
-   * @throws RangeError naming the value that is out of range
+   * @throws RangeError naming the value that is out of range; Error once the weights are damaged
    */
   add(request: GenerationRequest, emit: (event: GenerationEvent) => void): number {
+    if (this.#damage !== null) throw new Error(this.#damage);
     const { config } = this.#model;
     const checked = checkRequest(request, {
       config,
@@ -201,10 +210,17 @@ export class Engine implements Disposable {
     } catch (error) {
       if (error instanceof NobodyWaits) return;
       const { reading, running } = this.#schedule;
+      if (this.#damage !== null) for (const job of this.#jobs.values()) this.#end(job, "error", this.#damage);
       for (const job of [...reading.map(({ job }) => job), ...running.values()]) {
         this.#end(job, "error", messageOf(error));
       }
     }
+  }
+
+  /** Weights that are gone read as zeros: nothing may follow from them. @throws Error naming the file */
+  #checkWeights(): void {
+    this.#damage ??= this.#options.damage?.() ?? null;
+    if (this.#damage !== null) throw new Error(this.#damage);
   }
 
   // ---- Prompts -------------------------------------------------------------------------------------------------------------
@@ -300,6 +316,7 @@ export class Engine implements Disposable {
     experts: ExpertWatch,
   ): Promise<void> {
     const begun: Confirmed[] = [];
+    this.#checkWeights();
     for (const { work, row } of ended) {
       const { job } = work;
       const { prompt, maxTokens } = job.request;
@@ -323,6 +340,7 @@ export class Engine implements Disposable {
       for (const choice of job.choices) {
         if (choice.isFinished) continue;
         const [known = null] = this.#drawn(tape, logits, [choice.wish(0)]);
+        this.#checkWeights();
         const values = known ? logits.floats() : logits.floats().slice();
         this.#write(choice, job, values, known, null, job.request.trace ? experts.of(row) : null);
         if (!choice.isFinished) begun.push({ choice, row, count: 1, position: prompt.length - 1 });
@@ -394,6 +412,7 @@ export class Engine implements Disposable {
       isAtEnd ? Array.from({ length: 1 + drafts.length }, (_, i) => choice.wish(i)) : [],
     );
     const known = logits ? this.#drawn(tape, logits, wishes) : [];
+    this.#checkWeights();
     const width = logits?.columns ?? 0;
     let tokens = 0;
     let next = 0;

@@ -11,6 +11,7 @@ export class EngineHost {
   /** The engine's numbers of the caller's requests. */
   readonly #numbers = new Map<number, number>();
   #events: (readonly [id: number, event: GenerationEvent])[] = [];
+  #isDamageTold = false;
   #isWorking = false;
   #isClosing = false;
 
@@ -89,6 +90,11 @@ export class EngineHost {
   }
 
   #flush(): void {
+    const { damage } = this.#engine;
+    if (damage !== null && !this.#isDamageTold) {
+      this.#isDamageTold = true;
+      this.#post({ type: "damaged", damage });
+    }
     if (this.#events.length === 0) return;
     const events = this.#events;
     this.#events = [];

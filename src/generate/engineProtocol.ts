@@ -17,6 +17,8 @@ export type EngineMessage =
   | { readonly type: "events"; readonly events: readonly (readonly [id: number, event: GenerationEvent])[] }
   | { readonly type: "refused"; readonly id: number; readonly error: Refusal }
   | { readonly type: "stats"; readonly id: number; readonly stats: EngineStats }
+  /** The model's files are; the events of the requests that this ended come after it. */
+  | { readonly type: "damaged"; readonly damage: string }
   | { readonly type: "closed" };
 
 /** An error as data. */

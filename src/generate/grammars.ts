@@ -1,6 +1,7 @@
 /** Grammars compiled for a tokenizer. The last few stay, with their masks: requests of one kind come again. */
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { Constraint, type Grammar, TokenBytes } from "./grammar/constraint.js";
+import { grammarBytes } from "./grammar/toolCalls.js";
 
 const kept = 16;
 
@@ -29,7 +30,11 @@ export class Grammars {
     const tokenizer = this.#tokenizer;
     if (!tokenizer) throw new RangeError("the grammar needs a tokenizer, which this model has not");
     const isText = (id: number): boolean => tokenizer.hasToken(id) && !tokenizer.isSpecial(id);
-    this.#bytes ??= new TokenBytes(tokenizer.vocabSize, (id) => (isText(id) ? tokenizer.idToBytes(id) : null));
+    this.#bytes ??= new TokenBytes(tokenizer.vocabSize, (id) => {
+      if (!isText(id)) return null;
+      const bytes = tokenizer.idToBytes(id);
+      return grammarBytes(bytes, Buffer.from(bytes).toString("utf8"));
+    });
     return this.#bytes;
   }
 }

@@ -46,11 +46,12 @@ export function hostCheckpoint({ source, settings }: WorkerData, post: (message:
   native().setThreads(settings.threads ?? availableParallelism());
   const weights = settings.weights && quantDtypes[settings.weights];
   const { directory, adapter } = source;
-  const { model, config } = openCheckpoint(directory, {
+  const { model, config, damage } = openCheckpoint(directory, {
     dtype: settings.dtype,
     weights,
     plainHead: settings.plainHead,
     adapter,
+    isWatched: true,
   });
   const tokenizer = openTokenizer(tokenizerFolder(source), config);
   const cacheDtype = settings.cache ? cacheDtypes[settings.cache] : model.dtype;
@@ -60,6 +61,7 @@ export function hostCheckpoint({ source, settings }: WorkerData, post: (message:
     cacheTokens: settings.cacheTokens ?? usualCacheTokens(config, cacheDtype, maxBatch),
     cacheDtype,
     speculation: settings.speculation ?? defaultSpeculation,
+    damage,
   };
   let maxPositions = 0;
   const host = new EngineHost(

@@ -169,6 +169,7 @@ test("a model without a tokenizer takes ids alone", async () => {
   const bare: Model = {
     info: inner.info,
     tokenizer: null,
+    damage: null,
     stream: (request, signal): AsyncIterable<GenerationEvent> => inner.stream(request, signal),
     stats: () => inner.stats(),
     close: () => inner.close(),

@@ -24,6 +24,10 @@ export class LanguageModel implements Model, AsyncDisposable {
     return this.#model.info;
   }
 
+  get damage(): string | null {
+    return this.#model.damage;
+  }
+
   get tokenizer(): Tokenizer | null {
     return this.#model.tokenizer;
   }

@@ -53,7 +53,7 @@ const prompt: GenerationEvent = {
 const token = (choice = 0): GenerationEvent => {
   return { type: "token", choice, id: 5, text: "x", logprobs: null, trace: null };
 };
-const finish = (choice = 0, reason: "stop" | "abort" = "stop"): GenerationEvent => {
+const finish = (choice = 0, reason: "stop" | "abort" | "error" = "stop"): GenerationEvent => {
   return {
     type: "finish",
     choice,
@@ -172,6 +172,20 @@ test("an engine that fails fails everything, after what it had told", async () =
   await engine.client.close(); // waits for nobody
   expect(engine.types).toEqual(["add", "stats"]);
   expect(engine.isEnded).toBe(true);
+});
+
+test("a model that is damaged says so, answers nothing more, and can still be asked how it is and be closed", async () => {
+  const engine = new Engine();
+  const { done } = ask(engine);
+  expect(engine.client.damage).toBeNull();
+  engine.client.receive({ type: "damaged", damage: "model.safetensors: cut short" });
+  engine.tell(0, finish(0, "error"));
+  expect(await done).toMatchObject([{ type: "finish", reason: "error" }]);
+  expect(engine.client.damage).toBe("model.safetensors: cut short");
+  await expect(ask(engine).done).rejects.toThrow("model.safetensors: cut short");
+  void engine.client.stats();
+  void engine.client.close();
+  expect(engine.types).toEqual(["add", "stats", "close"]);
 });
 
 test("closing ends what runs with reason abort, waits for the engine, and refuses what comes after", async () => {

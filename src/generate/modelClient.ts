@@ -4,6 +4,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { checkRequest } from "./checkRequest.js";
 import { type EngineCall, type EngineMessage, errorOf } from "./engineProtocol.js";
 import { EventQueue } from "./eventQueue.js";
+import { damagedFiles } from "./modelFailure.js";
 import type { EngineStats, GenerationEvent, GenerationRequest, Model, ModelInfo } from "./request.js";
 
 /** The way to an engine. */
@@ -23,6 +24,7 @@ export class ModelClient implements Model {
   readonly #left = new Map<number, number>();
   readonly #stats = new Map<number, { resolve: (stats: EngineStats) => void; reject: (error: Error) => void }>();
   #nextId = 0;
+  #damage: string | null = null;
   #failure: Error | null = null;
   #closing: Promise<void> | null = null;
   #closed: (() => void) | null = null;
@@ -33,8 +35,13 @@ export class ModelClient implements Model {
     this.#link = link;
   }
 
+  get damage(): string | null {
+    return this.#damage;
+  }
+
   async *stream(request: GenerationRequest, signal?: AbortSignal): AsyncGenerator<GenerationEvent, void> {
     this.#checkAlive();
+    if (this.#damage !== null) throw damagedFiles(this.#damage);
     const { maxPositions, config } = this.info;
     const { prompt, n } = checkRequest(request, { config, maxPositions, hasTokenizer: this.tokenizer !== null });
     const id = this.#nextId++;
@@ -84,6 +91,9 @@ export class ModelClient implements Model {
         this.#stats.get(message.id)?.resolve(message.stats);
         this.#stats.delete(message.id);
         this.#rest();
+        break;
+      case "damaged":
+        this.#damage = message.damage;
         break;
       case "closed":
         this.#closed?.();

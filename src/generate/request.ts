@@ -157,10 +157,12 @@ export interface Model {
   readonly info: ModelInfo;
   /** Null for a checkpoint without one: only ids can be asked for. */
   readonly tokenizer: Tokenizer | null;
+  /** What has befallen the files of its weights while it was open, naming the file: what ran has ended with it, and nothing more runs. */
+  readonly damage: string | null;
   /**
    * Events of all choices, interleaved as they come; ends after every choice has finished. Leaving the loop or aborting frees all that the
    * request holds within one step.
-   * @throws RangeError naming the value that is out of range, before anything is queued
+   * @throws RangeError naming the value that is out of range, before anything is queued; Error once the model is damaged or closed
    */
   stream(request: GenerationRequest, signal?: AbortSignal): AsyncIterable<GenerationEvent>;
   stats(): Promise<EngineStats>;

@@ -1,5 +1,6 @@
 /** How likely a model finds a text: the log-probability of each token given those before it. */
 import { idsOf } from "./completeText.js";
+import { modelFailure } from "./modelFailure.js";
 import type { Model } from "./request.js";
 
 export interface ScoreTextOptions {
@@ -30,7 +31,7 @@ export async function scoreText(
   for await (const event of model.stream({ prompt: ids, maxTokens: 0, promptLogprobs: 0 }, signal)) {
     if (event.type === "prompt") logprobs = event.logprobs?.map((each) => each?.logprob ?? null) ?? null;
     if (event.type !== "finish") continue;
-    if (event.reason === "error") throw new Error(`the model failed: ${event.error ?? "no reason given"}`);
+    if (event.reason === "error") throw modelFailure(model, event.error);
     if (event.reason === "abort") {
       signal?.throwIfAborted();
       throw new Error("score: the model was closed meanwhile");

@@ -2,6 +2,7 @@
  * One choice of a request as its reader wants it: pieces of text while they come, and in the end the whole with its counts. Both are made
  * from the same events, so what was written is kept also when the reading stops early.
  */
+import { modelFailure } from "./modelFailure.js";
 import type { FinishReason, GenerationEvent, GenerationRequest, Model, PositionLogprobs } from "./request.js";
 
 /** What is known of every answer once it has ended. */
@@ -72,7 +73,7 @@ export class CompletionCounter {
   async *read(model: Model, request: GenerationRequest, signal: AbortSignal | undefined): AsyncGenerator<string, void> {
     try {
       for await (const event of model.stream(request, signal)) {
-        this.#see(event);
+        this.#see(model, event);
         if (event.text !== "") yield event.text;
       }
     } catch (error) {
@@ -99,7 +100,7 @@ export class CompletionCounter {
     };
   }
 
-  #see(event: GenerationEvent): void {
+  #see(model: Model, event: GenerationEvent): void {
     switch (event.type) {
       case "prompt":
         this.#promptTokens = event.promptTokens;
@@ -113,7 +114,7 @@ export class CompletionCounter {
         if (event.logprobs) this.#logprobs?.push(event.logprobs);
         break;
       case "finish":
-        if (event.reason === "error") throw new Error(`the model failed: ${event.error ?? "no reason given"}`);
+        if (event.reason === "error") throw modelFailure(model, event.error);
         this.#finishReason = event.reason;
         this.#stoppedBy = event.stoppedBy;
         this.#completionTokens = event.completionTokens;

@@ -65,6 +65,14 @@ export function invalid(param: string | null, message: string, code: string | nu
   return new ApiError(400, "invalid_request_error", message, { param, code });
 }
 
+/** The model's files were cut short while they were served; there may be good ones soon. */
+export function damagedModel(id: string, damage: string): ApiError {
+  return new ApiError(503, "service_unavailable", `the model ${id} cannot be served: ${damage}`, {
+    code: "model_damaged",
+    retryAfterSeconds: 10,
+  });
+}
+
 /** Status of a request whose client went away; nobody reads it but the log. */
 export const clientClosed = 499;
 

@@ -145,6 +145,40 @@ test("a call that is required is held to its tool's schema by a grammar", async 
   });
 });
 
+test("calls of a strict tool are held to its schema where the model makes them, and the text around them is free", async () => {
+  const { post, model } = await testApp({ write: () => "Sunny." });
+  const grammarOf = async (more: object): Promise<Grammar | undefined> => {
+    expect((await post(chat, ask(more))).status).toBe(200);
+    return model.requests.at(-1)?.grammar;
+  };
+  const strict = { ...weather, function: { ...weather.function, strict: true } };
+  const other = { type: "function", function: { name: "other", parameters: { type: "object" } } };
+  expect(await grammarOf({ tools: [strict, other] })).toEqual({
+    kind: "tool_calls",
+    tools: [
+      { name: "weather", schema: weather.function.parameters },
+      { name: "other", schema: null },
+    ],
+  });
+  expect(await grammarOf({ tools: [weather, other] })).toBeUndefined();
+  expect(await grammarOf({ tools: [strict], tool_choice: "none" })).toBeUndefined();
+  expect((await grammarOf({ tools: [strict], tool_choice: "required" }))?.kind).toBe("json_schema");
+  expect((await grammarOf({ tools: [strict], response_format: { type: "json_object" } }))?.kind).toBe("json_object");
+  // The answer may begin with a thought, as without it.
+  await post(chat, ask({ tools: [strict] }));
+  const { lastPrompt } = model;
+  await post(chat, ask({ tools: [weather] }));
+  expect(model.lastPrompt).toBe(lastPrompt);
+  const bad = { ...strict, function: { ...strict.function, parameters: { type: "object", minProperties: 1 } } };
+  const refused = await post(chat, ask({ tools: [bad] }));
+  expect([refused.status, await refused.json()]).toMatchObject([
+    400,
+    {
+      error: { param: "tools", message: 'tools: schema of weather: has "minProperties", which is not supported here' },
+    },
+  ]);
+});
+
 test("an assistant's last message with prefix is gone on from", async () => {
   const { post, model } = await testApp({ write: () => " x = 1" });
   const messages = [

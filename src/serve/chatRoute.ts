@@ -6,7 +6,7 @@ import { toolCallEnd } from "../tokenizer/specialTokens.js";
 import { invalid } from "./apiError.js";
 import { type ChatAnswerOptions, chatChunks, joinChat, newId } from "./chatAnswer.js";
 import { type ChatRequest, chatRequest, conversationOf, type Tool, templateFields } from "./chatRequest.js";
-import { callsGrammar, ForcedCallParser } from "./forcedCalls.js";
+import { callsGrammar, ForcedCallParser, strictGrammar } from "./forcedCalls.js";
 import { readBody } from "./readBody.js";
 import { jsonAnswer, respond } from "./respond.js";
 import { RunningRequest } from "./runningRequest.js";
@@ -81,6 +81,7 @@ async function askedOf(body: ChatRequest, running: RunningRequest): Promise<Aske
     throw invalid("tool_choice", `tool_choice: ${asked.param} already says what the text must be`);
   }
   const grammar = calling.forced ? callsGrammar(calling.forced, body.parallel_tool_calls ?? true) : asked?.grammar;
+  const strict = grammar ? null : strictGrammar(calling.tools);
   const conversation = conversationOf(body.messages);
   const prompt = await running.text.prompts.chat({
     // What a grammar says holds from the first token on, so there is no room for a thought before.
@@ -102,10 +103,10 @@ async function askedOf(body: ChatRequest, running: RunningRequest): Promise<Aske
       ...generation,
       prompt: prompt.ids,
       ...(isSingle ? { stop: [...(generation.stop ?? []), toolCallEnd] } : {}),
-      ...(grammar ? { grammar } : {}),
+      ...(grammar ? { grammar } : strict ? { grammar: strict } : {}),
       ...(logprobs >= 0 ? { logprobs } : {}),
     },
-    grammarParam: calling.forced ? "tools" : (asked?.param ?? null),
+    grammarParam: calling.forced || strict ? "tools" : (asked?.param ?? null),
     isThinking: prompt.isThinking,
     newReader: () => (calling.forced ? new ForcedCallParser() : calling.tools.length > 0 ? new ToolParser() : null),
   };

@@ -1,7 +1,8 @@
 /**
  * Calls that a request insists on (`tool_choice` required, or a named function): the model is held by a grammar to a JSON list of
  * `{"name": ..., "arguments": ...}`, whose arguments follow the schema of their tool, and the list is read back as it is written.
- * Deviation: the form that models are trained on stands between control tokens (toolParser.ts); grammars have no such parts.
+ * Deviation: the form that models are trained on stands between control tokens (toolParser.ts), for which a model must have been trained.
+ * Calls that are left to the model are in that form, and held to a schema there if a tool is `strict`.
  */
 import type { Grammar } from "../generate/grammar/constraint.js";
 import type { JsonSchema } from "../generate/grammar/jsonSchema.js";
@@ -11,11 +12,25 @@ import type { ToolPart, ToolReader } from "./toolParser.js";
 /** Most calls of one answer. */
 const mostCalls = 16;
 
+/** What `strict` tools ask for where calls are the model's own: once it begins one, its arguments follow the schema. Null: no tool is strict. */
+export function strictGrammar(tools: readonly Tool[]): Grammar | null {
+  if (!tools.some((tool) => tool.function.strict)) return null;
+  const callable = tools.map(({ function: { name, strict, parameters } }) => ({
+    name,
+    schema: strict ? schemaOf(parameters) : null,
+  }));
+  return { kind: "tool_calls", tools: callable };
+}
+
+function schemaOf(parameters: Tool["function"]["parameters"]): JsonSchema {
+  return parameters ?? { type: "object", properties: {} };
+}
+
 /** @param tools those that may be called; at least one */
 export function callsGrammar(tools: readonly Tool[], isParallel: boolean): Grammar {
   const definitions = tools.map(({ function: { parameters } }, i): [string, JsonSchema] => [
     `tool${i}`,
-    parameters ? (rebased(parameters, `#/$defs/tool${i}`) as JsonSchema) : { type: "object", properties: {} },
+    rebased(schemaOf(parameters), `#/$defs/tool${i}`) as JsonSchema,
   ]);
   const calls = tools.map(({ function: { name } }, i) => ({
     type: "object",

@@ -4,7 +4,7 @@
  */
 import type { GenerationEvent, GenerationRequest } from "../generate/request.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import { ApiError, apiErrorOf, invalid } from "./apiError.js";
+import { ApiError, apiErrorOf, damagedModel, invalid } from "./apiError.js";
 import type { PromptMaker } from "./promptMaker.js";
 import { requestSignal, shuttingDown } from "./requestSignal.js";
 import type { Lease } from "./servedModels.js";
@@ -119,6 +119,7 @@ export class RunningRequest {
             // What a grammar takes shows only while it is followed, and it is the request's all the same.
             if (event.error?.startsWith("the grammar is too large")) throw new RangeError(event.error);
             if (event.reason === "error") {
+              if (opened.model.damage !== null) throw damagedModel(id, opened.model.damage);
               throw new ApiError(500, "server_error", "the engine failed on this request; the server's log says more", {
                 code: "engine_error",
                 cause: new Error(event.error ?? "no reason given"),
@@ -135,6 +136,7 @@ export class RunningRequest {
       }
     } catch (error) {
       if (this.signal.aborted) throw this.signal.reason;
+      if (opened.model.damage !== null) throw damagedModel(id, opened.model.damage);
       throw engineError(error, request, grammarParam);
     }
     if (this.signal.aborted) throw this.signal.reason;

@@ -98,6 +98,34 @@ test("a damaged checkpoint is reported once, the old one keeps serving, and the 
   await models.close();
 });
 
+test("an open checkpoint that is damaged is reported once and answers nothing, until its files change and are good", async () => {
+  const folder = checkpoint(1);
+  const { models, opened, events } = await open();
+  const model = models.find(null);
+  const early = model.acquire();
+  Object.assign(opened[0] ?? {}, { damage: "model.safetensors: cut short" });
+  for (let i = 0; i < 2; i++) {
+    expect(() => model.acquire()).toThrow("the model mine cannot be served: model.safetensors: cut short");
+    await model.reload();
+  }
+  expect(model.damage).toBe("model.safetensors: cut short");
+  expect(events.map(({ kind }) => kind)).toEqual(["opened", "damaged"]);
+  // Written over with what does not belong there, then with what does: the same files in the same place.
+  writeFileSync(join(folder, "model.safetensors"), "weights one");
+  await model.reload();
+  expect(model.failure).toContain("model.safetensors");
+  expect(() => model.acquire()).toThrow("cannot be served");
+  writeFileSync(join(folder, "model.safetensors"), "weights 1");
+  await model.reload();
+  expect([model.damage, model.failure]).toEqual([null, null]);
+  expect(model.acquire().opened.model).toBe(opened[1]);
+  expect(opened[0]?.isClosed).toBe(false);
+  early.release();
+  expect(opened[0]?.isClosed).toBe(true);
+  expect(events.map(({ kind }) => kind)).toEqual(["opened", "damaged", "failed", "reloaded"]);
+  await models.close();
+});
+
 test("models have the names of their runs and directories, and no two the same", () => {
   expect(modelId("runs/quickstart")).toBe("quickstart");
   expect(modelId("runs/quickstart/checkpoints/step-00000100/")).toBe("quickstart");

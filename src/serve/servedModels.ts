@@ -1,15 +1,16 @@
 /**
  * The models of a server by name. A run is looked at for a newer checkpoint from time to time: the new one is opened beside the old one,
  * takes over the requests that come from then on, and the old one goes when its last request has ended. One that is damaged is reported
- * and left alone, and the old one keeps serving.
+ * and left alone, and the old one keeps serving. Where it is the open one whose files were cut short in their place, its requests fail until
+ * there are good ones, and the other models go on.
  */
-import { lstatSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { manifestName } from "../checkpoint/manifest.js";
 import { adapterConfigName, isAdapter, resolveModelOrAdapter } from "../checkpoint/runDirectory.js";
 import type { Model } from "../generate/request.js";
 import { Admission } from "./admission.js";
-import { ApiError } from "./apiError.js";
+import { ApiError, damagedModel } from "./apiError.js";
 import { checkpointChecker } from "./checkpointCheck.js";
 import { OpenedModel } from "./openedModel.js";
 import type { PromptSettings } from "./promptMaker.js";
@@ -27,7 +28,8 @@ export interface ServedModelOptions {
 
 export type ModelEvent =
   | { readonly kind: "opened" | "reloaded"; readonly id: string; readonly directory: string; readonly ms: number }
-  | { readonly kind: "failed"; readonly id: string; readonly directory: string; readonly error: unknown };
+  /** A new checkpoint was not taken; the open one cannot serve any more. */
+  | { readonly kind: "failed" | "damaged"; readonly id: string; readonly directory: string; readonly error: unknown };
 
 export interface ServedModelsOptions {
   readonly open: OpenModel;
@@ -53,6 +55,8 @@ export class ServedModel {
   #seen: string | null = null;
   #reload: Promise<void> | null = null;
   #failure: string | null = null;
+  /** The checkpoint whose damage was reported. */
+  #reported: OpenedModel | null = null;
 
   constructor({ id, path }: ServedModelOptions, options: ServedModelsOptions) {
     this.id = id;
@@ -71,6 +75,11 @@ export class ServedModel {
     return this.#failure;
   }
 
+  /** What has befallen the files of the one that serves; null if nothing has. */
+  get damage(): string | null {
+    return this.#current?.model.damage ?? null;
+  }
+
   /** @throws RangeError for what cannot be opened */
   async open(): Promise<void> {
     const directory = resolveModelOrAdapter(this.path);
@@ -83,13 +92,14 @@ export class ServedModel {
 
   /** Takes over a newer checkpoint, if there is one; never throws. */
   async reload(): Promise<void> {
+    this.#reportDamage();
     this.#reload ??= this.#tryReload().finally(() => {
       this.#reload = null;
     });
     await this.#reload;
   }
 
-  /** @throws ApiError 503 while the model is being opened */
+  /** @throws ApiError 503 while the model is being opened, and once its files are damaged */
   acquire(): Lease {
     const opened = this.#current;
     if (!opened) {
@@ -98,12 +108,22 @@ export class ServedModel {
         retryAfterSeconds: 2,
       });
     }
+    this.#reportDamage();
+    if (opened.model.damage !== null) throw damagedModel(this.id, opened.model.damage);
     return { id: this.id, opened, release: opened.use() };
   }
 
   async close(): Promise<void> {
     await this.#reload;
     await this.#current?.close();
+  }
+
+  #reportDamage(): void {
+    const { damage } = this;
+    if (damage === null || this.#reported === this.#current || !this.#current) return;
+    this.#reported = this.#current;
+    const { directory } = this.#current.model.info;
+    this.#options.onEvent({ kind: "damaged", id: this.id, directory, error: new Error(damage) });
   }
 
   async #tryReload(): Promise<void> {
@@ -187,12 +207,17 @@ export function modelId(path: string): string {
   return (at > 0 ? parts[at - 1] : undefined) ?? basename(resolve(path));
 }
 
-/** Tells a checkpoint from a later one in its place: a run's folders never change, but may be replaced. */
+/** Tells a checkpoint from a later one in its place: a run's folders never change, but they, or files of them, may be replaced. */
 function identityOf(directory: string): string {
   const { ino } = lstatSync(directory);
-  const { mtimeMs, ino: config } = statSync(join(directory, isAdapter(directory) ? adapterConfigName : "config.json"));
-  const manifest = statSync(join(directory, manifestName), { throwIfNoEntry: false });
-  return JSON.stringify([resolve(directory), ino, config, mtimeMs, manifest?.mtimeMs ?? null]);
+  const names = readdirSync(directory).filter((name) => name.endsWith(".safetensors"));
+  const files = [isAdapter(directory) ? adapterConfigName : "config.json", manifestName, ...names.sort()].map(
+    (name) => {
+      const status = statSync(join(directory, name), { throwIfNoEntry: false });
+      return [name, status?.ino, status?.size, status?.mtimeMs];
+    },
+  );
+  return JSON.stringify([resolve(directory), ino, files]);
 }
 
 /** Reading every byte of a checkpoint takes seconds, so another thread does it. @throws RangeError for a damaged file */

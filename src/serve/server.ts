@@ -90,10 +90,12 @@ export function createContext({ settings, models, open, log, version, onModel }:
     },
     maxInFlight: settings.maxInFlight,
     onEvent: (event) => {
-      if (event.kind === "failed") {
-        log.error({ model: event.id, directory: event.directory, err: event.error }, "a new checkpoint was not taken");
-      } else log.info({ model: event.id, directory: event.directory, ms: Math.round(event.ms) }, event.kind);
-      if (event.kind !== "opened") {
+      const { kind, id: model, directory } = event;
+      if ("error" in event) {
+        const what = kind === "failed" ? "a new checkpoint was not taken" : "the model cannot be served";
+        log.error({ model, directory, err: event.error }, what);
+      } else log.info({ model, directory, ms: Math.round(event.ms) }, kind);
+      if (kind === "reloaded" || kind === "failed") {
         metrics.count("reloads", event.id, { result: event.kind === "reloaded" ? "ok" : "error" });
       }
       onModel?.(event);

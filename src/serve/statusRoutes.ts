@@ -1,6 +1,6 @@
 /** Whether the server lives and is ready, which models it has and how it is set: GET routes that ask nothing of an engine but numbers. */
 import type { Context } from "hono";
-import { ApiError } from "./apiError.js";
+import { ApiError, damagedModel } from "./apiError.js";
 import { shuttingDown } from "./requestSignal.js";
 import { jsonAnswer } from "./respond.js";
 import type { ServedModel } from "./servedModels.js";
@@ -11,7 +11,7 @@ export function live(): Response {
   return jsonAnswer({ status: "ok" });
 }
 
-/** New requests are welcome. @throws ApiError 503 while loading or draining */
+/** New requests are welcome. @throws ApiError 503 while loading or draining, and with a model that is damaged */
 export function ready({ models, shutdown }: ServerContext): Response {
   if (shutdown.isDraining) throw shuttingDown();
   if (!models.isReady) {
@@ -20,6 +20,7 @@ export function ready({ models, shutdown }: ServerContext): Response {
       retryAfterSeconds: 2,
     });
   }
+  for (const { id, damage } of models.all) if (damage !== null) throw damagedModel(id, damage);
   const failures = Object.fromEntries(models.all.flatMap(({ id, failure }) => (failure ? [[id, failure]] : [])));
   return jsonAnswer({ status: "ok", ...(Object.keys(failures).length > 0 ? { not_reloaded: failures } : {}) });
 }
@@ -47,12 +48,12 @@ function modelJson({ id, current }: ServedModel): object {
 /** What the server resolved, for people and for llama.cpp's clients. */
 export async function properties({ models, settings, version }: ServerContext): Promise<Response> {
   const [first] = models.all;
-  const described = models.all.map(({ id, current, failure }) => {
+  const described = models.all.map(({ id, current, failure, damage }) => {
     if (!current) return { id, is_ready: false };
     const { directory, adapter, weights, cache, maxPositions, config } = current.model.info;
     return {
       id,
-      is_ready: true,
+      is_ready: damage === null,
       directory,
       adapter,
       weights,
@@ -61,6 +62,7 @@ export async function properties({ models, settings, version }: ServerContext): 
       vocab_size: config.vocabSize,
       system_fingerprint: current.fingerprint,
       not_reloaded: failure,
+      damage,
     };
   });
   const stats = await Promise.all(models.all.map(({ current }) => current?.model.stats().catch(() => null) ?? null));

@@ -32,6 +32,14 @@ export interface Native extends ProductKernels, LayerKernels {
   forget(address: number, bytes: number): void;
   /** Private copy-on-write map of a whole file. @throws RangeError with the system's reason */
   mapFile(path: string): Block;
+  /**
+   * Whether reading what is gone of a map (its file was cut short meanwhile, or the disk fails) gives zeros from there to the map's end and
+   * marks it as damaged. If not, as at first, that ends the process.
+   */
+  watchMap(address: number, isWatched: boolean): void;
+  isMapDamaged(address: number): boolean;
+  /** Maps damaged since the process began; cheap enough to be asked in every step. */
+  damagedMaps(): number;
   /** @throws RangeError unless 1 <= count <= 1024 */
   setThreads(count: number): void;
   /** False if this CPU cannot run it. */

@@ -1,5 +1,5 @@
 /**
- * The routes of a model without one: a fixed text, streamed token by token as the server writes it, with log-probabilities, experts and drafts
+ * The routes of a model without one: a fixed text (of several choices each begins a word later), streamed token by token as the server writes it, with log-probabilities, experts and drafts
  * made up from the position. It stands in where a test is about what happens with a stream, not about what is in it.
  */
 import type { Context, Hono } from "hono";
@@ -68,19 +68,26 @@ export function standIn(app: Hono, options: StandInOptions): StandIn {
         };
         const send = (choices: unknown[], more = {}): Promise<void> =>
           stream.writeSSE({ data: JSON.stringify({ ...head, choices, ...more }) });
-        if (isChat) await send([{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }]);
-        const pieces = piecesOf(options.text).slice(0, Number(body.max_tokens ?? 1e9));
-        for (const [i, text] of pieces.entries()) {
+        const indices = Array.from({ length: Number(body.n ?? 1) }, (_, index) => index);
+        for (const index of isChat ? indices : []) {
+          await send([{ index, delta: { role: "assistant", content: "" }, finish_reason: null }]);
+        }
+        const all = piecesOf(options.text);
+        const pieces = all.slice(0, Number(body.max_tokens ?? 1e9));
+        for (const [i] of pieces.entries()) {
           if (!isDrafted(i)) await stream.sleep(options.tokenMs);
-          if (isGone) return;
-          const fathom = { tokens: [tokenOf(i, text, pieces, options)] };
-          const content = isChat ? { delta: { content: text } } : { text };
-          await send([{ index: 0, ...content, finish_reason: null, fathom }]);
+          for (const index of indices) {
+            if (isGone) return;
+            const text = all[i + index] ?? "";
+            const fathom = { tokens: [tokenOf(i, text, pieces, options)] };
+            const content = isChat ? { delta: { content: text } } : { text };
+            await send([{ index, ...content, finish_reason: null, fathom }]);
+          }
         }
         const ending = isChat ? { delta: {} } : { text: "" };
-        await send([
-          { index: 0, ...ending, finish_reason: pieces.length < piecesOf(options.text).length ? "length" : "stop" },
-        ]);
+        for (const index of indices) {
+          await send([{ index, ...ending, finish_reason: pieces.length < all.length ? "length" : "stop" }]);
+        }
         const usage = { prompt_tokens: 48, completion_tokens: pieces.length, total_tokens: 48 + pieces.length };
         await send([], {
           usage: { ...usage, prompt_cache_hit_tokens: 32, prompt_cache_miss_tokens: 16 },

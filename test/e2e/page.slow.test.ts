@@ -212,6 +212,61 @@ test("completion and fill in the middle ask for what they say, and keep what was
   await expect.poll(() => page.getByLabel("Text to go on from").inputValue()).toContain("Once <img");
 });
 
+test("every option is asked for as it is set, by keyboard, and the conversation goes on with the answer that is shown", async () => {
+  const page = await open(base, 360);
+  // Folded where there is no room.
+  await page.getByText("Settings", { exact: true }).click();
+  const summary = page.locator("summary", { hasText: "More options" });
+  await summary.focus();
+  await page.keyboard.press("Enter");
+  const typed: readonly (readonly [label: RegExp | string, text: string])[] = [
+    ["Answers", "3"],
+    ["Min tokens", "2"],
+    ["Alternatives", "4"],
+    [/^Stop tokens/, "1, 13"],
+    [/^Logit bias/, "42: -100"],
+    ["Priority", "-5"],
+    [/^Cache salt/, "mine"],
+  ];
+  const names: string[] = [];
+  for (const [label, value] of typed) {
+    for (let i = 0; i < 3; i++) {
+      await page.keyboard.press("Tab");
+      const name = await page.evaluate<string>(nameOfFocus);
+      names.push(name);
+      if (name.startsWith("Write on")) await page.keyboard.press("Space");
+      else break;
+    }
+    expect(names.at(-1)).toMatch(label);
+    await page.keyboard.press("Control+a");
+    await page.keyboard.type(value);
+  }
+  expect(names).toHaveLength(8);
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
+  await page.getByLabel("Max tokens").fill("6");
+  await send(page, "hello");
+  await page.getByRole("button", { name: "Regenerate" }).waitFor();
+  expect(model.requests.at(-1)).toMatchObject({
+    ...{ n: 3, min_tokens: 2, ignore_eos: true, stop_token_ids: [1, 13], logit_bias: { 42: -100 }, priority: -5 },
+    ...{ cache_salt: "mine", top_logprobs: 4, fathom: { trace: true, top: 4 }, max_tokens: 6 },
+  });
+  const tokens = page.locator(".tokens");
+  expect(await tokens.textContent()).toMatch(/^<img/);
+  expect(await page.getByRole("button", { name: "Answer before" }).isDisabled()).toBe(true);
+  await page.getByRole("button", { name: "Answer after" }).click();
+  await page.getByText("2 of 3", { exact: true }).waitFor();
+  expect(await tokens.textContent()).toMatch(/^img/);
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
+  await send(page, "and?");
+  await expect
+    .poll(() => model.requests.at(-1)?.messages)
+    .toMatchObject([
+      { content: "hello" },
+      { role: "assistant", content: expect.stringMatching(/^img/) },
+      { content: "and?" },
+    ]);
+});
+
 test("a refusal is shown in the server's words", async () => {
   const page = await open(base);
   await send(page, "refuse me");

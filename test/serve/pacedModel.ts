@@ -20,6 +20,7 @@ export interface Pace {
 export class PacedModel implements Model {
   readonly info: ModelInfo;
   readonly tokenizer: Tokenizer;
+  readonly damage = null;
   readonly #pace: Pace;
   readonly #inner = new ScriptedModel({ write: () => "" });
   readonly #seen: string[] = [];

@@ -49,6 +49,7 @@ export class ScriptedModel implements Model {
   mostRunning = 0;
   tokens = 0;
   isClosed = false;
+  damage: string | null = null;
   readonly #script: Script;
   readonly #finished: Record<FinishReason, number> = { stop: 0, length: 0, abort: 0, error: 0 };
 

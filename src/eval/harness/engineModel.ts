@@ -6,6 +6,7 @@
 import { setMaxListeners } from "node:events";
 import { isDeepStrictEqual } from "node:util";
 import type { LanguageModel } from "../../generate/languageModel.js";
+import { modelFailure } from "../../generate/modelFailure.js";
 import type { PositionLogprobs } from "../../generate/request.js";
 import type { Tokenizer } from "../../tokenizer/tokenizer.js";
 import { encodePair, encodePrompt, rollingWindows, type ScoredIds } from "./encodePrompt.js";
@@ -169,7 +170,7 @@ export class EngineModel implements EvalModel {
     let told: readonly (PositionLogprobs | null)[] = [];
     for await (const event of this.#model.stream(request, signal)) {
       if (event.type === "prompt") told = event.logprobs ?? [];
-      else if (event.type === "finish") checkFinish(event, signal);
+      else if (event.type === "finish") checkFinish(this.#model, event, signal);
     }
     for (const { ids, done } of works) {
       const last = ids.at(-1) ?? 0;
@@ -206,7 +207,7 @@ export class EngineModel implements EvalModel {
         const { promptMs, cachedTokens } = event;
         cost = { promptMs, cachedTokens, residentBytes: process.memoryUsage.rss() };
       } else if (event.type === "finish") {
-        checkFinish(event, signal);
+        checkFinish(this.#model, event, signal);
         completionTokens = event.completionTokens;
         isTruncated = event.reason === "length";
       }
@@ -264,8 +265,12 @@ function compareIds(a: Int32Array, b: Int32Array): number {
   return a.length - b.length;
 }
 
-function checkFinish(event: { readonly reason: string; readonly error: string | null }, signal: AbortSignal): void {
-  if (event.reason === "error") throw new Error(`the model failed: ${event.error ?? "no reason given"}`);
+function checkFinish(
+  model: LanguageModel,
+  event: { readonly reason: string; readonly error: string | null },
+  signal: AbortSignal,
+): void {
+  if (event.reason === "error") throw modelFailure(model, event.error);
   if (event.reason !== "abort") return;
   signal.throwIfAborted();
   throw new Error("the model was closed meanwhile");

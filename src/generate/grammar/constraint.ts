@@ -7,13 +7,16 @@
 import { choice, Dfa, dead, type Fragment, literal } from "./automaton.js";
 import { type JsonSchema, jsonObject, jsonSchema } from "./jsonSchema.js";
 import { regex } from "./regex.js";
+import { type CallableTool, textWithCalls } from "./toolCalls.js";
 
 /** What a request may ask for. */
 export type Grammar =
   | { readonly kind: "json_schema"; readonly schema: JsonSchema }
   | { readonly kind: "json_object" }
   | { readonly kind: "regex"; readonly pattern: string }
-  | { readonly kind: "choice"; readonly texts: readonly string[] };
+  | { readonly kind: "choice"; readonly texts: readonly string[] }
+  /** Free text in which tools may be called. */
+  | { readonly kind: "tool_calls"; readonly tools: readonly CallableTool[] };
 
 export const maxChoices = 2000;
 const maxMaskBytes = 64 * 2 ** 20;
@@ -140,6 +143,8 @@ function fragmentOf(grammar: Grammar): Fragment {
         throw new RangeError(`choice: must have 1 to ${maxChoices} texts, has ${grammar.texts.length}`);
       }
       return choice(...grammar.texts.map((text) => literal(text)));
+    case "tool_calls":
+      return textWithCalls(grammar.tools);
     default:
       return grammar satisfies never;
   }

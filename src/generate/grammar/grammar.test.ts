@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { Random } from "../sampler.js";
 import { Dfa, dead } from "./automaton.js";
 import { applyMask, Constraint, TokenBytes } from "./constraint.js";
-import { integersBetween } from "./integers.js";
 import { type JsonSchema, jsonObject, jsonSchema } from "./jsonSchema.js";
 import { regex } from "./regex.js";
 
@@ -66,22 +65,6 @@ describe("regex", () => {
     const text = Array.from({ length: 200_000 }, () => (random.next() < 0.5 ? "a" : "b")).join("");
     expect(() => dfa.matches(text)).toThrow("matching needs more than 50000 states");
   });
-});
-
-test("integersBetween accepts the integers of the range and nothing else", () => {
-  for (const [low, high] of [
-    [0, 0],
-    [-7, 13],
-    [5, 1234],
-    [-120, -8],
-    [99, 101],
-    [1000, 1000],
-  ] as const) {
-    const dfa = new Dfa(integersBetween(low, high));
-    for (let i = -1500; i <= 1500; i++) expect([i, dfa.matches(String(i))]).toEqual([i, i >= low && i <= high]);
-    expect(dfa.matches("-0") || dfa.matches("007")).toBe(false);
-  }
-  expect(new Dfa(integersBetween(3, Infinity)).matches("123456789")).toBe(true);
 });
 
 describe("jsonSchema", () => {
@@ -152,6 +135,29 @@ describe("jsonSchema", () => {
     );
   });
 
+  test("bounds hold integers and numbers, with and without a type", () => {
+    const share: JsonSchema = { type: "number", minimum: 0, exclusiveMaximum: 1 };
+    for (const [text, isGood] of Object.entries({
+      0: true,
+      0.25: true,
+      1: false,
+      "-0.5": false,
+      "1.0": false,
+      "0.0": true,
+    })) {
+      expect([text, accepts(share, text)]).toEqual([text, isGood]);
+    }
+    expect(accepts({ minimum: 1.5 }, "1.75")).toBe(true);
+    expect(accepts({ type: "integer", minimum: 1.5 }, "1.75")).toBe(false);
+    // Of two bounds on one side the narrower counts.
+    const both: JsonSchema = { type: "integer", minimum: 3, exclusiveMinimum: 3, maximum: 9, exclusiveMaximum: 7 };
+    expect([3, 4, 6, 7, 9].map((value) => accepts(both, String(value)))).toEqual([false, true, true, false, false]);
+    const price: JsonSchema = { type: "number", minimum: 0, maximum: 10, multipleOf: 0.25 };
+    expect(["9.75", "9.8", "10", "10.25", "9.750"].map((text) => accepts(price, text))).toEqual([
+      ...[true, false, true, false, false],
+    ]);
+  });
+
   test("references are unrolled, alternatives that would never end are left out", () => {
     const tree: JsonSchema = {
       $ref: "#/$defs/node",
@@ -203,7 +209,13 @@ describe("jsonSchema", () => {
         'schema/properties/a: has "uniqueItems", which is not supported here',
       ],
       [{ enum: [] }, "schema/enum: must have 1 to 2000 values, has 0"],
-      [{ type: "integer", minimum: 4, maximum: 3 }, "schema: no integer lies between 4 and 3"],
+      [{ type: "integer", minimum: 4, maximum: 3 }, "schema: no integer has minimum 4 and maximum 3"],
+      [{ type: "integer", minimum: 0.5, exclusiveMaximum: 1 }, "no integer has minimum 0.5 and exclusiveMaximum 1"],
+      [{ type: "number", exclusiveMinimum: 2, maximum: 2 }, "has maximum 2 and exclusiveMinimum 2"],
+      [{ type: "number", minimum: 1e15 }, "schema: no number that can be written here has minimum 1000000000000000"],
+      [{ type: "number", minimum: "1" }, 'schema: minimum must be a number, got "1"'],
+      [{ type: "number", multipleOf: 0 }, "schema: multipleOf must be a positive number, got 0"],
+      [{ type: "number", multipleOf: 0.1234 }, "schema: multipleOf 0.1234 is not supported"],
       [{ type: "array", minItems: -1 }, "schema: minItems must be a whole number from 0 to 1000, got -1"],
       [{ type: "object", required: ["b"], properties: {} }, 'schema/required: names "b", which is no property'],
       [{ $ref: "#/$defs/none" }, 'schema: $ref "#/$defs/none" leads nowhere in schema'],

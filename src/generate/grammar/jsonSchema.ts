@@ -6,7 +6,7 @@
  */
 import { choice, type Fragment, literal, optional, repeat, sequence } from "./automaton.js";
 import { characters, complement } from "./characters.js";
-import { integersBetween } from "./integers.js";
+import { type Bound, numbersWithin } from "./numberRange.js";
 import { regex } from "./regex.js";
 
 export type JsonSchema = boolean | { readonly [key: string]: unknown };
@@ -22,11 +22,12 @@ const annotations = new Set([
   ...["$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default", "examples"],
   ...["deprecated", "readOnly", "writeOnly", "strict"],
 ]);
+const numberKeys = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
 /** Keys with a meaning here, by the type of value that they are about. */
 const keysOf: Readonly<Record<string, readonly string[]>> = {
   string: ["minLength", "maxLength", "pattern", "format"],
-  integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
-  number: [],
+  integer: numberKeys,
+  number: numberKeys,
   boolean: [],
   null: [],
   array: ["items", "prefixItems", "minItems", "maxItems"],
@@ -109,7 +110,8 @@ class Compiler {
       return choice(...s.type.map((type) => this.#typed(s, type, place)));
     }
     if (s.type === undefined) {
-      const implied = types.filter((type) => keysOf[type]?.some((key) => s[key] !== undefined));
+      // Integers are numbers.
+      const implied = types.filter((type) => type !== "integer" && keysOf[type]?.some((key) => s[key] !== undefined));
       if (implied.length === 0) return freeValue(Math.max(1, freeDepth - place.depth));
       return choice(...implied.map((type) => this.#typed(s, type, place)));
     }
@@ -128,13 +130,9 @@ class Compiler {
       case "string":
         return stringOf(s, place);
       case "integer":
-        return integerOf(s, place);
+        return numberOf(s, true, place);
       case "number":
-        for (const key of keysOf.integer ?? []) {
-          if (s[key] !== undefined)
-            return refuse(place, `has ${key} on a number, which is supported for integers alone`);
-        }
-        return anyNumber;
+        return numberOf(s, false, place);
       case "boolean":
         return choice(literal("true"), literal("false"));
       case "null":
@@ -318,21 +316,31 @@ function stringOf(s: Readonly<Record<string, unknown>>, place: Place): Fragment 
   return sequence(quote, repeat(stringCharacter, least, most), quote);
 }
 
-function integerOf(s: Readonly<Record<string, unknown>>, place: Place): Fragment {
-  const bound = (key: string): number | null => {
+function numberOf(s: Readonly<Record<string, unknown>>, isInteger: boolean, place: Place): Fragment {
+  const given = numberKeys.filter((key) => s[key] !== undefined);
+  if (given.length === 0) return isInteger ? anyInteger : anyNumber;
+  const numberAt = (key: string): number | null => {
     const value = s[key];
     if (value === undefined) return null;
     if (typeof value !== "number" || !Number.isFinite(value))
       return refuse(place, `${key} must be a number, got ${show(value)}`);
     return value;
   };
-  const [above, from] = [bound("exclusiveMinimum"), bound("minimum")];
-  const [below, to] = [bound("exclusiveMaximum"), bound("maximum")];
-  const low = Math.max(from === null ? -Infinity : Math.ceil(from), above === null ? -Infinity : Math.floor(above) + 1);
-  const high = Math.min(to === null ? Infinity : Math.floor(to), below === null ? Infinity : Math.ceil(below) - 1);
-  if (low === -Infinity && high === Infinity) return anyInteger;
-  if (low > high) return refuse(place, `no integer lies between ${low} and ${high}`);
-  return integersBetween(low, high);
+  const bound = (plain: string, exclusive: string, sign: 1 | -1): Bound | null => {
+    const [value, past] = [numberAt(plain), numberAt(exclusive)];
+    if (past !== null && (value === null || sign * past >= sign * value)) return { value: past, isIncluded: false };
+    return value === null ? null : { value, isIncluded: true };
+  };
+  const low = bound("minimum", "exclusiveMinimum", 1);
+  const high = bound("maximum", "exclusiveMaximum", -1);
+  let numbers: Fragment | null;
+  try {
+    numbers = numbersWithin({ low, high, isInteger, multipleOf: numberAt("multipleOf") });
+  } catch (error) {
+    return refuse(place, error instanceof Error ? error.message : String(error));
+  }
+  const asked = given.map((key) => `${key} ${show(s[key])}`).join(" and ");
+  return numbers ?? refuse(place, `no ${isInteger ? "integer" : "number that can be written here"} has ${asked}`);
 }
 
 function enumeration(values: unknown, place: Place): Fragment {

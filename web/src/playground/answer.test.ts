@@ -42,6 +42,22 @@ test("a traced chat answer gathers text, tokens, usage and the server's timings"
   expect([answer.finishReason, answer.timings]).toEqual(["stop", { tokensPerSecond: 50 }]);
 });
 
+test("of several choices each answer takes its own, and what is said of all", () => {
+  const answers = [new Answer(0), new Answer(1)];
+  for (const chunk of [
+    { choices: [{ index: 1, delta: { content: "b" } }] },
+    { choices: [{ index: 0, delta: { content: "a" } }] },
+    { choices: [{ index: 1, text: "c", finish_reason: "length" }] },
+    { choices: [], usage: { prompt_tokens: 3, completion_tokens: 3 } },
+  ]) {
+    for (const answer of answers) answer.add(chunk);
+  }
+  expect(answers.map(({ text, finishReason, usage }) => [text, finishReason, usage?.completionTokens])).toEqual([
+    ["a", null, 3],
+    ["bc", "length", 3],
+  ]);
+});
+
 test("without our field, tokens come from the log-probabilities of chat and of completions, else from the chunks", () => {
   const chat = new Answer();
   const top = [{ token: "Hi", logprob: -0.2 }];

@@ -38,6 +38,12 @@ export class Answer {
   finishReason: string | null = null;
   /** What the server says of its own time, in ms and tokens/s. */
   timings: Readonly<Record<string, number>> = {};
+  readonly #index: number;
+
+  /** @param index which of the choices of a request it is */
+  constructor(index = 0) {
+    this.#index = index;
+  }
 
   /** @param chunk one event's data, parsed @throws Error with the server's message where the stream reports one */
   add(chunk: unknown): void {
@@ -45,8 +51,9 @@ export class Answer {
     if (isObject(chunk.error)) throw new Error(String(chunk.error.message ?? "the server reports an error"));
     if (isObject(chunk.usage)) this.usage = usageOf(chunk.usage);
     if (isObject(chunk.fathom)) this.#time(chunk.fathom);
-    const choice: unknown = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined;
-    if (isObject(choice)) this.#choice(choice);
+    for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
+      if (isObject(choice) && (choice.index ?? 0) === this.#index) this.#choice(choice);
+    }
   }
 
   #choice(choice: Record<string, unknown>): void {

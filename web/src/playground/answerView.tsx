@@ -57,6 +57,7 @@ export function AnswerFoot(props: {
       )}
       <div class="answer-foot">
         <Figures generation={generation} />
+        {generation.answers.length > 1 && <Turner session={session} generation={generation} />}
         {!isRunning && (
           <div class="row actions">
             {isLast && session.mode !== "chat" && answer.text !== "" && (
@@ -74,6 +75,37 @@ export function AnswerFoot(props: {
         )}
       </div>
     </>
+  );
+}
+
+/** Turns the pages of several answers. */
+function Turner({ session, generation }: { readonly session: Session; readonly generation: Generation }): JSX.Element {
+  const { shown, answers } = generation;
+  return (
+    <fieldset class="turner">
+      <legend class="hidden">Answers</legend>
+      <button
+        type="button"
+        class="plain"
+        aria-label="Answer before"
+        disabled={shown === 0}
+        onClick={() => session.show(generation, shown - 1)}
+      >
+        &lsaquo;
+      </button>
+      <span aria-live="polite">
+        {shown + 1} of {answers.length}
+      </span>
+      <button
+        type="button"
+        class="plain"
+        aria-label="Answer after"
+        disabled={shown === answers.length - 1}
+        onClick={() => session.show(generation, shown + 1)}
+      >
+        &rsaquo;
+      </button>
+    </fieldset>
   );
 }
 

@@ -8,9 +8,11 @@ import type { Asked, WireRequest } from "./settings.js";
 export type GenerationStatus = "waiting" | "writing" | "done" | "stopped" | "failed";
 
 export class Generation {
-  readonly answer = new Answer();
+  readonly answers: readonly Answer[];
+  /** Which of them the reader looks at. */
+  shown = 0;
   readonly model: string;
-  readonly seed: number;
+  readonly #seed: number;
   status: GenerationStatus = "waiting";
   error: string | null = null;
   /** Whether the end of the model's positions comes before max tokens. */
@@ -22,9 +24,23 @@ export class Generation {
   /** Tokens of the first chunk that had any: their time is that of the prompt. */
   #firstTokens = 0;
 
-  constructor(model: string, seed: number) {
+  /** @param seed of the first answer */
+  constructor(model: string, seed: number, choices = 1) {
     this.model = model;
-    this.seed = seed;
+    this.#seed = seed;
+    this.answers = Array.from({ length: choices }, (_, i) => new Answer(i));
+  }
+
+  /** The one that is shown. */
+  get answer(): Answer {
+    const answer = this.answers[this.shown];
+    if (!answer) throw new Error(`there is no answer ${this.shown} of ${this.answers.length}`);
+    return answer;
+  }
+
+  /** With which the answer that is shown comes again, alone. */
+  get seed(): number {
+    return this.#seed + this.shown;
   }
 
   get isRunning(): boolean {
@@ -32,14 +48,16 @@ export class Generation {
   }
 
   get numTokens(): number {
-    return this.answer.usage?.completionTokens ?? this.answer.tokens.length;
+    // The server counts all answers together.
+    const told = this.answers.length === 1 ? this.answer.usage?.completionTokens : undefined;
+    return told ?? this.answer.tokens.length;
   }
 
   /** Of the server where it tells, else as they came here; null before there are two. */
   get tokensPerSecond(): number | null {
     const told = this.answer.timings.tokensPerSecond;
     if (told !== undefined) return told;
-    const later = this.answer.tokens.length - this.#firstTokens;
+    const later = this.#numWritten - this.#firstTokens;
     if (this.#firstMs === null || later < 1 || this.#lastMs <= this.#firstMs) return null;
     return (1000 * later) / (this.#lastMs - this.#firstMs);
   }
@@ -69,7 +87,8 @@ export class Generation {
       const stream = await openStream(path, body, this.#abort.signal);
       for await (const { data } of readEvents(stream)) {
         if (data === "[DONE]") break;
-        this.answer.add(JSON.parse(data));
+        const chunk: unknown = JSON.parse(data);
+        for (const answer of this.answers) answer.add(chunk);
         this.#clock();
         onChange();
       }
@@ -81,8 +100,12 @@ export class Generation {
     onChange();
   }
 
+  get #numWritten(): number {
+    return this.answers.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  }
+
   #clock(): void {
-    const { length } = this.answer.tokens;
+    const length = this.#numWritten;
     if (length === 0) return;
     const now = performance.now();
     if (this.#firstMs === null) {

@@ -206,13 +206,14 @@ const announceMs = 2500;
 /** Reads the answer out as it comes, in whole sentences or lines and not too often. */
 function Announcer({ session }: { readonly session: Session }): JSX.Element {
   const [said, say] = useState("");
-  const told = useRef({ generation: session.current, length: 0, atMs: 0 });
+  const told = useRef({ answer: session.current?.answer, length: 0, atMs: 0 });
   const { current } = session;
   useEffect(() => {
     if (!current) return;
-    const isNew = told.current.generation !== current;
-    if (isNew) told.current = { generation: current, length: 0, atMs: performance.now() };
-    const { text } = current.answer;
+    const { answer } = current;
+    const isNew = told.current.answer !== answer;
+    if (isNew) told.current = { answer, length: 0, atMs: performance.now() };
+    const { text } = answer;
     const rest = text.slice(told.current.length);
     if (!current.isRunning) {
       if (told.current.length >= 0 && (rest !== "" || isNew)) {

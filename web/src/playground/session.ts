@@ -124,6 +124,12 @@ export class Session {
     this.current?.stop();
   }
 
+  /** Turns to another of the answers to one question; a conversation goes on with the one that is shown. */
+  show(generation: Generation, index: number): void {
+    generation.shown = index;
+    this.change({ open: this.open?.generation === generation ? null : this.open });
+  }
+
   /** An empty page of this mode. */
   clear(): void {
     this.stop();
@@ -157,7 +163,7 @@ export class Session {
     const seed = this.settings.seed ?? randomSeed();
     try {
       const request = requestOf(asked, this.model, this.settings, seed);
-      const generation = new Generation(this.model, seed);
+      const generation = new Generation(this.model, seed, this.settings.choices);
       void generation.run(asked, request, () => this.#notify());
       this.problem = null;
       return generation;

@@ -1,7 +1,7 @@
 /** What one can ask of the model beside the text, and the request that it makes. */
 
 export type Mode = "chat" | "completion" | "fim";
-export type ResponseFormat = "text" | "json" | "schema" | "regex";
+export type ResponseFormat = "text" | "json" | "schema" | "regex" | "choice";
 
 export interface Settings {
   readonly systemPrompt: string;
@@ -20,9 +20,24 @@ export interface Settings {
   readonly maxTokens: number;
   /** One a line, with the escapes \n, \t and \\. */
   readonly stop: string;
+  /** Answers to one question, with seeds that follow each other. */
+  readonly choices: number;
+  readonly minTokens: number;
+  readonly ignoreEos: boolean;
+  /** Ids between commas or spaces. */
+  readonly stopTokens: string;
+  /** One a line: a token's id, and what is added to its logit. */
+  readonly logitBias: string;
+  /** Shown with each token. */
+  readonly alternatives: number;
+  readonly priority: number;
+  /** Requests of another salt share nothing of the cache. */
+  readonly cacheSalt: string;
   readonly format: ResponseFormat;
   readonly schema: string;
   readonly regex: string;
+  /** One a line, as `stop`. */
+  readonly texts: string;
 }
 
 export const defaults: Settings = {
@@ -37,13 +52,19 @@ export const defaults: Settings = {
   seed: null,
   maxTokens: 256,
   stop: "",
+  choices: 1,
+  minTokens: 0,
+  ignoreEos: false,
+  stopTokens: "",
+  logitBias: "",
+  alternatives: 8,
+  priority: 0,
+  cacheSalt: "",
   format: "text",
   schema: '{\n  "type": "object",\n  "properties": {}\n}',
   regex: "",
+  texts: "",
 };
-
-/** Alternatives asked for with each token. */
-export const alternatives = 8;
 
 export interface Message {
   readonly role: "system" | "user" | "assistant";
@@ -61,8 +82,9 @@ export interface WireRequest {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** @param seed the one of this request @throws RangeError for a schema that is not JSON, or an empty expression */
+/** @param seed the one of this request @throws RangeError for what cannot be read: a schema, an empty expression, ids, biases */
 export function requestOf(asked: Asked, model: string, settings: Settings, seed: number): WireRequest {
+  const { alternatives, choices } = settings;
   const isChat = asked.mode === "chat";
   const system: Message[] =
     isChat && settings.systemPrompt !== "" ? [{ role: "system", content: settings.systemPrompt }] : [];
@@ -78,7 +100,7 @@ export function requestOf(asked: Asked, model: string, settings: Settings, seed:
       ...samplingOf(settings),
       ...formatOf(settings),
       seed,
-      n: 1,
+      n: choices,
       stream: true,
       stream_options: { include_usage: true },
       fathom: { trace: true, top: alternatives },
@@ -89,7 +111,10 @@ export function requestOf(asked: Asked, model: string, settings: Settings, seed:
 /** What changes nothing is left out, so that any server of this API takes the rest. */
 function samplingOf(settings: Settings): Record<string, unknown> {
   const { temperature, topP, topK, minP, repetitionPenalty, frequencyPenalty, presencePenalty, maxTokens } = settings;
-  const stop = stopStrings(settings.stop);
+  const { minTokens, ignoreEos, priority, cacheSalt } = settings;
+  const stop = linesOf(settings.stop);
+  const stopTokens = tokenIds(settings.stopTokens);
+  const biases = biasesOf(settings.logitBias);
   return {
     temperature,
     top_p: topP,
@@ -100,10 +125,40 @@ function samplingOf(settings: Settings): Record<string, unknown> {
     ...(frequencyPenalty !== 0 ? { frequency_penalty: frequencyPenalty } : {}),
     ...(presencePenalty !== 0 ? { presence_penalty: presencePenalty } : {}),
     ...(stop.length > 0 ? { stop } : {}),
+    ...(stopTokens.length > 0 ? { stop_token_ids: stopTokens } : {}),
+    ...(minTokens > 0 ? { min_tokens: minTokens } : {}),
+    ...(ignoreEos ? { ignore_eos: true } : {}),
+    ...(Object.keys(biases).length > 0 ? { logit_bias: biases } : {}),
+    ...(priority !== 0 ? { priority } : {}),
+    ...(cacheSalt !== "" ? { cache_salt: cacheSalt } : {}),
   };
 }
 
-export function stopStrings(text: string): string[] {
+/** Ids between commas or spaces. @throws RangeError for anything else */
+export function tokenIds(text: string): number[] {
+  return text
+    .split(/[\s,]+/)
+    .filter((part) => part !== "")
+    .map((part) => {
+      if (!/^\d{1,9}$/.test(part)) throw new RangeError(`stop tokens: expected ids of tokens, got ${part}`);
+      return Number(part);
+    });
+}
+
+/** Lines of an id and a number, between them a colon, an equals sign or spaces. @throws RangeError for anything else */
+export function biasesOf(text: string): Record<string, number> {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [, id, bias] = /^\s*(\d{1,9})(?:\s*[:=]\s*|\s+)([+-]?\d+(?:\.\d+)?)\s*$/.exec(line) ?? [];
+      if (id === undefined) throw new RangeError(`logit bias: expected lines as "42: -100", got ${line.trim()}`);
+      return [id, Number(bias)];
+    }),
+  );
+}
+
+/** Texts, one a line, with their escapes. */
+export function linesOf(text: string): string[] {
   const escapes: Readonly<Record<string, string>> = { n: "\n", t: "\t", "\\": "\\" };
   return text
     .split("\n")
@@ -111,7 +166,7 @@ export function stopStrings(text: string): string[] {
     .map((line) => line.replace(/\\([nt\\])/g, (_, letter: string) => escapes[letter] ?? letter));
 }
 
-function formatOf({ format, schema, regex }: Settings): Record<string, unknown> {
+function formatOf({ format, schema, regex, texts }: Settings): Record<string, unknown> {
   switch (format) {
     case "text":
       return {};
@@ -129,6 +184,11 @@ function formatOf({ format, schema, regex }: Settings): Record<string, unknown> 
     case "regex":
       if (regex === "") throw new RangeError("the regular expression is empty");
       return { guided_regex: regex };
+    case "choice": {
+      const choices = linesOf(texts);
+      if (choices.length === 0) throw new RangeError("there are no texts to choose from; write one a line");
+      return { guided_choice: choices };
+    }
     default:
       return format satisfies never;
   }

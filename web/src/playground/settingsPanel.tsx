@@ -1,25 +1,10 @@
 /** All that can be set, most used first. Open beside the text where there is room, folded above it where there is none. */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
+import { MoreOptions } from "./moreOptions.js";
 import type { Session } from "./session.js";
-import { defaults, type ResponseFormat, type Settings } from "./settings.js";
-
-interface NumberField {
-  readonly key:
-    | "temperature"
-    | "topP"
-    | "topK"
-    | "minP"
-    | "repetitionPenalty"
-    | "frequencyPenalty"
-    | "presencePenalty"
-    | "maxTokens";
-  readonly name: string;
-  readonly hint: string;
-  readonly min: number;
-  readonly max: number;
-  readonly step: number;
-}
+import { type NumberField, NumberInput, Slider, TextField } from "./settingFields.js";
+import { defaults, type ResponseFormat } from "./settings.js";
 
 const mainFields: readonly NumberField[] = [
   { key: "temperature", name: "Temperature", hint: "0 always takes the likeliest token", min: 0, max: 2, step: 0.05 },
@@ -75,6 +60,7 @@ const formats: readonly (readonly [ResponseFormat, string])[] = [
   ["json", "JSON"],
   ["schema", "JSON of a schema"],
   ["regex", "Regular expression"],
+  ["choice", "One of these texts"],
 ];
 
 export function SettingsPanel({ session }: { readonly session: Session }): JSX.Element {
@@ -110,17 +96,8 @@ export function SettingsPanel({ session }: { readonly session: Session }): JSX.E
             <Slider key={field.key} field={field} session={session} />
           ))}
         </details>
-        <label class="text-field">
-          <span>
-            Stop at <small>one text a line; \n is a line break</small>
-          </span>
-          <textarea
-            rows={2}
-            spellcheck={false}
-            value={settings.stop}
-            onInput={(event) => session.set({ stop: event.currentTarget.value })}
-          />
-        </label>
+        <TextField session={session} name="stop" label="Stop at" hint="one text a line; \n is a line break" />
+        <MoreOptions session={session} />
         <Format session={session} />
         {!isUsual && (
           <button type="button" class="plain" onClick={() => session.set(defaults)}>
@@ -129,67 +106,6 @@ export function SettingsPanel({ session }: { readonly session: Session }): JSX.E
         )}
       </div>
     </details>
-  );
-}
-
-function Slider({ field, session }: { readonly field: NumberField; readonly session: Session }): JSX.Element {
-  const { key, name, hint, min, max, step } = field;
-  const value = session.settings[key];
-  const set = (text: string): void => {
-    const given = Number(text);
-    if (text === "" || !Number.isFinite(given)) return;
-    session.set({ [key]: Math.max(min, step === 1 ? Math.round(given) : given) } as Partial<Settings>);
-  };
-  return (
-    <div class="slider" title={hint}>
-      <label for={`set-${key}`}>{name}</label>
-      <NumberInput
-        id={`set-${key}`}
-        {...{ min, step }}
-        value={String(value)}
-        aria-describedby={`hint-${key}`}
-        onNumber={set}
-      />
-      <input
-        type="range"
-        tabIndex={-1}
-        aria-hidden="true"
-        {...{ min, max, step }}
-        value={value}
-        onInput={(event) => set(event.currentTarget.value)}
-      />
-      <span class="hidden" id={`hint-${key}`}>
-        {hint}
-      </span>
-    </div>
-  );
-}
-
-interface NumberInputProps {
-  readonly id: string;
-  readonly class?: string;
-  readonly min: number;
-  readonly step: number;
-  readonly placeholder?: string;
-  readonly value: string;
-  readonly "aria-describedby"?: string;
-  readonly onNumber: (text: string) => void;
-}
-
-/** A number counts when it is finished; until then the page may be drawn anew, as it is for every token, and what is being typed stays. */
-function NumberInput({ value, onNumber, ...more }: NumberInputProps): JSX.Element {
-  const [typed, setTyped] = useState<string | null>(null);
-  return (
-    <input
-      {...more}
-      type="number"
-      value={typed ?? value}
-      onInput={(event) => setTyped(event.currentTarget.value)}
-      onChange={(event) => {
-        onNumber(event.currentTarget.value);
-        setTyped(null);
-      }}
-    />
   );
 }
 
@@ -254,6 +170,9 @@ function Format({ session }: { readonly session: Session }): JSX.Element {
             onInput={(event) => session.set({ regex: event.currentTarget.value })}
           />
         </label>
+      )}
+      {format === "choice" && (
+        <TextField session={session} name="texts" label="Texts to choose from" hint="one a line; \n is a line break" />
       )}
     </>
   );
