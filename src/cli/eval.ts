@@ -15,7 +15,10 @@ export function evalCommand(): Command {
     .description("Evaluate a model on benchmarks, or compare results.")
     .option("--model <name>", `${modelHelp}; or http(s)://host:port/v1`)
     .option("--tasks <list>", "tasks, groups, tags, patterns with * and task files, separated by commas")
-    .option("--list", "show tasks (of --tasks, else all) with shots, metrics, needs, data set and published figure")
+    .option(
+      "--list",
+      "show benchmarks, or the tasks of --tasks, with shots, metrics, needs, data set and published figure",
+    )
     .option("--compare <files...>", "results files side by side, the first as the base")
     .addOption(
       integerOption("--num-fewshot <n>", "worked examples before each question (default: the task's)", 0, 1000),

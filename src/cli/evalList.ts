@@ -23,17 +23,27 @@ export async function list(flags: Flags): Promise<Outcome> {
     (task.metricList ?? defaultMetrics[task.outputType]).map(({ metric }) => metric).join(", ");
   const dataset = ({ dataset: ref }: TaskFile): string =>
     ref === null ? "its own" : ref.name === null ? ref.path : `${ref.path} ${ref.name}`;
+  // Of all there are, parts of groups are left out, but for what was published by itself.
+  const all = selected ? [] : registry.select(groups.map(({ group }) => group)).groups;
+  const below = new Set(all.flatMap(({ members }) => members));
+  const isShown = (one: TaskFile | TaskGroup, name: string): boolean => one.published !== undefined || !below.has(name);
+  const shownGroups = groups.filter((group) => isShown(group, group.group));
+  const shownTasks = tasks.filter((task) => isShown(task, task.task));
   const rows = [
-    ...groups.map((group) => [
-      group.group,
-      "",
-      "",
-      "",
-      `${group.task.length} parts`,
-      published(group),
-      group.about ?? "group",
-    ]),
-    ...tasks.map((task) => [
+    ...shownGroups.map((group) => {
+      const parts = registry.select([group.group]).tasks;
+      const each = (of: (task: TaskFile) => string): string => sharedBy(parts.map(of));
+      return [
+        group.group,
+        each((task) => String(task.numFewshot ?? 0)),
+        each(metrics),
+        each((task) => (task.needs ?? []).join(", ")),
+        `${each(({ dataset: ref }) => ref?.path ?? "its own")}, ${parts.length} ${parts.length === 1 ? "task" : "tasks"}`,
+        published(group),
+        group.about ?? each(({ format }) => format),
+      ];
+    }),
+    ...shownTasks.map((task) => [
       task.task,
       String(task.numFewshot ?? 0),
       metrics(task),
@@ -57,5 +67,13 @@ export async function list(flags: Flags): Promise<Outcome> {
       format: task.format,
     })),
   };
-  return { result, text: markdown(header, rows) };
+  const hidden = tasks.length + groups.length - shownTasks.length - shownGroups.length;
+  const more = hidden === 0 ? "" : `\n${hidden} parts of groups are not shown: --list --tasks GROUP, or '*' for all`;
+  return { result, text: markdown(header, rows) + more };
+}
+
+/** What parts have in common, or that they have several. */
+function sharedBy(values: readonly string[]): string {
+  const different = [...new Set(values.flatMap((value) => value.split(", ")))].filter((value) => value !== "");
+  return different.length <= 2 ? different.join(", ") : "several";
 }

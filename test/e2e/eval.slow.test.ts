@@ -199,6 +199,9 @@ test("--list tells shots, metrics, needs, data set and the published figure", as
   expect(tasks.length).toBe(58);
   expect(tasks[0]).toMatchObject({ task: "humaneval", needs: ["sandbox"], published: { value: 65.2 } });
   const { stdout } = await fathom(["eval", "--list"]);
+  expect(stdout).toMatch(/\|mmlu +\| +5\|acc.*\|cais\/mmlu, 57 tasks +\|acc 87\.1/);
+  expect(stdout).not.toContain("mmlu_abstract_algebra");
+  expect(stdout).toMatch(/\d+ parts of groups are not shown: --list --tasks GROUP/);
   expect(stdout).toMatch(/\|arc_easy_letters +\| +25\|acc +\| +\|allenai\/ai2_arc ARC-Easy/);
 });
 
