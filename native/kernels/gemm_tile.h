@@ -33,10 +33,10 @@ struct TileScales {
   int64_t row_ld, column_ld;  // from one segment to the next
 };
 
-// c[i, j] = (add ? c[i, j] : 0) + sum over p of A[i, p] * B[p, j], for V vectors of columns and kc words. Packed A is [M][kRowStride]
-// (rows) or, if KMajor, [kc][kTileRows]; packed B is [kc][kTileColumns]. Scaled: the sum over each segment is multiplied by its scales.
+// c[i, j] = (add ? c[i, j] : 0) + sum over p of A[i, p] * B[p, j], for V vectors of columns and kc words. A is rows lda words apart (packed:
+// kRowStride) or, if KMajor, packed [kc][kTileRows]; packed B is [kc][kTileColumns]. Scaled: the sum over each segment is multiplied by its scales.
 template <typename Words, int M, int V, bool KMajor, bool Scaled>
-void tile_product(float* c, int64_t ldc, const float* a, const float* b, int64_t kc, bool add, const TileScales* scales) {
+void tile_product(float* c, int64_t ldc, const float* a, int64_t lda, const float* b, int64_t kc, bool add, const TileScales* scales) {
 #pragma GCC unroll 16
   for (int i = 0; i < M; i++)
 #pragma GCC unroll 4
@@ -53,7 +53,7 @@ void tile_product(float* c, int64_t ldc, const float* a, const float* b, int64_t
       for (int v = 0; v < V; v++) row[v] = load(b + v * W);
 #pragma GCC unroll 16
       for (int i = 0; i < M; i++) {
-        vf value = Words::broadcast(KMajor ? a + i : a + i * kRowStride);
+        vf value = Words::broadcast(KMajor ? a + i : a + i * lda);
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) acc[i][v] = Words::multiply_add(value, row[v], acc[i][v]);
       }
@@ -76,7 +76,7 @@ void tile_product(float* c, int64_t ldc, const float* a, const float* b, int64_t
   }
 }
 
-using TileProduct = void (*)(float*, int64_t, const float*, const float*, int64_t, bool, const TileScales*);
+using TileProduct = void (*)(float*, int64_t, const float*, int64_t, const float*, int64_t, bool, const TileScales*);
 
 template <typename Words, int V, bool KMajor, bool Scaled, int... I>
 inline TileProduct tile_product_of(int rows, std::integer_sequence<int, I...>) {

@@ -22,6 +22,8 @@ constexpr int64_t kSharedFloats = int64_t(4) << 20;  // a B of up to 16 MiB is p
 constexpr int64_t kSharedRows = 256;                 // ... if more rows than this use it
 constexpr int64_t kPanelsPerPack = 4;
 constexpr int64_t kPackedRows = 12 * kTileRows;      // rows of A packed at a time
+constexpr int64_t kBytesInPlace = int64_t(2) << 20;  // an A of up to so much is in a cache, and its rows are read where they are
+constexpr int64_t kAliasedBytes = 2048;              // rows so far apart share cache sets
 constexpr int64_t kMaxRows = 512, kMaxColumns = 1024, kMaxSums = 256 << 10;  // of a block of C; kMaxSums = rows * columns
 constexpr int64_t kMinRows = 10 * kTileRows, kMinColumns = 128;
 constexpr double kBlockFlops = 256e6;                // what a block should at least hold once there are kEnoughBlocks
@@ -35,6 +37,7 @@ int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
 struct Plan {
   Problem problem;
   const float* shared;
+  bool reads_a_in_place;
   int64_t row_blocks, column_blocks, first_block;
 };
 
@@ -101,6 +104,16 @@ struct Product {
       });
   }
 
+  // Whether the rows of op(A) are the words that the tile reads, and lie well in the caches.
+  bool is_in_words(const Problem& q) const {
+    bool whole = form.a == (kValues == 1 ? Store::f32 : Store::bf16) && q.a.ld % kValues == 0 && q.k % kValues == 0;
+    whole = whole && reinterpret_cast<uintptr_t>(q.a.data) % sizeof(float) == 0;
+    return !form.trans_a && whole && q.a.ld * int64_t(sizeof(Element)) % kAliasedBytes != 0;
+  }
+  static const float* words_of_a(const Problem& q, int64_t row, int64_t first) {
+    return reinterpret_cast<const float*>(static_cast<const Element*>(q.a.data) + row * q.a.ld + first);
+  }
+
   // The words [first, first + depth) of k cut where the scales change.
   int segments(Segment* out, int64_t first, int64_t depth) const {
     if (form.block == 0) return out[0] = {words(depth), 0}, 1;
@@ -137,6 +150,8 @@ struct Product {
     float* packed_a = scratch_of<float>(kPackedA, kPackedRows * kRowStride + W);
     float* packed_b = plan.shared ? nullptr : scratch_of<float>(kPackedB, width * least_of(kDepth, words(q.k)));
     Segment segment[kMostSegments];
+    bool in_rows = plan.reads_a_in_place;
+    int64_t lda = in_rows ? q.a.ld / kValues : kRowStride;
     for (int64_t p = 0; p < q.k; p += kChunk) {
       int64_t depth = least_of(kChunk, q.k - p);
       int count = segments(segment, p, depth);
@@ -151,19 +166,20 @@ struct Product {
       }
       for (int64_t i = 0; i < rows; i += kPackedRows) {
         int64_t here = least_of(kPackedRows, rows - i);
-        pack_a(packed_a, q, row + i, here, p, depth);
+        if (!in_rows) pack_a(packed_a, q, row + i, here, p, depth);
+        const float* rows_of_a = in_rows ? words_of_a(q, row + i, p) : packed_a;
         for (int64_t j = 0; j < columns; j += kTileColumns) {
           const float* panel = b + j / kTileColumns * panel_stride;
           for (int64_t r = 0; r < here; r += kTileRows) {
             int tile_rows = int(least_of(kTileRows, here - r));
             float* c = sums + (i + r) * ld + j;
-            const float* a = packed_a + r * kRowStride;
+            const float* a = rows_of_a + r * lda;
             bool add = p > 0 || (in_place && form.accumulate);
             if (scales) {
               TileScales here{segment, count, scales + i + r, scales + count * rows + j, rows, width};
-              tile_product_for<Words, true>(tile_rows, columns - j, form.trans_a)(c, ld, a, panel, 0, add, &here);
+              tile_product_for<Words, true>(tile_rows, columns - j, form.trans_a)(c, ld, a, lda, panel, 0, add, &here);
             } else {
-              tile_product_for<Words, false>(tile_rows, columns - j, form.trans_a)(c, ld, a, panel, segment[0].words, add, nullptr);
+              tile_product_for<Words, false>(tile_rows, columns - j, form.trans_a)(c, ld, a, lda, panel, segment[0].words, add, nullptr);
             }
           }
         }
@@ -222,14 +238,15 @@ void Product<Words>::run(std::vector<Plan>& plans, bool one_b, double flops) con
   for (const Plan& plan : plans) rows += plan.problem.m;
   if (one_b && rows > kSharedRows && panel_floats > 0 && panels * panel_floats <= kSharedFloats) {
     float* shared = scratch_of<float>(kSharedB, panels * panel_floats);
-    parallel_ranges(panels, kPanelsPerPack, [&](int64_t begin, int64_t end) {
+    parallel_ranges(panels, least_of(kPanelsPerPack, ceil_div(panels, 2 * threads())), [&](int64_t begin, int64_t end) {
       int64_t column = begin * kTileColumns;
       pack_b(shared + begin * panel_floats, first, column, least_of(first.n, end * kTileColumns) - column, 0, first.k);
     });
     for (Plan& plan : plans) plan.shared = shared;
   }
-  int64_t blocks = 0;
+  int64_t blocks = 0, bytes_of_a = rows * first.k * int64_t(sizeof(Element));
   for (Plan& plan : plans) {
+    plan.reads_a_in_place = bytes_of_a <= kBytesInPlace && is_in_words(plan.problem);
     choose_blocks(plan, flops, int64_t(plans.size()));
     plan.first_block = blocks;
     blocks += plan.row_blocks * plan.column_blocks;
@@ -252,7 +269,7 @@ void run_products(const Form& form, const std::vector<Problem>& problems, bool o
   for (const Problem& q : problems) {
     if (q.m <= 0 || q.n <= 0) continue;
     flops += 2.0 * double(q.m) * double(q.n) * double(q.k);
-    plans.push_back(Plan{q, nullptr, 0, 0, 0});
+    plans.push_back(Plan{q, nullptr, false, 0, 0, 0});
   }
   if (plans.empty()) return;
   // Quantised values are exact in bf16 and their scales come afterwards, so beside bf16 they are multiplied as bf16.
