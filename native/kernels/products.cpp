@@ -7,6 +7,8 @@
 // multiplied by them and added: the promotion to f32 of the report's section 3.3.2.
 #include "products.h"
 
+#include <atomic>
+
 #include "../parallel.h"
 #include "gemm_pack.h"
 #include "quantized.h"
@@ -16,9 +18,10 @@ namespace FATHOM_ISA {
 namespace {
 
 // Slots of scratch memory that belong to this file.
-enum { kSharedB = 0, kPackedA = 1, kSums = 2, kPackedB = 3, kDecoded = 4, kScales = 5 };
+enum { kSharedB = 0, kPackedA = 1, kSums = 2, kPackedB = 3, kDecoded = 4, kScales = 5, kOwnB = 6 };
 
 constexpr int64_t kSharedFloats = int64_t(4) << 20;  // a B of up to 16 MiB is packed once for all ...
+constexpr int64_t kOwnFloats = int64_t(64) << 10;     // ... or, up to 256 KiB, by each thread for itself ...
 constexpr int64_t kSharedRows = 256;                 // ... if more rows than this use it
 constexpr int64_t kPanelsPerPack = 4;
 constexpr int64_t kPackedRows = 12 * kTileRows;      // rows of A packed at a time
@@ -33,10 +36,14 @@ constexpr int64_t kDecodedRows = 8;                  // rows of an operand decod
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t unit) { return ceil_div(a, unit) * unit; }
 
-// A problem and its grid of blocks; `shared` is its op(B) packed before, or null.
+// A problem and its grid of blocks. Its op(B) is packed whole before any block is computed (`shared`), or by each thread that computes one
+// (`call` names the call it is packed for, 0: it is not), or piece by piece in every block.
 struct Plan {
   Problem problem;
   const float* shared;
+  uint64_t call;
+
+  bool is_b_whole() const { return shared || call > 0; }
   bool reads_a_in_place;
   int64_t row_blocks, column_blocks, first_block;
 };
@@ -127,6 +134,16 @@ struct Product {
   }
   static constexpr int kMostSegments = int(kChunk / 32) + 1;
 
+  // op(B) in the memory of this thread, packed if it is not there yet.
+  const float* whole_of_thread(const Plan& plan) const {
+    static thread_local uint64_t packed_for = 0;
+    const Problem& q = plan.problem;
+    float* whole = scratch_of<float>(kOwnB, ceil_div(q.n, kTileColumns) * kTileColumns * words(q.k));
+    if (packed_for != plan.call) pack_b(whole, q, 0, q.n, 0, q.k);
+    packed_for = plan.call;
+    return whole;
+  }
+
   // One block of C. A whole sum of f32 without edges goes straight to C; all others are gathered in scratch memory and then written.
   void block(const Plan& plan, int64_t number) const {
     const Problem& q = plan.problem;
@@ -148,7 +165,8 @@ struct Product {
       return;
     }
     float* packed_a = scratch_of<float>(kPackedA, kPackedRows * kRowStride + W);
-    float* packed_b = plan.shared ? nullptr : scratch_of<float>(kPackedB, width * least_of(kDepth, words(q.k)));
+    const float* whole_b = plan.shared ? plan.shared : plan.call > 0 ? whole_of_thread(plan) : nullptr;
+    float* packed_b = whole_b ? nullptr : scratch_of<float>(kPackedB, width * least_of(kDepth, words(q.k)));
     Segment segment[kMostSegments];
     bool in_rows = plan.reads_a_in_place;
     int64_t lda = in_rows ? q.a.ld / kValues : kRowStride;
@@ -156,7 +174,7 @@ struct Product {
       int64_t depth = least_of(kChunk, q.k - p);
       int count = segments(segment, p, depth);
       if (packed_b) pack_b(packed_b, q, column, columns, p, depth);
-      const float* b = packed_b ? packed_b : plan.shared + column * words(q.k) + p / kValues * kTileColumns;
+      const float* b = packed_b ? packed_b : whole_b + column * words(q.k) + p / kValues * kTileColumns;
       int64_t panel_stride = (packed_b ? words(depth) : words(q.k)) * kTileColumns;
       float* scales = form.block > 0 ? scratch_of<float>(kScales, count * (rows + width)) : nullptr;
       for (int s = 0; scales && s < count; s++) {
@@ -224,7 +242,7 @@ void choose_blocks(Plan& plan, double flops, int64_t problems) {
     if (down * across >= blocks && rows * columns <= kMaxSums) break;
     bool rows_left = rows > least_rows, columns_left = columns > least_columns;
     if (!rows_left && !columns_left) break;
-    if (rows_left && (!columns_left || plan.shared || rows > columns)) down++;
+    if (rows_left && (!columns_left || plan.is_b_whole() || rows > columns)) down++;
     else across++;
   }
   plan.row_blocks = least_of(down, ceil_div(q.m, kTileRows));
@@ -237,8 +255,15 @@ void Product<Words>::run(std::vector<Plan>& plans, bool one_b, double flops) con
   int64_t panels = ceil_div(first.n, kTileColumns), panel_floats = words(first.k) * kTileColumns, rows = 0;
   for (const Plan& plan : plans) rows += plan.problem.m;
   if (one_b && rows > kSharedRows && panel_floats > 0 && panels * panel_floats <= kSharedFloats) {
-    float* shared = scratch_of<float>(kSharedB, panels * panel_floats);
-    parallel_ranges(panels, least_of(kPanelsPerPack, ceil_div(panels, 2 * threads())), [&](int64_t begin, int64_t end) {
+    // What one thread packs another would have to fetch from its cache: where that is little, each packs its own.
+    static std::atomic<uint64_t> calls{0};
+    bool is_small = threads() > 1 && panels * panel_floats <= kOwnFloats;
+    if (is_small) {
+      uint64_t call = ++calls;
+      for (Plan& plan : plans) plan.call = call;
+    }
+    float* shared = is_small ? nullptr : scratch_of<float>(kSharedB, panels * panel_floats);
+    parallel_ranges(is_small ? 0 : panels, least_of(kPanelsPerPack, ceil_div(panels, 2 * threads())), [&](int64_t begin, int64_t end) {
       int64_t column = begin * kTileColumns;
       pack_b(shared + begin * panel_floats, first, column, least_of(first.n, end * kTileColumns) - column, 0, first.k);
     });
@@ -269,7 +294,7 @@ void run_products(const Form& form, const std::vector<Problem>& problems, bool o
   for (const Problem& q : problems) {
     if (q.m <= 0 || q.n <= 0) continue;
     flops += 2.0 * double(q.m) * double(q.n) * double(q.k);
-    plans.push_back(Plan{q, nullptr, false, 0, 0, 0});
+    plans.push_back(Plan{q, nullptr, 0, false, 0, 0, 0});
   }
   if (plans.empty()) return;
   // Quantised values are exact in bf16 and their scales come afterwards, so beside bf16 they are multiplied as bf16.
