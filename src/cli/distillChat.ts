@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { files } from "../posttrain/distill/records.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
-import { addExpertOptions, type ExpertFlags, openExpert, samplePrinter, samplingOf } from "./distillExpert.js";
+import { addExpertOptions, type ExpertFlags, openExpert, samplePrinter, samplingOf } from "./expertOptions.js";
 import { act, grouped, integerOption, type Outcome, repeated } from "./output.js";
 
 export interface ChatFlags extends ExpertFlags {

@@ -5,8 +5,8 @@ import { Command } from "commander";
 import type { FormsReport } from "../posttrain/distill/forms.js";
 import { files } from "../posttrain/distill/records.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
-import { addExpertOptions, type ExpertFlags, openExpert, samplePrinter, samplingOf } from "./distillExpert.js";
 import { openRules, type RuleFlags, withRuleOptions } from "./distillRules.js";
+import { addExpertOptions, type ExpertFlags, openExpert, samplePrinter, samplingOf } from "./expertOptions.js";
 import { act, grouped, type Outcome } from "./output.js";
 
 export interface FormsFlags extends ExpertFlags, RuleFlags {

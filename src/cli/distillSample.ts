@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { files } from "../posttrain/distill/records.js";
 import type { SampleResult } from "../posttrain/distill/sample.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
-import { addExpertOptions, type ExpertFlags, openExpert, samplePrinter, samplingOf } from "./distillExpert.js";
+import { addExpertOptions, type ExpertFlags, openExpert, samplePrinter, samplingOf } from "./expertOptions.js";
 import { act, grouped, integerOption, type Outcome } from "./output.js";
 
 export interface SampleFlags extends ExpertFlags {

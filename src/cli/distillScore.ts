@@ -5,8 +5,8 @@ import { Command } from "commander";
 import { type DistillPrompt, files } from "../posttrain/distill/records.js";
 import type { ScoreResult } from "../posttrain/distill/score.js";
 import { directoryArgument, inDirectory } from "./distillDirectory.js";
-import { addExpertOptions, type ExpertFlags, openExpert, samplingOf } from "./distillExpert.js";
 import { openRules, type RuleFlags, withRuleOptions } from "./distillRules.js";
+import { addExpertOptions, type ExpertFlags, openExpert, samplingOf } from "./expertOptions.js";
 import { act, grouped, integerOption, type Outcome, say } from "./output.js";
 
 export interface ScoreFlags extends ExpertFlags, RuleFlags {

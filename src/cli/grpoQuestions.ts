@@ -127,7 +127,7 @@ async function dataQuestions(
   );
   const sandbox =
     flags.confirmRunUnsafeCode && needsSandbox(rewards) ? await openSandbox({ runUnsafeCode: true }) : null;
-  const { openExpert } = await import("./distillExpert.js");
+  const { openExpert } = await import("./expertOptions.js");
   const context = {
     ...{ column: flags.answerColumn ?? null, maxLength: options.rollout.maxTokens, sandbox },
     openJudge: (model: string) => openExpert({ model }, new AbortController().signal),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ChatServer } from "../../test/distill/chatServer.js";
 import { openRewards } from "../posttrain/reward/openRewards.js";
-import { openExpert } from "./distillExpert.js";
+import { openExpert } from "./expertOptions.js";
 import { judgeCommand } from "./judge.js";
 
 let folder = "";

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { DataRecord } from "../posttrain/data/records.js";
 import type { JudgeFigures } from "../posttrain/judge/judgeFigures.js";
 import { type FileFlags, readingOf, withFileOptions } from "./dataReading.js";
-import { addExpertOptions, type ExpertFlags, openExpert, samplingOf } from "./distillExpert.js";
+import { addExpertOptions, type ExpertFlags, openExpert, samplingOf } from "./expertOptions.js";
 import {
   abortedBySigint,
   act,
