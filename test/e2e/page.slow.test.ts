@@ -147,7 +147,7 @@ test("what the model writes is text, in tokens and as Markdown", async () => {
   await send(page, "hello");
   await page.getByRole("button", { name: "Regenerate" }).waitFor();
   expect(await page.locator(".tokens").textContent()).toContain("<script>");
-  await page.getByRole("radio", { name: "Text" }).check();
+  await page.getByRole("radio", { name: "Text", exact: true }).check();
   expect(await page.locator(".markdown").textContent()).toContain(hostile);
   expect(await page.locator(".markdown li").allInnerTexts()).toEqual(["one vector", "one key"]);
   expect(await page.locator(".markdown strong").textContent()).toBe("latent");
