@@ -16,7 +16,6 @@ export const stream = {
   prompts: 10,
   rollouts: 11,
   updates: 12,
-  heldOut: 13,
   shots: 20,
   bootstrap: 21,
   sampling: 22,

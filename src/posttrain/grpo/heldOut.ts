@@ -47,7 +47,7 @@ export async function sampledScores(
   seed: number,
 ): Promise<Readonly<Record<string, number>>> {
   const { groupSize: k } = options;
-  const prompts = questions.map(({ ids }, i) => ({ ids, seed: hashInts(seed, stream.heldOut, i) }));
+  const prompts = questions.map(({ ids }, i) => ({ ids, seed: hashInts(seed, stream.rollouts, i) }));
   const answers = (await rollOut(model, prompts, options)).map((each) => ({ ...each, question: each.prompt }));
   const { total } = await scorer(answers);
   const groups = questions.map((_, q) => {
