@@ -5,7 +5,6 @@
 import { createHash } from "node:crypto";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { isObject } from "../../files/json.js";
-import type { Expert } from "../ask/expert.js";
 import { eachInWindow } from "../ask/inWindow.js";
 import { readLog } from "../ask/jsonLog.js";
 import { OrderedLog } from "../ask/orderedLog.js";
@@ -124,7 +123,7 @@ async function judged(
   id: string,
   judge: Judge,
   referenceColumn: string | null,
-  { model, seed }: Pick<Expert & JudgeRecordsOptions["judgedBy"], "model" | "seed">,
+  { model, seed }: JudgeRecordsOptions["judgedBy"],
   signal: AbortSignal,
 ): Promise<JudgedRecord> {
   const { columns } = record;
