@@ -67,34 +67,46 @@ inline void fp8_decode(float* y, const uint8_t* row, int64_t at, int64_t n, int3
   for (int64_t i = 0; i < n; i += W) store(y + i, E5M6::decode(*reinterpret_cast<const vu*>(codes + i)));
 }
 
-// x / s for an s above zero whose inverse is a number, correctly rounded: a product with the reciprocal and one correction (Markstein 1990), few operations in
-// the place of a slow one. Needs a fused multiply-add.
+inline vi vmax_bits(vi a, vi b) {
+#if defined(__AVX512F__)
+  return (vi)_mm512_maskz_max_epi32(__mmask16(0xffff), (__m512i)a, (__m512i)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+// |x| / s for an s above zero whose inverse is a number, correctly rounded: a product with the reciprocal and one correction (Markstein 1990), few
+// operations in the place of a slow one. Needs a fused multiply-add.
 struct Divider {
   vf s, inverse;
-  explicit Divider(vf scale) : s(scale), inverse(splat(1.0f) / scale) {}
-  vf operator()(vf x) const {
+  explicit Divider(vf scale) : Divider(scale, splat(1.0f) / scale) {}
+  Divider(vf scale, vf inverse) : s(scale), inverse(inverse) {}
+  vf magnitude(vf x) const {
+    vf size = float_of(bits_of(x) & 0x7fffffffu);
 #if defined(__FMA__) || defined(__AVX512F__) || defined(__aarch64__)
-    vf quotient = x * inverse;
-    vf corrected = fma(fma(-quotient, s, x), inverse, quotient);
-    return float_of(bits_of(corrected) | (bits_of(x) & 0x80000000u));  // -0 / s is -0
+    vf quotient = size * inverse;
+    return fma(fma(-quotient, s, size), inverse, quotient);
 #else
-    return x / s;
+    return size / s;
 #endif
   }
+  vf operator()(vf x) const { return float_of(bits_of(magnitude(x)) | (bits_of(x) & 0x80000000u)); }  // -0 / s is -0
 };
 
-// E4M3 of numbers of at most 448 and a rounding error: Float8::encode without what only others need.
-inline void fp8_encode_bounded(uint8_t* p, vf x) {
-  vu u = bits_of(x);
-  vu magnitude = u & 0x7fffffffu;
-  vu rounded = ((magnitude + 0x7ffffu + ((magnitude >> 20) & 1u)) >> 20) - (120u << 3);
-  vu tiny = bits_of(float_of(magnitude) + 16384.0f) - 0x46800000u;
+// E4M3 of x / s, at most 448 and a rounding error: Float8::encode without what only others need. Around a number of exponent e, at least -6,
+// E4M3's steps are 2^(e - 3): added to a float whose last bit is one step, the number is rounded to whole steps, 8 to 16 of them (fewer below
+// 2^-6), and from the first code of the exponent on codes count steps. All of it modulo 256, where that float's own bits are kBias.
+inline void fp8_encode_bounded(uint8_t* p, const Divider& divided, vf x) {
+  constexpr int32_t kLeast = 121 << 23;  // 2^-6, whose first code is 8 = (121 << 3) + 8 + kBias, 8 steps being counted
+  constexpr int32_t kBias = 56;          // even: ties fall as without it
+  vf size = divided.magnitude(x);
+  vi power = vmax_bits((vi)(bits_of(size) & 0x7f800000u), vi{} + kLeast);
+  vf steps = size + float_of((vu)(power + ((20 << 23) + 0x400000 + kBias)));
+  vu code = bits_of(steps) + ((vu)power >> 20), sign = bits_of(x) >> 24;
 #if defined(__AVX512F__)
-  __mmask16 is_tiny = _mm512_cmplt_epu32_mask((__m512i)magnitude, _mm512_set1_epi32(0x3c800000));
-  __m512i code = _mm512_or_si512(_mm512_mask_blend_epi32(is_tiny, (__m512i)rounded, (__m512i)tiny), (__m512i)((u >> 24) & 0x80u));
-  _mm_storeu_si128((__m128i*)p, _mm512_maskz_cvtepi32_epi8(__mmask16(0xffff), code));
+  code = (vu)_mm512_ternarylogic_epi32((__m512i)code, (__m512i)sign, _mm512_set1_epi32(0x80), 0xf8);  // code | (sign & 0x80)
+  _mm_storeu_si128((__m128i*)p, _mm512_maskz_cvtepi32_epi8(__mmask16(0xffff), (__m512i)code));
 #else
-  vu code = select(magnitude < 0x3c800000u, tiny, rounded) | ((u >> 24) & 0x80u);
+  code = (code & 0xffu) | (sign & 0x80u);
   *reinterpret_cast<vb_unaligned*>(p) = __builtin_convertvector(__builtin_convertvector(code, vh), vb);
 #endif
 }
@@ -108,10 +120,10 @@ inline void fp8_encode(uint8_t* row, const float* x, float scale, int64_t at, in
       return;
     }
     int64_t i = 0;
-    for (; i + W <= n; i += W) fp8_encode_bounded(row + at + i, divided(load(x + i)));
+    for (; i + W <= n; i += W) fp8_encode_bounded(row + at + i, divided, load(x + i));
     if (i == n) return;
     uint8_t part[W];
-    fp8_encode_bounded(part, divided(load(x + i)));
+    fp8_encode_bounded(part, divided, load(x + i));
     memcpy(row + at + i, part, size_t(n - i));
     return;
   }
@@ -125,13 +137,6 @@ inline void fp8_encode(uint8_t* row, const float* x, float scale, int64_t at, in
   }
 }
 
-inline vi vmax_bits(vi a, vi b) {
-#if defined(__AVX512F__)
-  return (vi)_mm512_maskz_max_epi32(__mmask16(0xffff), (__m512i)a, (__m512i)b);
-#else
-  return a > b ? a : b;
-#endif
-}
 // The size of x as an integer that orders like it, NaN above infinity above numbers.
 inline vi size_bits(vf x) { return (vi)(bits_of(x) & 0x7fffffffu); }
 
@@ -165,13 +170,13 @@ inline uint32_t bits_from_float(float x) {
 // The reference's floor of amax for activations; see kernels.h.
 constexpr float kActivationFloor = 1e-4f;
 
-// The scale of a tile whose largest size has these bits; see kernels.h.
-inline float fp8_scale(int32_t most, bool power_of_two, float floor) {
-  if (most >= 0x7f800000) return float_from_bits(0x7fc00000u);
-  float amax = float_from_bits(uint32_t(most));
-  float scale = (amax > floor ? amax : floor) / kFp8Max;
-  return power_of_two ? float_from_bits((bits_from_float(scale) + 0x7fffffu) & 0xff800000u) : scale;
+// The scales of tiles whose largest sizes have these bits, one a lane; see kernels.h.
+inline vf fp8_scales(vi most, bool power_of_two, float floor) {
+  vf scale = float_of((vu)vmax_bits(most, vi{} + int32_t(bits_from_float(floor)))) / kFp8Max;
+  if (power_of_two) scale = float_of((bits_of(scale) + 0x7fffffu) & 0xff800000u);
+  return float_of(select(most >= 0x7f800000, vu{} + 0x7fc00000u, bits_of(scale)));
 }
+inline float fp8_scale(int32_t most, bool power_of_two, float floor) { return fp8_scales(vi{} + most, power_of_two, floor)[0]; }
 
 }  // namespace FATHOM_ISA
 }  // namespace fathom

@@ -79,38 +79,17 @@ void for_pieces(const int32_t* offsets, int64_t groups, int64_t k, int64_t width
 }
 
 constexpr int kTileVectors = int(kFp8Tile / W);
-constexpr int64_t kStrip = 64;  // columns of 128 rows in f32 that fit the first-level cache
+constexpr int64_t kStrip = 512;  // columns of 128 rows that fit the second-level cache and are long runs of memory
 
-// The piece's values to `values` [rows, width], zeros after each row's end, and per column the largest size.
+// The piece's values to `values` [rows, kFp8Tile], zeros after each row's end to whole vectors, and per column the largest size.
 template <typename Read>
-inline void read_piece(float* values, int64_t width, vi* most, int64_t rows, int64_t n, Read&& read) {
+inline void read_piece(float* values, vi* most, int64_t rows, int64_t n, Read&& read) {
   for (int v = 0; v < kTileVectors; v++) most[v] = vi{};
   int64_t vectors = (n + W - 1) / W;
   for (int64_t r = 0; r < rows; r++) {
-    float* run = values + r * width;
+    float* run = values + r * kFp8Tile;
     read(run, r);
     for (int64_t v = 0; v < vectors; v++) most[v] = vmax_bits(size_bits(load(run + v * W)), most[v]);
-  }
-}
-
-// values [rows, kStrip]
-void encode_columns(uint8_t* q, float* scales, const float* values, const vi* most, int64_t rows, int64_t n, int64_t k,
-                    bool power_of_two, float floor) {
-  alignas(64) float s[kStrip];
-  for (int64_t j = 0; j < kStrip; j++) s[j] = j < n ? fp8_scale(most[j / W][j % W], power_of_two, floor) : 1.0f;
-  memcpy(scales, s, size_t(n) * 4);
-  for (int64_t i = 0; i < n; i += W) {
-    vf scale = load(s + i);
-    Divider divided(scale);
-    int64_t here = n - i < W ? n - i : W;
-    bool is_finite = largest_bits(size_bits(scale)) < 0x7f800000;
-    for (int64_t r = 0; r < rows; r++) {
-      vf x = divided(load(values + r * kStrip + i));
-      uint8_t part[W], *to = here == W ? q + r * k + i : part;
-      if (is_finite) fp8_encode_bounded(to, x);
-      else Float8::encode(to, x);
-      if (to == part) memcpy(q + r * k + i, part, size_t(here));
-    }
   }
 }
 
@@ -125,28 +104,60 @@ int32_t largest_of(const vi* most) {
   return largest_bits(all);
 }
 
-// Calls body(values, most, ...) for every piece of x in f32, of whatever type x is; the rest as for_pieces.
-template <typename Body>
-void for_pieces_of(const void* x, const float* x_scales, int32_t x_type, const int32_t* offsets, int64_t groups, int64_t k, int64_t width,
-                   Body&& body) {
-  int64_t tiles = fp8_tiles(k), row_bytes = fp8_row_bytes(k, x_type);
-  for_pieces(offsets, groups, k, width, [&](int64_t first, int64_t rows, int64_t scale_row, int64_t at, int64_t n) {
-    float* values = scratch_of<float>(1, kFp8Tile * width + W);
-    if (n % W != 0) memset(values, 0, size_t(rows * width) * 4);
-    vi most[kTileVectors];
-    read_piece(values, width, most, rows, n, [&](float* run, int64_t r) {
-      int64_t row = first + r;
-      if (x_type == F32) read_tile(run, static_cast<const float*>(x) + row * k + at, n);
-      else if (x_type == BF16) read_tile(run, static_cast<const bf16*>(x) + row * k + at, n);
-      else {
-        fp8_decode(run, static_cast<const uint8_t*>(x) + row * row_bytes, at, n, x_type);
-        vf scale = splat(x_scales[row * tiles + at / kFp8Tile]);
-        for (int64_t i = 0; i < n; i += W) store(run + i, load(run + i) * scale);
-        for (int64_t i = n; i % W != 0; i++) run[i] = 0;
+// Rows of x of whatever type, in f32.
+struct Rows {
+  const void* x;
+  const float* scales;
+  int32_t type;
+  int64_t k;
+
+  // Values [at, at + n) of a row, `at` a multiple of kFp8Tile; the places after them to whole vectors are zero.
+  void read(float* run, int64_t row, int64_t at, int64_t n) const {
+    if (type == F32) read_tile(run, static_cast<const float*>(x) + row * k + at, n);
+    else if (type == BF16) read_tile(run, static_cast<const bf16*>(x) + row * k + at, n);
+    else {
+      const uint8_t* from = static_cast<const uint8_t*>(x) + row * fp8_row_bytes(k, type);
+      for (int64_t i = 0; i < n; i += kFp8Tile) {
+        int64_t here = n - i < kFp8Tile ? n - i : kFp8Tile;
+        fp8_decode(run + i, from, at + i, here, type);
+        vf scale = splat(scales[row * fp8_tiles(k) + (at + i) / kFp8Tile]);
+        for (int64_t j = i; j < i + here; j += W) store(run + j, load(run + j) * scale);
       }
-    });
-    body(values, most, first, rows, scale_row, at, n);
-  });
+      for (int64_t i = n; i % W != 0; i++) run[i] = 0;
+    }
+  }
+};
+
+// A piece of at most kStrip columns, read once for the largest sizes and once more to be encoded: both times row by row, as memory likes it.
+void encode_columns(uint8_t* q, float* scales, const Rows& x, int64_t first, int64_t rows, int64_t at, int64_t n, bool power_of_two,
+                    float floor) {
+  alignas(64) float run[kStrip], scale[kStrip];
+  alignas(64) vf inverse[kStrip / W];
+  vi most[kStrip / W] = {};
+  int64_t vectors = (n + W - 1) / W;
+  for (int64_t r = 0; r < rows; r++) {
+    x.read(run, first + r, at, n);
+    for (int64_t v = 0; v < vectors; v++) most[v] = vmax_bits(size_bits(load(run + v * W)), most[v]);
+  }
+  vi largest = {};
+  for (int64_t v = 0; v < vectors; v++) {
+    store(scale + v * W, fp8_scales(most[v], power_of_two, floor));
+    inverse[v] = splat(1.0f) / load(scale + v * W);
+    largest = vmax_bits(most[v], largest);
+  }
+  memcpy(scales, scale, size_t(n) * 4);
+  bool is_finite = largest_bits(largest) < 0x7f800000;
+  for (int64_t r = 0; r < rows; r++, q += x.k) {
+    x.read(run, first + r, at, n);
+    for (int64_t v = 0; v < vectors; v++) {
+      Divider divided{load(scale + v * W), inverse[v]};
+      int64_t left = n - v * W;
+      uint8_t part[W], *to = left >= W ? q + v * W : part;
+      if (is_finite) fp8_encode_bounded(to, divided, load(run + v * W));
+      else Float8::encode(to, divided(load(run + v * W)));
+      if (to == part) memcpy(q + v * W, part, size_t(left));
+    }
+  }
 }
 
 }  // namespace
@@ -166,22 +177,24 @@ void fp8_dequantize_rows(void* y, const void* q, const float* scales, int64_t ro
 
 void fp8_quantize_columns(void* q, float* scales, const void* x, const float* x_scales, const int32_t* offsets, int64_t groups, int64_t k,
                           int32_t power_of_two, float floor, int32_t x_type) {
-  for_pieces_of(x, x_scales, x_type, offsets, groups, k, kStrip,
-                [&](const float* values, const vi* most, int64_t first, int64_t rows, int64_t scale_row, int64_t at, int64_t n) {
-                  encode_columns(static_cast<uint8_t*>(q) + first * k + at, scales + scale_row * k + at, values, most, rows, n, k,
-                                 power_of_two != 0, floor);
-                });
+  Rows all{x, x_scales, x_type, k};
+  for_pieces(offsets, groups, k, kStrip, [&](int64_t first, int64_t rows, int64_t scale_row, int64_t at, int64_t n) {
+    encode_columns(static_cast<uint8_t*>(q) + first * k + at, scales + scale_row * k + at, all, first, rows, at, n, power_of_two != 0, floor);
+  });
 }
 
 void fp8_quantize_gradient_blocks(void* q, float* scales, const void* x, const int32_t* offsets, int64_t groups, int64_t k,
                                   int32_t power_of_two, float floor, int32_t x_type) {
+  Rows all{x, nullptr, x_type, k};
   int64_t tiles = fp8_tiles(k);
-  for_pieces_of(x, nullptr, x_type, offsets, groups, k, kFp8Tile,
-                [&](const float* values, const vi* most, int64_t first, int64_t rows, int64_t, int64_t at, int64_t n) {
-                  float scale = fp8_scale(largest_of(most), power_of_two != 0, floor);
-                  for (int64_t r = 0; r < rows; r++) scales[(first + r) * tiles + at / kFp8Tile] = scale;
-                  encode_block(static_cast<uint8_t*>(q) + first * k + at, values, scale, rows, n, k);
-                });
+  for_pieces(offsets, groups, k, kFp8Tile, [&](int64_t first, int64_t rows, int64_t, int64_t at, int64_t n) {
+    float* values = scratch_of<float>(1, kFp8Tile * kFp8Tile);
+    vi most[kTileVectors];
+    read_piece(values, most, rows, n, [&](float* run, int64_t r) { all.read(run, first + r, at, n); });
+    float scale = fp8_scale(largest_of(most), power_of_two != 0, floor);
+    for (int64_t r = 0; r < rows; r++) scales[(first + r) * tiles + at / kFp8Tile] = scale;
+    encode_block(static_cast<uint8_t*>(q) + first * k + at, values, scale, rows, n, k);
+  });
 }
 
 void fp8_quantize_weights(void* q, float* scales, float* row_scales, const float* w, int64_t groups, int64_t n, int64_t k) {
@@ -191,10 +204,9 @@ void fp8_quantize_weights(void* q, float* scales, float* row_scales, const float
     int64_t top = block / across * kFp8Tile, at = block % across * kFp8Tile;
     int64_t rows = n - top < kFp8Tile ? n - top : kFp8Tile, columns = k - at < kFp8Tile ? k - at : kFp8Tile;
     int64_t first = (group * n + top) * k + at;
-    float* values = scratch_of<float>(1, kFp8Tile * kFp8Tile + W);
-    if (columns % W != 0) memset(values, 0, size_t(rows * kFp8Tile) * 4);
+    float* values = scratch_of<float>(1, kFp8Tile * kFp8Tile);
     vi most[kTileVectors];
-    read_piece(values, kFp8Tile, most, rows, columns, [&](float* run, int64_t r) { read_tile(run, w + first + r * k, columns); });
+    read_piece(values, most, rows, columns, [&](float* run, int64_t r) { read_tile(run, w + first + r * k, columns); });
     int32_t largest = largest_of(most);
     float scale = largest == 0 ? 1.0f : fp8_scale(largest, false, 0x1p-100f);
     scales[chunk] = scale;

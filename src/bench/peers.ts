@@ -117,18 +117,14 @@ export function nodeLlamaPeer(
   });
 }
 
-/** @throws Error if there are none */
+/** Those of this machine: npm may have installed other platforms' beside them. @throws Error if there are none */
 function llamaLibraries(folder: string): string {
   const packages = join(folder, "node_modules", "@node-llama-cpp");
-  const found = existsSync(packages)
-    ? readdirSync(packages).flatMap((name) => {
-        const bins = join(packages, name, "bins");
-        return existsSync(bins) ? readdirSync(bins).map((platform) => join(bins, platform)) : [];
-      })
-    : [];
-  const [first] = found.filter((path) => readdirSync(path).some((name) => name.startsWith("libllama")));
-  if (first === undefined) throw new Error(`${packages} holds no libllama`);
-  return first;
+  const platform = `${process.platform}-${process.arch === "arm" ? "armv7l" : process.arch}`;
+  const path = join(packages, platform, "bins", platform);
+  const isThere = existsSync(path) && readdirSync(path).some((name) => name.startsWith("libllama"));
+  if (!isThere) throw new Error(`${path} holds no libllama`);
+  return path;
 }
 
 function llamaVersion(libraries: string): string {
