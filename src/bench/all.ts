@@ -120,6 +120,7 @@ export async function benchAll(options: AllOptions): Promise<AllResults> {
       machine: result.machine,
       versions: result.versions,
       floors: result.floors,
+      stolenShare: result.stolenShare ?? null,
       rows: result.rows,
     };
     results.push(stored);

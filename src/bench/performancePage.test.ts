@@ -44,7 +44,7 @@ test("a peer that is missing is told with what it needs, and the run with its ma
   );
   expect(page).toContain("`fathom bench decode --weights int8 --depths 0,512 --peer`");
   expect(page).toContain("Machine: a processor | of tests, 2 cores, 24 GiB, avx512; fathom 0.1.0, Node.js 20.19.0.");
-  expect(page).toContain("| 2026-11-25 04:00 | 200 / 400 | 40.0 |");
+  expect(page).toContain("| 2026-11-25 04:00 | 200 / 400 | 40.0 | 1.3 % |");
   expect(page.endsWith("## Notes\n\nWritten by hand.\n")).toBe(true);
 });
 

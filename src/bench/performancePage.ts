@@ -84,13 +84,14 @@ function runs(results: readonly StoredResult[]): string {
   };
   const places = [...new Set(results.map(whereOf))];
   const lines = results.map((result) => {
-    const { command, date, floors } = result;
+    const { command, date, floors, stolenShare } = result;
     const gigabytes = floors ? (floors.readBytes / 1e9).toFixed(1) : "";
     const peaks = floors ? [floors.f32Flops, floors.bf16Flops].map((peak) => (peak / 1e9).toFixed(0)).join(" / ") : "";
+    const stolen = typeof stolenShare === "number" ? `${(100 * stolenShare).toFixed(1)} %` : "";
     const where = places.length > 1 ? [whereOf(result)] : [];
-    return [`\`fathom bench ${command}\``, date.replace(/T(\d+:\d+).*$/, " $1"), peaks, gigabytes, ...where];
+    return [`\`fathom bench ${command}\``, date.replace(/T(\d+:\d+).*$/, " $1"), peaks, gigabytes, stolen, ...where];
   });
-  const head = ["run", "end, UTC", "f32 / bf16 peak, GFLOP/s", "memory read, GB/s"];
+  const head = ["run", "end, UTC", "f32 / bf16 peak, GFLOP/s", "memory read, GB/s", "stolen"];
   const table = markdown([[...head, ...(places.length > 1 ? ["machine"] : [])], ...lines]);
   return places.length > 1 ? table : `Machine: ${places[0] ?? ""}.\n\n${table}`;
 }

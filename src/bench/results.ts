@@ -7,6 +7,7 @@ import { isObject, readJson } from "../files/json.js";
 import { native } from "../tensor/native.js";
 import type { Floors } from "../train/floors.js";
 import type { BenchRow } from "./row.js";
+import { stolenShare } from "./stolen.js";
 
 export interface Machine {
   readonly processor: string;
@@ -24,6 +25,8 @@ export interface StoredResult {
   readonly versions: { readonly fathom: string; readonly node: string };
   /** Null for benches that compare with no peak. */
   readonly floors: Floors | null;
+  /** Share of the processors' time that a hypervisor gave to others meanwhile; null or absent where nobody knows. */
+  readonly stolenShare?: number | null;
   readonly rows: readonly BenchRow[];
 }
 
@@ -50,6 +53,7 @@ export function storedResult(
     machine: thisMachine(),
     versions: { fathom: version, node: process.versions.node },
     floors,
+    stolenShare: stolenShare(),
     rows: rows.map((row) => ({ ...row, samples: row.samples.map((value) => Number(value.toPrecision(6))) })),
   };
 }

@@ -4,6 +4,7 @@
  * depend on them: the model's own choice at each position, drawn as ever, either is the draft, and the next row holds as well, or is not.
  */
 import type { DeepseekV3 } from "../model/deepseekV3.js";
+import type { Pause } from "../model/pieces.js";
 import { gatherRows } from "../tensor/ops/elementwise.js";
 import type { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -39,17 +40,18 @@ export class Drafter {
 
   /**
    * The module's latents of prompts: a run's tokens are those one place on, so the last position of a prompt waits for its first token.
-   * @param rowsOf where each run's states begin in `states`
+   * @param runs each with the place where its states begin in `states`
    */
   async readPrompts(
     tape: Tape,
     states: Tensor,
     runs: readonly (PromptRun & { readonly row: number })[],
+    pause: Pause,
   ): Promise<void> {
     if (runs.length === 0) return;
     const rows = runs.flatMap(({ row, count }) => Array.from({ length: count }, (_, i) => row + i));
     const positions = Math.max(...runs.map(({ start, count }) => start + count));
-    using inputs = promptContext(this.#model, this.#cache, tape, runs);
+    using inputs = promptContext(this.#model, this.#cache, tape, runs, pause);
     const { context, ids } = inputs;
     await this.#forward(tape, gatherRows(tape, states, rows), ids, context, positions);
   }

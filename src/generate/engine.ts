@@ -46,10 +46,8 @@ export interface EngineOptions {
 }
 
 const usualPassTokens = 1024;
-/** The same while choices run: no piece of a pass shall hold them up for long. */
-const passTokensBeside = 768;
 /** Time for a prompt between two steps of the running choices, by the time of such a step: a prompt keeps three fifths of its speed. */
-const promptShare = 1.55;
+const promptShare = 1.5;
 
 export class Engine implements Disposable {
   readonly maxPositions: number;
@@ -230,8 +228,7 @@ export class Engine implements Disposable {
    * every pass, however many short ones come later.
    */
   #share(): { readonly work: PromptWork; readonly count: number }[] {
-    const isBeside = this.#schedule.running.size > 0;
-    let room = this.#options.passTokens ?? (isBeside ? passTokensBeside : usualPassTokens);
+    let room = this.#options.passTokens ?? usualPassTokens;
     const [eldest] = this.#schedule.reading;
     const works = [...this.#schedule.reading].sort((a, b) => a.left - b.left);
     let kept = pageSize;
@@ -293,7 +290,6 @@ export class Engine implements Disposable {
       work.done += count;
       this.#counts.promptTokens += count;
       row += kept;
-      this.#schedule.publish(work);
       if (work.left === 0) ended.push({ work, row: row - 1 });
     }
     if (this.#drafter) {
@@ -303,8 +299,9 @@ export class Engine implements Disposable {
         const ids = prompt.subarray(run.start + 1, run.start + 1 + count);
         return count > 0 ? [{ ...run, ids, count, row: (ends[i] ?? 0) - run.count }] : [];
       });
-      await this.#drafter.readPrompts(tape, this.#drafter.stateOf(hidden), prompts);
+      await this.#drafter.readPrompts(tape, this.#drafter.stateOf(hidden), prompts, pause);
     }
+    for (const { work } of shares) this.#schedule.publish(work);
     await this.#begin(tape, hidden, ended, experts);
   }
 

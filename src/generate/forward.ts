@@ -5,6 +5,7 @@
 import { inferenceBatch } from "../model/batch.js";
 import type { AttentionContext } from "../model/block.js";
 import type { DeepseekV3, Hidden, OnDispatched } from "../model/deepseekV3.js";
+import type { Pause } from "../model/pieces.js";
 import type { CacheDtype } from "../tensor/ops/latentAttention.js";
 import { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -31,7 +32,7 @@ export interface TokenRow extends NewPosition {
 export interface PassOptions {
   readonly onDispatched?: OnDispatched | null;
   /** See PrefillCache; called between layers too. */
-  readonly pause?: (() => Promise<void>) | null;
+  readonly pause?: Pause | null;
   /** Rows of prompts whose final states are wanted, at least one. Default: all. */
   readonly wanted?: readonly number[] | null;
 }
@@ -42,7 +43,7 @@ export function promptContext(
   cache: LatentCache,
   tape: Tape,
   runs: readonly PromptRun[],
-  pause: (() => Promise<void>) | null = null,
+  pause: Pause | null = null,
 ): { readonly ids: Tensor; readonly context: AttentionContext } & Disposable {
   const batch = inferenceBatch(
     model.arena,

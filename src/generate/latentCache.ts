@@ -4,6 +4,7 @@
  */
 import type { PrefillCache, SeenRows } from "../model/block.js";
 import type { DeepseekV3 } from "../model/deepseekV3.js";
+import type { Pause } from "../model/pieces.js";
 import { native } from "../tensor/native.js";
 import {
   type CacheDtype,
@@ -60,7 +61,7 @@ export class LatentCache implements Disposable {
   }
 
   /** How a prefill of these runs, in their order in the batch, meets the cache. */
-  forPrefill(tape: Tape, runs: readonly NewPositions[], pause: (() => Promise<void>) | null): PrefillCache {
+  forPrefill(tape: Tape, runs: readonly NewPositions[], pause: Pause | null): PrefillCache {
     const { kvLoraRank, qkRopeHeadDim } = this.#model.config;
     const slots = tape.ints(runs.flatMap(({ start, count, pages }) => slotsOf(pages, start, start + count)));
     // Latents as they were are what the cache holds, unless it rounds.

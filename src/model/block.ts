@@ -18,6 +18,7 @@ import { GroupedQueryAttention } from "./gqa.js";
 import { MultiHeadLatentAttention } from "./mla.js";
 import { SwigluMlp } from "./mlp.js";
 import { type Dispatched, type DispatchOptions, type Dropping, MoE } from "./moe.js";
+import type { Pause } from "./pieces.js";
 import type { Weights } from "./weights.js";
 
 /** How a block's attention sees other positions: whole sequences, or new rows against a latent cache. */
@@ -53,7 +54,7 @@ export interface PrefillCache {
     rows: LatentRows,
   ): { readonly seen: LatentRows; readonly sequences: readonly SeenRows[] };
   /** Called between pieces of work of some tens of milliseconds, to let others have the processor; null: nobody waits. */
-  readonly pause: (() => Promise<void>) | null;
+  readonly pause: Pause | null;
 }
 
 /** The residual stream after attention and what the feed-forward part reads. */
@@ -105,15 +106,16 @@ export class Block {
         context.kind === "prefill" && context.cache
           ? await this.#extend(tape, h, context.cache, context.batch, tables, wanted)
           : this.attention(tape, h, context, tables);
-      if (!(this.mlp instanceof MoE)) return this.dense(tape, this.mlp, attended, context.kind);
+      const pause = (context.kind === "prefill" ? context.cache?.pause : null) ?? null;
+      if (!(this.mlp instanceof MoE)) return this.dense(tape, this.mlp, attended, context.kind, pause);
       const dispatched = await this.dispatch(tape, this.mlp, attended, context.kind, {
         dropping: droppingOf(context),
         replay: context.kind === "prefill" ? (context.batch.replays?.get(this.layer) ?? null) : null,
       });
       onDispatched?.(this.layer, dispatched);
-      if (context.kind === "prefill") await context.cache?.pause?.();
-      const { y, shared } = this.experts(tape, this.mlp, attended, dispatched, context.kind);
-      if (context.kind === "prefill") await context.cache?.pause?.();
+      const { y, shared } = pause
+        ? await this.#expertsInPieces(tape, this.mlp, attended, dispatched, pause)
+        : this.experts(tape, this.mlp, attended, dispatched, context.kind);
       return this.combine(tape, this.mlp, attended, dispatched, y, shared);
     });
   }
@@ -154,6 +156,18 @@ export class Block {
     return { y: moe.experts(tape, dispatched, kind), shared };
   }
 
+  /** Phase 3 of a prompt, with pauses. */
+  async #expertsInPieces(
+    tape: Tape,
+    moe: MoE,
+    attended: Attended,
+    dispatched: Dispatched,
+    pause: Pause,
+  ): Promise<{ readonly y: Tensor; readonly shared: Tensor | null }> {
+    const shared = (await moe.sharedExperts?.forwardInPieces(tape, attended.normed.y, pause)) ?? null;
+    return { y: await moe.expertsInPieces(tape, dispatched, pause), shared };
+  }
+
   /** Phase 4. */
   async combine(
     tape: Tape,
@@ -172,9 +186,10 @@ export class Block {
   }
 
   /** The feed-forward part of a dense layer, in the place of phases 2 to 4. */
-  dense(tape: Tape, mlp: SwigluMlp, attended: Attended, kind: RowKind): Tensor {
+  async dense(tape: Tape, mlp: SwigluMlp, attended: Attended, kind: RowKind, pause: Pause | null): Promise<Tensor> {
     tape.beginSegment();
-    const output = mlp.forward(tape, attended.normed.y, kind);
+    const { y: x } = attended.normed;
+    const output = pause ? await mlp.forwardInPieces(tape, x, pause) : mlp.forward(tape, x, kind);
     const out = add(tape, attended.h, output);
     tape.release(output);
     tape.dropUntilBackward([attended.normed.y], attended.normed.recompute);

@@ -22,6 +22,7 @@ import type { ModelConfig } from "./config.js";
 import type { Fp8Options } from "./fp8.js";
 import { type Dispatched, MoE } from "./moe.js";
 import { MtpModule } from "./mtp.js";
+import type { Pause } from "./pieces.js";
 import { createRopeTables } from "./rope.js";
 import type { BalanceFactors, RouterReport } from "./router.js";
 import { type StorageOf, Weights } from "./weights.js";
@@ -160,7 +161,7 @@ export class DeepseekV3 {
     context: AttentionContext,
     positions: number,
     onDispatched: OnDispatched | null = null,
-    pause: (() => Promise<void>) | null = null,
+    pause: Pause | null = null,
     wanted: readonly number[] | null = null,
   ): Promise<Hidden> {
     const tables = this.tables(positions);

@@ -27,6 +27,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
 import type { PrefillCache, SeenRows } from "./block.js";
 import { type ModelConfig, softmaxScale } from "./config.js";
+import { type Pause, pieces } from "./pieces.js";
 import type { Weights } from "./weights.js";
 
 export class MultiHeadLatentAttention {
@@ -135,7 +136,7 @@ export class MultiHeadLatentAttention {
     { kv, kRope }: Omit<SeenKeys, "offsets">,
     seqOffsets: Tensor,
     sequences: readonly SeenRows[],
-    pause: (() => Promise<void>) | null,
+    pause: Pause | null,
   ): Promise<void> {
     const { heads, nopeDim: n, ropeDim: r, vDim: v } = this.#naiveShape;
     const queryOffsets = seqOffsets.ints();
@@ -235,15 +236,4 @@ function copyRows(x: Tensor, to: number, from: number, rows: number): void {
   const bytes = x.bytes();
   const size = bytes.length / x.rows;
   bytes.copyWithin(to * size, from * size, (from + rows) * size);
-}
-
-/** Operations between two pauses: some 30 ms on two cores. */
-const operationsPerPiece = 6e9;
-/** Rows that the kernels take as one; see attention_tiles.h. */
-const tileRows = 64;
-
-/** Cuts rows into runs of whole tiles. @param operations of a row */
-function* pieces(rows: number, operations: number): Iterable<{ readonly begin: number; readonly rows: number }> {
-  const most = Math.max(1, Math.floor(operationsPerPiece / operations / tileRows)) * tileRows;
-  for (let begin = 0; begin < rows; begin += most) yield { begin, rows: Math.min(most, rows - begin) };
 }

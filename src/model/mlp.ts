@@ -5,7 +5,8 @@ import type { RowKind } from "../tensor/ops/products.js";
 import { swiglu, swigluFp8 } from "../tensor/ops/swiglu.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Tape } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { sizeOf, type Tensor } from "../tensor/tensor.js";
+import { inPieces, type Pause } from "./pieces.js";
 import type { Weights } from "./weights.js";
 
 export class SwigluMlp {
@@ -26,5 +27,11 @@ export class SwigluMlp {
     const y = linear(tape, hidden.y, this.downProj, kind);
     tape.dropUntilBackward([hidden.y], hidden.recompute);
     return y;
+  }
+
+  /** The same of a prompt, without gradients. */
+  forwardInPieces(tape: Tape, x: Tensor, pause: Pause): Promise<Tensor> {
+    const operations = 2 * (sizeOf(this.gateUpProj.shape) + sizeOf(this.downProj.shape));
+    return inPieces(tape, x, operations, pause, (rows) => this.forward(tape, rows, "prefill"));
   }
 }

@@ -15,11 +15,12 @@ import type { Replay, Routing } from "../tensor/ops/router.js";
 import { swiglu, swigluFp8 } from "../tensor/ops/swiglu.js";
 import type { Parameter } from "../tensor/parameter.js";
 import type { Tape } from "../tensor/tape.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { sizeOf, type Tensor } from "../tensor/tensor.js";
 import type { Batch } from "./batch.js";
 import type { ModelConfig } from "./config.js";
 import { exchangeInts, exchangeRows, type RowCounts, receiveCounts } from "./exchange.js";
 import { SwigluMlp } from "./mlp.js";
+import { inPieces, type Pause } from "./pieces.js";
 import { Router } from "./router.js";
 import { dropTokens } from "./tokenDropping.js";
 import type { Weights } from "./weights.js";
@@ -102,10 +103,23 @@ export class MoE {
   }
 
   /** Phase 3: every local expert on its rows. @returns [sorted rows, hiddenSize] */
-  experts(tape: Tape, dispatched: Dispatched, kind: RowKind): Tensor {
-    const { offsets } = dispatched.order;
-    const gateUp = groupedLinear(tape, dispatched.x, this.gateUpProj, offsets, kind);
-    tape.release(dispatched.x); // FP8 linears keep its quantised rows.
+  experts(tape: Tape, { x, order }: Dispatched, kind: RowKind): Tensor {
+    return this.#experts(tape, x, order.offsets, kind);
+  }
+
+  /** The same of a prompt, without gradients. */
+  expertsInPieces(tape: Tape, { x, order }: Dispatched, pause: Pause): Promise<Tensor> {
+    const operations = (2 * (sizeOf(this.gateUpProj.shape) + sizeOf(this.downProj.shape))) / this.#localExperts;
+    const offsets = order.offsets.ints();
+    return inPieces(tape, x, operations, pause, (part, { begin, rows }) => {
+      const within = tape.ints(offsets.map((offset) => Math.min(Math.max(offset - begin, 0), rows)));
+      return this.#experts(tape, part, within, "prefill");
+    });
+  }
+
+  #experts(tape: Tape, x: Tensor, offsets: Tensor, kind: RowKind): Tensor {
+    const gateUp = groupedLinear(tape, x, this.gateUpProj, offsets, kind);
+    tape.release(x); // FP8 linears keep its quantised rows.
     const hidden = fp8Of(this.downProj, kind) ? swigluFp8(tape, gateUp) : swiglu(tape, gateUp);
     const y = groupedLinear(tape, hidden.y, this.downProj, offsets, kind);
     tape.dropUntilBackward([hidden.y], hidden.recompute);
