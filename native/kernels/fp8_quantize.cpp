@@ -79,7 +79,8 @@ void for_pieces(const int32_t* offsets, int64_t groups, int64_t k, int64_t width
 }
 
 constexpr int kTileVectors = int(kFp8Tile / W);
-constexpr int64_t kStrip = 512;  // columns of 128 rows that fit the second-level cache and are long runs of memory
+constexpr int64_t kStrip = 512;  // columns of 128 rows that fit the second-level cache and are long runs of memory ...
+constexpr int64_t kPiecesPerThread = 4;  // ... or fewer, if that many threads would have too little to do
 
 // The piece's values to `values` [rows, kFp8Tile], zeros after each row's end to whole vectors, and per column the largest size.
 template <typename Read>
@@ -178,7 +179,9 @@ void fp8_dequantize_rows(void* y, const void* q, const float* scales, int64_t ro
 void fp8_quantize_columns(void* q, float* scales, const void* x, const float* x_scales, const int32_t* offsets, int64_t groups, int64_t k,
                           int32_t power_of_two, float floor, int32_t x_type) {
   Rows all{x, x_scales, x_type, k};
-  for_pieces(offsets, groups, k, kStrip, [&](int64_t first, int64_t rows, int64_t scale_row, int64_t at, int64_t n) {
+  int64_t width = kStrip, tiles = groups > 0 ? fp8_tiles(offsets[groups]) : 0;
+  while (width > kFp8Tile && tiles * ((k + width - 1) / width) < kPiecesPerThread * threads()) width /= 2;
+  for_pieces(offsets, groups, k, width, [&](int64_t first, int64_t rows, int64_t scale_row, int64_t at, int64_t n) {
     encode_columns(static_cast<uint8_t*>(q) + first * k + at, scales + scale_row * k + at, all, first, rows, at, n, power_of_two != 0, floor);
   });
 }

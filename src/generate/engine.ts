@@ -47,7 +47,7 @@ export interface EngineOptions {
 
 const usualPassTokens = 1024;
 /** Time for a prompt between two steps of the running choices, by the time of such a step: a prompt keeps three fifths of its speed. */
-const promptShare = 1.5;
+const promptShare = 1.55;
 
 export class Engine implements Disposable {
   readonly maxPositions: number;
