@@ -7,7 +7,6 @@ import { isObject, readJson } from "../files/json.js";
 import { native } from "../tensor/native.js";
 import type { Floors } from "../train/floors.js";
 import type { BenchRow } from "./row.js";
-import { stolenShare } from "./stolen.js";
 
 export interface Machine {
   readonly processor: string;
@@ -43,6 +42,7 @@ export function storedResult(
   command: string,
   date: Date,
   { rows, floors = null }: { readonly rows: readonly BenchRow[]; readonly floors?: Floors | null },
+  stolenShare: number | null,
 ): StoredResult {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
@@ -53,7 +53,7 @@ export function storedResult(
     machine: thisMachine(),
     versions: { fathom: version, node: process.versions.node },
     floors,
-    stolenShare: stolenShare(),
+    stolenShare,
     rows: rows.map((row) => ({ ...row, samples: row.samples.map((value) => Number(value.toPrecision(6))) })),
   };
 }

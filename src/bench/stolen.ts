@@ -20,12 +20,13 @@ function readStat(): string | null {
   }
 }
 
-const begun = { stolen: stolenSeconds(readStat()), at: performance.now() };
-
-/** Share of the processors' time since this module was loaded that was given to others; null where the system does not say. */
-export function stolenShare(): number | null {
-  const now = stolenSeconds(readStat());
-  if (now === null || begun.stolen === null) return null;
-  const seconds = (performance.now() - begun.at) / 1000;
-  return Number(((now - begun.stolen) / (seconds * cpus().length)).toPrecision(3));
+/** @returns tells the share of the processors' time since this call that was given to others; null where the system does not say */
+export function watchStolen(): () => number | null {
+  const [before, begun] = [stolenSeconds(readStat()), performance.now()];
+  return () => {
+    const now = stolenSeconds(readStat());
+    if (now === null || before === null) return null;
+    const seconds = (performance.now() - begun) / 1000;
+    return Number(((now - before) / (seconds * cpus().length)).toPrecision(3));
+  };
 }

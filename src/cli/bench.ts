@@ -5,7 +5,7 @@ import { type TrainPrecision, trainPrecisions } from "../tensor/dtype.js";
 import { allCommand, reportCommand } from "./benchAll.js";
 import { loadCommand, quantizationCommand, tokenizerCommand } from "./benchFiles.js";
 import { decodeCommand, prefillCommand } from "./benchInference.js";
-import { benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
+import { beginBench, benchOutcome, peerOption, repeatsOption, saveOption } from "./benchOutcome.js";
 import { serveBenchCommand } from "./benchServe.js";
 import { speculationCommand } from "./benchSpeculation.js";
 import { act, integerOption, integersOption, type Outcome, say, threadsOption } from "./output.js";
@@ -14,6 +14,7 @@ import { useThreads } from "./threads.js";
 export function benchCommand(): Command {
   return new Command("bench")
     .description("Measure speed beside the floor of this machine, and beside other programs.")
+    .hook("preAction", beginBench)
     .addCommand(kernelsCommand())
     .addCommand(trainCommand())
     .addCommand(prefillCommand())

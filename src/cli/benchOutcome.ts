@@ -1,8 +1,16 @@
 /** What the benches share on the command line: options, the table, and where results go. */
 import { Option } from "commander";
 import type { BenchRow } from "../bench/row.js";
+import { watchStolen } from "../bench/stolen.js";
 import type { Floors } from "../train/floors.js";
 import { integerOption, type Outcome, table } from "./output.js";
+
+/** What was stolen of the processors' time since the bench began. */
+let stolenShare: () => number | null = () => null;
+
+export function beginBench(): void {
+  stolenShare = watchStolen();
+}
 
 /** --peer */
 export function peerOption(what: string): Option {
@@ -26,7 +34,7 @@ export async function benchOutcome(
   facts: object = {},
 ): Promise<Outcome> {
   const { saveResult, storedResult } = await import("../bench/results.js");
-  const result = storedResult(commandWords(process.argv.slice(3)), new Date(), found);
+  const result = storedResult(commandWords(process.argv.slice(3)), new Date(), found, stolenShare());
   if (save !== undefined) saveResult(save, result);
   return { result: { ...facts, ...result }, text: rowTable(found.rows) };
 }
