@@ -37,6 +37,16 @@ struct Job {
 
 constexpr uint64_t kMemberBits = 16;  // of a ticket: how many threads take part; above them, the number of the job
 
+// What is to be fetched. Workers read it while the caller may write it: a mixture of two is memory that is fetched in vain.
+struct alignas(128) Expected {
+  struct Part {
+    std::atomic<int64_t> count{0}, bytes{0};
+    std::atomic<uintptr_t> runs[Ahead::kMost] = {};
+  };
+  std::atomic<uint64_t> version{0};
+  Part parts[2];
+};
+
 struct Pool {
   std::vector<std::thread> workers;
   std::unique_ptr<Slot[]> slots{new Slot[1]};
@@ -46,6 +56,7 @@ struct Pool {
   std::atomic<bool> stop{false};
   std::mutex mutex;
   std::condition_variable wake;
+  Expected expected;
   std::mutex caller;  // whose job the pool has: a process may serve several models, each from a thread of its own
 };
 
@@ -72,10 +83,56 @@ void work(Pool& p, int self) {
   inside = false;
 }
 
-void worker_loop(int self, uint64_t seen) {
+constexpr int64_t kAheadBytes = 1 << 18;  // of a share: what a second-level cache holds beside the rest
+constexpr int64_t kAheadStep = 1 << 10;   // between two looks for a job
+
+// How far a worker is with what is to be fetched: its own share of both parts, then what falls to it of the caller's.
+class Fetcher {
+ public:
+  Fetcher(const Expected& expected, int self, int members) : expected(expected), self(self), members(members) {}
+
+  // A step; false if nothing is left.
+  bool step() {
+    uint64_t version = expected.version.load(std::memory_order_acquire);
+    if (version != seen) seen = version, phase = -1, at = end = 0;
+    while (at >= end)
+      if (phase >= kPhases - 1) return false;
+      else start(++phase);
+    const Expected::Part& part = expected.parts[phase % 2];
+    int64_t bytes = part.bytes.load(std::memory_order_relaxed), within = bytes > 0 ? at % bytes : 0;
+    int64_t length = bytes - within < kAheadStep ? bytes - within : kAheadStep;
+    if (length <= 0) return stop(), false;
+    uintptr_t from = part.runs[at / bytes % Ahead::kMost].load(std::memory_order_relaxed) + uintptr_t(within);
+    for (int64_t line = 0; line < length; line += 64) __builtin_prefetch(reinterpret_cast<const void*>(from + uintptr_t(line)), 0, 2);
+    at += length;
+    return true;
+  }
+
+  void stop() { phase = kPhases, at = end = 0; }
+
+ private:
+  static constexpr int kPhases = 4;
+  const Expected& expected;
+  int self, members, phase = kPhases;
+  uint64_t seen = 0;
+  int64_t at = 0, end = 0;
+
+  void start(int next) {
+    const Expected::Part& part = expected.parts[next % 2];
+    int64_t total = part.count.load(std::memory_order_relaxed) * part.bytes.load(std::memory_order_relaxed), share = total / members;
+    if (next < 2) at = share * self, end = at + share;
+    else at = share * (self - 1) / (members - 1), end = share * self / (members - 1);
+    if (end > at + kAheadBytes) end = at + kAheadBytes;
+  }
+};
+
+void worker_loop(int self, int members, uint64_t seen) {
   Pool& p = pool();
+  Fetcher fetcher(p.expected, self, members);
   for (;;) {
-    for (int spin = 0; p.ticket.load(std::memory_order_acquire) == seen && spin < kSpins; spin++) FATHOM_PAUSE();
+    for (int spin = 0; p.ticket.load(std::memory_order_acquire) == seen && spin < kSpins; spin++)
+      if (!fetcher.step()) FATHOM_PAUSE();
+    fetcher.stop();
     if (p.ticket.load(std::memory_order_acquire) == seen) {
       std::unique_lock<std::mutex> lock(p.mutex);
       p.sleeping.fetch_add(1);
@@ -123,7 +180,7 @@ void set_threads(int count) {
   p.stop.store(false);
   p.slots.reset(new Slot[size_t(count)]);
   uint64_t seen = p.ticket.load();
-  for (int i = 1; i < count; i++) p.workers.emplace_back(worker_loop, i, seen);
+  for (int i = 1; i < count; i++) p.workers.emplace_back(worker_loop, i, count, seen);
 }
 
 void parallel_run(int64_t chunks, void (*run)(void*, int64_t), void* context) {
@@ -151,6 +208,18 @@ void parallel_run(int64_t chunks, void (*run)(void*, int64_t), void* context) {
       if (spin < kSpins) FATHOM_PAUSE();
       else std::this_thread::yield();  // more threads than cores: let the late one run
     }
+}
+
+void fetch_ahead(const Ahead& first, const Ahead& second) {
+  Expected& expected = pool().expected;
+  const Ahead* from[] = {&first, &second};
+  for (int i = 0; i < 2; i++) {
+    Expected::Part& part = expected.parts[i];
+    for (int64_t run = 0; run < from[i]->count; run++) part.runs[run].store(reinterpret_cast<uintptr_t>(from[i]->runs[run]), std::memory_order_relaxed);
+    part.count.store(from[i]->count, std::memory_order_relaxed);
+    part.bytes.store(from[i]->bytes, std::memory_order_relaxed);
+  }
+  expected.version.fetch_add(1, std::memory_order_release);
 }
 
 void* scratch(int slot, size_t bytes) {

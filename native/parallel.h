@@ -16,6 +16,16 @@ int threads();
 // A call from inside a chunk runs in place on that thread.
 void parallel_run(int64_t chunks, void (*run)(void* context, int64_t chunk), void* context);
 
+// Memory that the next job will read, as so many runs of so many bytes.
+struct Ahead {
+  static constexpr int kMost = 64;
+  const void* runs[kMost];
+  int64_t count, bytes;
+};
+// Workers that wait for the job fetch the beginning of their share of both into their caches meanwhile, and then of the caller's, who is busy
+// elsewhere. Nothing is computed, so nothing can go wrong but time: the job may never come, the memory may be gone.
+void fetch_ahead(const Ahead& first, const Ahead& second);
+
 template <typename F>
 inline void parallel_for(int64_t chunks, F&& body) {
   using Body = typename std::remove_reference<F>::type;

@@ -304,8 +304,10 @@ int run_pool() {
   for (int count : {1, 2, 5, 3, 1, 4, 2}) {
     set_threads(count);
     if (threads() != count) return printf("set_threads(%d) gave %d threads\n", count, threads()), 1;
-    for (int job = 0; job < 300; job++)
+    for (int job = 0; job < 300; job++) {
+      if (job % 3 > 0) fetch_ahead(Ahead{{&count}, job % 2, 4}, Ahead{{&count, &job}, 2, job % 5 * 1000});
       if (!covers_every_chunk(job % 37)) return printf("%d chunks on %d threads: not each exactly once\n", job % 37, count), 1;
+    }
   }
   set_threads(1);
   printf("pool: every chunk exactly once\n");

@@ -143,5 +143,15 @@ void linear_decode(void* y, const void* x, const void* w, int64_t rows, int64_t 
   grouped_linear_decode(y, x, w, offsets, 1, n, k, y_type, x_type, w_type);
 }
 
+void fetch_weights(const void* w, const float* scales, const int32_t* offsets, int64_t groups, int64_t group_bytes, int64_t group_scales) {
+  Ahead weights{{}, 0, group_bytes}, with_scales{{}, 0, group_scales * int64_t(sizeof(float))};
+  for (int64_t e = 0; e < groups && weights.count < Ahead::kMost; e++) {
+    if (offsets && offsets[e + 1] == offsets[e]) continue;
+    weights.runs[weights.count++] = static_cast<const char*>(w) + e * group_bytes;
+    if (scales) with_scales.runs[with_scales.count++] = scales + e * group_scales;
+  }
+  fetch_ahead(with_scales, weights);
+}
+
 }  // namespace FATHOM_ISA
 }  // namespace fathom

@@ -68,6 +68,9 @@ void grouped_gemm_wgrad(float* dw, const void* dy, const void* x, const int32_t*
 // grouped_gemm (trans_b = 1) by streaming dot products, for decoding.
 void grouped_linear_decode(void* y, const void* x, const void* w, const int32_t* offsets, int64_t groups, int64_t n, int64_t k,
                            int32_t y_type, int32_t x_type, int32_t w_type);
+// Says which weights the next decoding product reads: w [groups] of group_bytes each, with as many groups of scales (or null), those of
+// groups that have rows (all, if there are no offsets). Idle threads bring them to their caches.
+void fetch_weights(const void* w, const float* scales, const int32_t* offsets, int64_t groups, int64_t group_bytes, int64_t group_scales);
 
 // ---- quantised weights: quantized_decode.cpp and gemm.cpp ---------------------------------------------------------------
 // w is [groups * n, k] in a QuantFormat (quantized.h), scales [groups * n, ceil(k / group)] f32: value = stored * scale. `group` is a

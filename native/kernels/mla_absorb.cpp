@@ -16,6 +16,7 @@ enum { kAngles = 10, kFloats = 11 };  // scratch slots
 constexpr int kVectors = W == 16 ? 4 : 32 / W;       // vectors of a weight row decoded at a time: whole steps of the quantised formats
 constexpr int64_t kColumns = kVectors * W;
 constexpr int64_t kPieceColumns = 256;               // of the absorbed queries in a chunk
+constexpr int64_t kRowsAhead = 16;                   // weight rows that are fetched ahead of a single row's sums
 constexpr int kWeights = 4;                          // weight rows whose dot products are summed together
 
 // Values [at, at + kColumns) of any row, and which scales they have.
@@ -33,10 +34,19 @@ struct PlainRows {
   void fetch(int64_t row, int64_t begin, int64_t end) const {
     for (int64_t i = begin; i < end; i += 64 / int64_t(sizeof(T))) __builtin_prefetch(values + row * length + i);
   }
+  void fetch_next(int64_t row, int64_t at) const {
+    for (int64_t i = at; i < at + kColumns; i += 64 / int64_t(sizeof(T))) __builtin_prefetch(values + row * length + i, 0, 2);
+  }
   void decode(vf* w, int64_t row, const Place& place) const {
     int64_t at = place.at;
     const T* from = values + row * length + at;
     for (int v = 0; v < kVectors; v++, from += W, at += W) w[v] = at + W <= length ? load(from) : load_part(from, at < length ? length - at : 0);
+  }
+  // Of a place that lies within the row.
+  void decode_whole(vf* w, int64_t row, const Place& place) const {
+    const T* from = values + row * length + place.at;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v++) w[v] = load(from + v * W);
   }
 };
 
@@ -54,23 +64,24 @@ struct QuantRows {
   void fetch(int64_t row, int64_t begin, int64_t end) const {
     for (int64_t i = begin / kQuantStep * Format::bytes; i < end / kQuantStep * Format::bytes; i += 64) __builtin_prefetch(values + row * row_bytes + i);
   }
+  void fetch_next(int64_t row, int64_t at) const { __builtin_prefetch(values + row * row_bytes + at / kQuantStep * Format::bytes, 0, 2); }
   void decode(vf* w, int64_t row, const Place& place) const {
-    const uint8_t* from = values + row * row_bytes;
-    const float* scale = scales + row * row_scales;
-    if (place.at + kColumns <= length) {
-      from += place.at / kQuantStep * Format::bytes;
-#pragma GCC unroll 2
-      for (int64_t q = 0; q < kColumns / kQuantStep; q++) {
-        vf* to = w + q * kQuantVectors;
-        Format::decode(to, from + q * Format::bytes);
-        vf factor = splat(scale[place.scale[q]] * Format::kUnit);
-        for (int v = 0; v < kQuantVectors; v++) to[v] *= factor;
-      }
-      return;
-    }
+    if (place.at + kColumns <= length) return decode_whole(w, row, place);
     float part[kColumns] = {};
-    decode_run<Format>(part, from, scale, place.at, length - place.at, length, group);
+    decode_run<Format>(part, values + row * row_bytes, scales + row * row_scales, place.at, length - place.at, length, group);
     for (int v = 0; v < kVectors; v++) w[v] = load(part + v * W);
+  }
+  void decode_whole(vf* w, int64_t row, const Place& place) const {
+    const uint8_t* from = values + row * row_bytes + place.at / kQuantStep * Format::bytes;
+    const float* scale = scales + row * row_scales;
+#pragma GCC unroll 2
+    for (int64_t q = 0; q < kColumns / kQuantStep; q++) {
+      vf* to = w + q * kQuantVectors;
+      Format::decode(to, from + q * Format::bytes);
+      vf factor = splat(scale[place.scale[q]] * Format::kUnit);
+#pragma GCC unroll 4
+      for (int v = 0; v < kQuantVectors; v++) to[v] *= factor;
+    }
   }
 };
 
@@ -115,6 +126,30 @@ void fold(T* y, int64_t y_row, const float* x, int64_t inner, const Rows& w, int
   for (int i = 0; i < R; i++) store_columns(y + i * y_row + at, acc[i], w.length - at);
 }
 
+// The same sums for one row and V vectors of columns at once, so that the weights are read in order; those of row `next` follow.
+template <int V, typename T, typename Rows>
+void fold_wide(T* y, const float* x, int64_t inner, const Rows& w, int64_t first, int64_t at, int64_t next) {
+  constexpr int steps = V / kVectors;
+  vf acc[V];
+#pragma GCC unroll 16
+  for (vf& one : acc) one = zero();
+  Place places[steps];
+  for (int s = 0; s < steps; s++) places[s] = w.place(at + s * kColumns);
+  for (int64_t n = 0; n < inner; n++) {
+    vf factor = splat(x[n]);
+    int64_t ahead = n + kRowsAhead < inner ? first + n + kRowsAhead : next + n + kRowsAhead - inner;
+#pragma GCC unroll 4
+    for (int s = 0; s < steps; s++) {
+      vf weight[kVectors];
+      w.fetch_next(ahead, at + s * kColumns);
+      w.decode_whole(weight, first + n, places[s]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v++) acc[s * kVectors + v] = fma(factor, weight[v], acc[s * kVectors + v]);
+    }
+  }
+  for (int s = 0; s < steps; s++) store_columns(y + at + s * kColumns, acc + s * kVectors, w.length - at - s * kColumns);
+}
+
 // y[i, j] for R rows of x (ldx apart, filled up with zeros) and weight rows first .. first + kWeights.
 template <int R, typename T, typename Rows>
 void dots(T* y, int64_t y_row, const float* x, int64_t ldx, const Rows& w, int64_t first, int64_t count) {
@@ -157,15 +192,20 @@ void absorb(T* y, const T* q, const Rows& w, const float* cos, const float* sin,
   int64_t pieces = (s.c + kPieceColumns - 1) / kPieceColumns, width = s.dn + s.dr, wide = s.c + s.dr;
   parallel_for(s.heads * pieces, [&](int64_t chunk) {
     int64_t h = chunk / pieces, begin = chunk % pieces * kPieceColumns, end = begin + kPieceColumns < s.c ? begin + kPieceColumns : s.c;
-    // A piece of every row of the head's weight is read several times: from the caches, where it is fetched to here.
-    for (int64_t n = 0; n < s.dn; n++) w.fetch(h * (s.dn + s.dv) + n, begin, end);
     float* x = scratch_of<float>(kFloats, s.rows * s.dn);
     for (int64_t r = 0; r < s.rows; r++)
       for (int64_t n = 0; n < s.dn; n++) x[r * s.dn + n] = to_f32(q[(r * s.heads + h) * width + n]);
-    in_blocks(s.rows, [&](int64_t r, auto count) {
-      for (int64_t at = begin; at < end; at += kColumns)
-        fold<decltype(count)::value>(y + (r * s.heads + h) * wide, s.heads * wide, x + r * s.dn, s.dn, w, h * (s.dn + s.dv), at);
-    });
+    int64_t first = h * (s.dn + s.dv);
+    if (W == 16 && s.rows == 1 && end - begin == kPieceColumns) {
+      fold_wide<kPieceColumns / W>(y + h * wide, x, s.dn, w, first, begin, first + s.dn + s.dv);
+    } else {
+      // A piece of every row of the head's weight is read several times: from the caches, where it is fetched to here.
+      for (int64_t n = 0; n < s.dn; n++) w.fetch(first + n, begin, end);
+      in_blocks(s.rows, [&](int64_t r, auto count) {
+        for (int64_t at = begin; at < end; at += kColumns)
+          fold<decltype(count)::value>(y + (r * s.heads + h) * wide, s.heads * wide, x + r * s.dn, s.dn, w, first, at);
+      });
+    }
     if (begin > 0) return;
     float* angles = scratch_of<float>(kAngles, 2 * s.dr);
     for (int64_t r = 0; r < s.rows; r++) {

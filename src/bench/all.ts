@@ -44,7 +44,7 @@ export function allRuns(cores: number, isTrained: boolean): BenchRun[] {
     run("kernels", "kernels", true),
     ...training,
     run("train-fp8-beside-bfloat16", "train --preset small --dtype fp8 --beside bfloat16"),
-    run("train-experts", "train --preset small --experts 8,16,32,64,128"),
+    run("train-experts", "train --preset small --dtype bfloat16 --experts 8,16,32,64,128"),
     run("prefill", "prefill", true),
     run("prefill-int8", "prefill --weights int8", true),
     run("decode-bf16", "decode --depths 0,512,4096", true),

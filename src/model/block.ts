@@ -87,6 +87,12 @@ export class Block {
       : new SwigluMlp(weights, `${prefix}.mlp`, config.hiddenSize, config.intermediateSize);
   }
 
+  /** Its matrices in the order in which decoding reads them. */
+  get readOrder(): readonly Parameter[] {
+    const { selfAttn, mlp } = this;
+    return [...(selfAttn instanceof MultiHeadLatentAttention ? selfAttn.readOrder : []), ...mlp.readOrder];
+  }
+
   /**
    * @param h [T, hiddenSize], the residual stream
    * @param onDispatched sees each MoE layer's routing: counts, balance losses, reports

@@ -123,6 +123,8 @@ export class DeepseekV3 {
     );
     this.norm = this.weights.norm("model.norm.weight", config.hiddenSize);
     this.lmHead = this.weights.matrix("lm_head.weight", config.vocabSize, config.hiddenSize);
+    const order = [...this.layers.flatMap(({ readOrder }) => readOrder), this.lmHead];
+    for (const [i, matrix] of order.entries()) matrix.next = order[i + 1] ?? order[0] ?? null;
     this.mtp = Array.from(
       { length: config.numNextnPredictLayers },
       (_, k) => new MtpModule(this.weights, config, k + 1, experts),

@@ -76,6 +76,12 @@ export class MultiHeadLatentAttention {
     this.oProj = weights.matrix(`${prefix}.o_proj.weight`, hiddenSize, heads * config.vHeadDim);
   }
 
+  /** Matrices in the order in which decoding reads them. */
+  get readOrder(): readonly Parameter[] {
+    const { qProj, qAProj, qBProj, kvAProjWithMqa, kvBProj, oProj } = this;
+    return [qProj, qAProj, qBProj, kvAProjWithMqa, kvBProj, oProj].flatMap((matrix) => matrix ?? []);
+  }
+
   /**
    * Naive form over whole sequences.
    * @param x [T, hiddenSize], normed

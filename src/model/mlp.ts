@@ -20,6 +20,11 @@ export class SwigluMlp {
     this.downProj = weights.matrix(`${prefix}.down_proj.weight`, hiddenSize, width);
   }
 
+  /** Matrices in the order in which decoding reads them. */
+  get readOrder(): readonly Parameter[] {
+    return [this.gateUpProj, this.downProj];
+  }
+
   /** @param x [T, hiddenSize] @returns [T, hiddenSize], new */
   forward(tape: Tape, x: Tensor, kind: RowKind): Tensor {
     const gateUp = linear(tape, x, this.gateUpProj, kind);

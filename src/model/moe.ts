@@ -7,6 +7,7 @@
  * adds the partial sums in rank order (infrastructure.md 4.3). In one process the same path runs without the exchange.
  */
 import type { Communicator } from "../distributed/communicator.js";
+import { fetchAhead } from "../tensor/ops/fetchAhead.js";
 import { fp8Of } from "../tensor/ops/fp8Linear.js";
 import { groupedLinear } from "../tensor/ops/linear.js";
 import { combine, type ExpertOrder, permute, sortByExpert } from "../tensor/ops/permute.js";
@@ -77,6 +78,11 @@ export class MoE {
       nSharedExperts > 0 ? new SwigluMlp(weights, `${prefix}.shared_experts`, d, nSharedExperts * m) : null;
   }
 
+  /** Matrices in the order in which decoding reads them. */
+  get readOrder(): readonly Parameter[] {
+    return [this.gate.weight, ...(this.sharedExperts?.readOrder ?? []), this.gateUpProj, this.downProj];
+  }
+
   /**
    * Phase 2: route and bring each token to the ranks of its experts.
    * @param x [T, hiddenSize], normed
@@ -104,6 +110,7 @@ export class MoE {
 
   /** Phase 3: every local expert on its rows. @returns [sorted rows, hiddenSize] */
   experts(tape: Tape, { x, order }: Dispatched, kind: RowKind): Tensor {
+    if (kind === "decode") fetchAhead(this.gateUpProj, order.offsets);
     return this.#experts(tape, x, order.offsets, kind);
   }
 

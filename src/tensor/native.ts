@@ -79,8 +79,8 @@ export function native(): Native {
   if (isa && !addon.selectIsa(isa)) {
     throw new RangeError(`FATHOM_ISA=${isa}: this machine runs ${addon.isas().replaceAll(",", ", ")}`);
   }
-  loaded = addon;
-  return addon;
+  loaded = { ...addon }; // In a form whose properties compiled code finds at once.
+  return loaded;
 }
 
 /** Whether bf16 products are faster than float32 ones here, and not only smaller (native/kernels/words.h). */

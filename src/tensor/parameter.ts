@@ -78,6 +78,8 @@ export interface Parameter {
   isTrained: boolean;
   /** What adds to a matrix's products; none for most. */
   adapters: readonly Adapter[];
+  /** The matrix that decoding reads after this one; null if none is. */
+  next: Parameter | null;
 }
 
 export function createParameter(arena: Arena, name: string, shape: Shape, dtype: Dtype, isBuffer = false): Parameter {
@@ -85,7 +87,7 @@ export function createParameter(arena: Arena, name: string, shape: Shape, dtype:
   return { ...unquantized, name, shape, data, hasDecay: shape.length > 1, isBuffer, isTrained: !isBuffer };
 }
 
-const unquantized = { scales: null, fp8: null, grad: null, adapters: [] } as const;
+const unquantized = { scales: null, fp8: null, grad: null, adapters: [], next: null } as const;
 
 /** A frozen matrix, or one for each expert, of quantised weights, all zero. @throws RangeError for int4 rows that are not whole steps */
 export function createQuantized(arena: Arena, name: string, shape: Shape, dtype: QuantDtype, group: number): Parameter {

@@ -148,9 +148,13 @@ export class Tensor {
     return words[(offset + this.#viewOffset) / 4 + index] ?? 0;
   }
 
+  get byteLength(): number {
+    return this.size * bytesPerElement[this.dtype];
+  }
+
   bytes(): Uint8Array {
     const [buffer, offset] = this.#place();
-    return new Uint8Array(buffer, offset, this.size * bytesPerElement[this.dtype]);
+    return new Uint8Array(buffer, offset, this.byteLength);
   }
 
   /** A copy as numbers, whatever floating type it has. */

@@ -193,6 +193,7 @@ describe.each(storages)("kv_b_proj in %s", (storage) => {
         [2, 3, 7, 4, 96, 5],
         [7, 2, 16, 8, 288, 33],
         [17, 3, 64, 16, 64, 64],
+        [3, 2, 40, 8, 512, 16],
       ] as const) {
         const w = weightsOf(storage, heads * (dn + dv), c);
         const q = stored(noise(1, rows * heads * (dn + dr)), type);

@@ -149,6 +149,8 @@ function quantized(r: Recorder): void {
         const near = type ? 0.25 : 1e-3;
         const x = given(rows * k, type);
         r.record("linearDecodeQuantized", made(rows * n, type, near), x, w, s, o, groups, n, k, ...form);
+        r.record("fetchWeights", w, s, o, groups, n * row, n * Math.ceil(k / group));
+        r.record("fetchWeights", w, null, null, 1, groups * n * row, 0);
         r.record("groupedGemmQuantized", made(rows * n, type, near), x, w, s, o, groups, n, k, 1, 1, ...form);
         const dy = given(rows * n, type);
         r.record("groupedGemmQuantized", made(rows * k, type, near), dy, w, s, o, groups, k, n, 0, 0, ...form);

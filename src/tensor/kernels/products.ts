@@ -184,6 +184,14 @@ export interface ProductKernels {
     xType: DtypeCode,
     wType: DtypeCode,
   ): void;
+  fetchWeights(
+    w: Address,
+    scales: Address | null,
+    offsets: Address | null,
+    groups: number,
+    groupBytes: number,
+    groupScales: number,
+  ): void;
   fp8Forward(
     y: Address,
     x: Address,

@@ -10,6 +10,7 @@ import type { Parameter } from "../parameter.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 import { addToQueries, addToValues } from "./adapter.js";
+import { fetchAhead, fetchNext } from "./fetchAhead.js";
 import { checkTables, type RopeTables } from "./rope.js";
 import { shown } from "./sizes.js";
 
@@ -172,6 +173,7 @@ export function absorbQueries(
     q.code,
     storageCode(kvB),
   );
+  fetchAhead(kvB, null); // Its other half is read next.
   addToQueries(tape, y, q, kvB, shape);
   return y;
 }
@@ -234,6 +236,7 @@ export function expandValues(tape: Tape, latent: Tensor, kvB: Parameter, shape: 
     latent.code,
     storageCode(kvB),
   );
+  fetchNext(kvB);
   addToValues(tape, y, latent, kvB, shape);
   return y;
 }

@@ -8,6 +8,7 @@ import type { Parameter } from "../parameter.js";
 import type { GradTarget, Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 import { addAdapters } from "./adapter.js";
+import { fetchNext } from "./fetchAhead.js";
 import { fp8Of, fp8Product } from "./fp8Linear.js";
 
 /** Which kernel a row meets: many rows at once (training, prefill), or the streaming one of decoding. */
@@ -16,6 +17,7 @@ export type RowKind = "prefill" | "decode";
 /** y [rows, n] = x [rows, k] W^T, and what adapters add. @param weight [n, k] */
 export function productWithMatrix(tape: Tape, y: Tensor, x: Tensor, weight: Parameter, kind: RowKind): void {
   matrixProduct(tape, y, x, weight, kind);
+  if (kind === "decode") fetchNext(weight);
   addAdapters(tape, y, x, weight, [0, x.rows]);
 }
 
@@ -86,6 +88,7 @@ export function productOfExperts(
   kind: RowKind,
 ): void {
   expertProducts(tape, y, x, weight, offsets, kind);
+  if (kind === "decode") fetchNext(weight, offsets);
   if (weight.adapters.length > 0) addAdapters(tape, y, x, weight, offsets.ints());
 }
 
