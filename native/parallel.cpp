@@ -108,7 +108,8 @@ class Fetcher {
     return true;
   }
 
-  void stop() { phase = kPhases, at = end = 0; }
+  // What was to be fetched so far is there, or is being read.
+  void stop() { seen = expected.version.load(std::memory_order_relaxed), phase = kPhases, at = end = 0; }
 
  private:
   static constexpr int kPhases = 4;

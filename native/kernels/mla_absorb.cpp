@@ -126,7 +126,8 @@ void fold(T* y, int64_t y_row, const float* x, int64_t inner, const Rows& w, int
   for (int i = 0; i < R; i++) store_columns(y + i * y_row + at, acc[i], w.length - at);
 }
 
-// The same sums for one row and V vectors of columns at once, so that the weights are read in order; those of row `next` follow.
+// The same sums for one row and V vectors of columns at once, so that the weights are read in order; those of row `next` follow. For
+// instruction sets whose registers hold so many sums.
 template <int V, typename T, typename Rows>
 void fold_wide(T* y, const float* x, int64_t inner, const Rows& w, int64_t first, int64_t at, int64_t next) {
   constexpr int steps = V / kVectors;

@@ -194,3 +194,15 @@ test("files that are not results are refused by name", () => {
     "/no/such/folder: no results; run `fathom bench all --save /no/such/folder` first",
   );
 });
+
+test("training in float32 is held against PyTorch, in other types against the bf16 peak too", () => {
+  const row = (dtype: string, peerRatio: number): BenchRow => ({
+    ...{ bench: "train", case: `small ${dtype}`, figure: 1, unit: "tokens/s", floor: 3, ratio: 0.33, threads: 2 },
+    ...{ samples: [1], peerName: "PyTorch", peerRatio },
+  });
+  const verdicts = (one: BenchRow): string[] =>
+    targetsOf(one).map((target) => `${target.what} ${target.must}: ${verdict(target)}`);
+  expect(verdicts(row("float32", 1.25))).toEqual(["times PyTorch 1.2: notAim"]);
+  expect(verdicts(row("float32", 1.15))).toEqual(["times PyTorch 1.2: below"]);
+  expect(verdicts(row("bfloat16", 1.25))).toEqual(["of the floor 0.35: below", "times PyTorch 1.3: below"]);
+});
